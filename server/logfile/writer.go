@@ -1,6 +1,7 @@
 package logfile
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -220,35 +221,24 @@ func (w *Writer) Reopen() error {
 }
 
 // Flush waits until every record taken before it has been handed to the
-// system, or until stop is closed; a nil stop waits for as long as it takes.
-func (w *Writer) Flush(stop <-chan struct{}) {
-	flushed := make(chan struct{})
-	if stop != nil {
-		go func() {
-			select {
-			case <-stop:
-				w.idle.Broadcast()
-			case <-flushed:
-			}
-		}()
-	}
-	defer close(flushed)
+// system, or until ctx ends, whose error it then returns.
+func (w *Writer) Flush(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.idle.Broadcast()
+	})
+	defer stop()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for (len(w.pending) > 0 || w.busy) && !stopped(stop) {
+	for len(w.pending) > 0 || w.busy {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		signal(w.full)
 		w.idle.Wait()
 	}
-}
-
-// stopped reports whether c is closed.
-func stopped(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
+	return nil
 }
 
 // Dropped returns the number of records that found no room.
