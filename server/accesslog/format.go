@@ -373,30 +373,43 @@ func appendText(dst, value []byte) []byte {
 	return appendEscaped(dst, value)
 }
 
-// appendEscaped appends value with quotes and control characters escaped.
+// appendEscaped appends value with quotes and control characters escaped, and
+// with bytes that are not UTF-8, so that a line always is.
 func appendEscaped(dst, value []byte) []byte {
 	start := 0
-	for i, c := range value {
-		if plain[c] {
+	for i := 0; i < len(value); {
+		c := value[i]
+		size := 1
+		switch {
+		case plain[c]:
+			i++
 			continue
+		case c >= utf8.RuneSelf:
+			var r rune
+			r, size = utf8.DecodeRune(value[i:])
+			if r >= 0xa0 && (r != utf8.RuneError || size > 1) {
+				i += size
+				continue
+			}
 		}
 		dst = append(dst, value[start:i]...)
-		start = i + 1
-		if c == '"' {
-			dst = append(dst, '\\', '"')
-		} else {
-			dst = append(dst, '\\', 'x', hexDigits[c>>4], hexDigits[c&15])
+		for _, c := range value[i : i+size] {
+			if c == '"' {
+				dst = append(dst, '\\', '"')
+			} else {
+				dst = append(dst, '\\', 'x', hexDigits[c>>4], hexDigits[c&15])
+			}
 		}
+		i += size
+		start = i
 	}
 	return append(dst, value[start:]...)
 }
 
-// plain tells the bytes that stand for themselves in a line. Bytes from 0x80 on
-// pass, as they do in gunicorn; the bytes 0x80 to 0x9f alone are the second
-// halves of harmless letters.
+// plain tells the bytes that always stand for themselves in a line.
 var plain = func() (t [256]bool) {
 	for c := range t {
-		t[c] = c >= ' ' && c != '"' && c != 0x7f
+		t[c] = c >= ' ' && c != '"' && c < 0x7f
 	}
 	return t
 }()
