@@ -24,6 +24,7 @@
 //	route   the key under which the request's duration is learnt
 //
 // What is missing is written as "-". A double quote is written as \" and,
-// unlike in gunicorn, a control character as \xNN, so that no client can forge
-// a line; what a format's author writes between the atoms stays as it is.
+// unlike in gunicorn, a backslash as \\ and a control character or a byte that
+// is not UTF-8 as \xNN, so that no client can forge a line or a field; what a
+// format's author writes between the atoms stays as it is.
 package accesslog

@@ -338,7 +338,9 @@ func (p *part) pad(dst []byte, start int) []byte {
 			_, size := utf8.DecodeRune(dst[end:])
 			end += size
 		}
-		dst = dst[:end]
+		for dst = dst[:end]; loneBackslash(dst[start:]); {
+			dst = dst[:len(dst)-1] // an escape was cut in two; the rest would escape what follows
+		}
 	}
 	gap := p.width - utf8.RuneCount(dst[start:])
 	if gap <= 0 {
@@ -361,6 +363,15 @@ func (p *part) pad(dst []byte, start int) []byte {
 		}
 	}
 	return dst
+}
+
+// loneBackslash reports whether s ends in the first half of an escape.
+func loneBackslash(s []byte) bool {
+	n := 0
+	for n < len(s) && s[len(s)-1-n] == '\\' {
+		n++
+	}
+	return n%2 == 1
 }
 
 const hexDigits = "0123456789abcdef"
@@ -394,8 +405,8 @@ func appendEscaped(dst, value []byte) []byte {
 		}
 		dst = append(dst, value[start:i]...)
 		for _, c := range value[i : i+size] {
-			if c == '"' {
-				dst = append(dst, '\\', '"')
+			if c == '"' || c == '\\' {
+				dst = append(dst, '\\', c)
 			} else {
 				dst = append(dst, '\\', 'x', hexDigits[c>>4], hexDigits[c&15])
 			}
@@ -409,7 +420,7 @@ func appendEscaped(dst, value []byte) []byte {
 // plain tells the bytes that always stand for themselves in a line.
 var plain = func() (t [256]bool) {
 	for c := range t {
-		t[c] = c >= ' ' && c != '"' && c < 0x7f
+		t[c] = c >= ' ' && c != '"' && c != '\\' && c < 0x7f
 	}
 	return t
 }()
