@@ -1,0 +1,100 @@
+package http1_test
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/gounicorn/gounicorn/server/http1"
+)
+
+func start(t testing.TB, c http1.Config) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := http1.New(c)
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ln) }()
+	t.Cleanup(func() {
+		_ = s.Close()
+		if err := <-done; err != http1.ErrServerClosed {
+			t.Errorf("Serve returned %v", err)
+		}
+	})
+	return ln.Addr().String()
+}
+
+func hello(x *http1.Exchange) {
+	_ = x.Start(200, nil)
+	_ = x.Field([]byte("Content-Type"), []byte("text/plain"))
+	_ = x.Finish([]byte("hello"))
+}
+
+func TestAsynchronousAnswerIsServed(t *testing.T) {
+	addr := start(t, http1.Config{ServerName: "gounicorn", Handler: http1.HandlerFunc(func(x *http1.Exchange) { go hello(x) })})
+	nc, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	br := bufio.NewReader(nc)
+	for range 3 {
+		if _, err := io.WriteString(nc, "GET /a%20b?c HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.ReadResponse(br, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, _ := io.ReadAll(res.Body)
+		t.Log(res.Status, res.Header, string(b))
+		if string(b) != "hello" {
+			t.Fatalf("got %q", b)
+		}
+	}
+	if _, err := io.WriteString(nc, strings.Repeat("POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", 3)+"bad\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	for range 4 {
+		res, err := http.ReadResponse(br, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, _ := io.ReadAll(res.Body)
+		t.Log(res.Status, res.Header, string(b))
+	}
+	if b, err := io.ReadAll(br); err != nil || len(b) > 0 {
+		t.Fatal(b, err)
+	}
+	_ = context.Background
+}
+
+func BenchmarkHello(b *testing.B) {
+	for name, h := range map[string]http1.HandlerFunc{"inline": hello} {
+		b.Run(name, func(b *testing.B) {
+			addr := start(b, http1.Config{Handler: h})
+			nc, err := net.Dial("tcp", addr)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer nc.Close()
+			req := []byte("GET / HTTP/1.1\r\nHost: x\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n")
+			buf := make([]byte, 4096)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := nc.Write(req); err != nil {
+					b.Fatal(err)
+				}
+				if _, err := nc.Read(buf); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
