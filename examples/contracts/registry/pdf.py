@@ -270,7 +270,7 @@ def _price_table(items: list) -> Table:
             [
                 Paragraph(str(item.position), _CELL),
                 Paragraph(escape(item.description), _CELL),
-                Paragraph(f"{item.quantity} {escape(item.unit)}", _NUMBER),
+                Paragraph(f"{item.quantity} × {escape(item.unit)}", _NUMBER),
                 Paragraph(_money(item.unit_price), _NUMBER),
                 Paragraph(_money(item.total), _NUMBER),
             ]
