@@ -286,9 +286,8 @@ func (d *dispatcher) release(j *Job) {
 	}
 }
 
-// cancel withdraws a job whose client left: at once when it has not started, otherwise the worker is told. It reports whether the
-// job is over; its Sink is not called then.
-func (d *dispatcher) cancel(j *Job) bool {
+// recall takes a job back that has not started and reports whether it did; its Sink is not called then.
+func (d *dispatcher) recall(j *Job) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch j.where {
@@ -298,19 +297,27 @@ func (d *dispatcher) cancel(j *Job) bool {
 			return false
 		}
 		j.where = nowhere
-		j.Queued = time.Since(j.submitted)
-		return true
 	case sent:
-		if d.withdraw(j) {
-			d.release(j)
-			j.Queued = time.Since(j.submitted)
-			d.pump()
-			return true
+		if !d.withdraw(j) {
+			return false
 		}
+		d.release(j)
+		d.pump()
+	default:
+		return false
+	}
+	j.Queued = time.Since(j.submitted)
+	return true
+}
+
+// abandon tells the worker that runs the job that its client left.
+func (d *dispatcher) abandon(j *Job) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if j.where == sent {
 		j.cancelled.Store(true)
 		d.board.Abandon(j.slot)
 	}
-	return false
 }
 
 // withdraw takes a job that was sent but not started back from the workers.

@@ -83,13 +83,12 @@ const (
 	TimedOut                        // silent for longer than Config.Timeout, or longer in all than Config.RequestTimeout
 	QueueTimeout                    // no worker was free within Config.QueueTimeout
 	QueueFull                       // too many jobs are waiting
-	Cancelled                       // Cancel was called before it started
 	Stopping                        // the pool is stopping
 	Broken                          // the worker broke the protocol
 )
 
 var failureNames = [...]string{
-	"", "worker died", "collateral", "timed out", "queue timeout", "queue full", "cancelled", "stopping", "protocol broken",
+	"", "worker died", "collateral", "timed out", "queue timeout", "queue full", "stopping", "protocol broken",
 }
 
 // String names the failure for logs.

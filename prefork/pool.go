@@ -94,9 +94,12 @@ func (p *Pool) Start(ctx context.Context) error {
 // Submit takes a job; its Sink will be told exactly once that it is over, perhaps before Submit returns.
 func (p *Pool) Submit(j *Job) { p.d.submit(j) }
 
-// Cancel withdraws a job whose client left. It returns true when the job had not started: it is over, and its Sink is not called.
-// Otherwise the worker is asked to stop at the next piece of the response and the Sink hears of the end as usual.
-func (p *Pool) Cancel(j *Job) bool { return p.d.cancel(j) }
+// Withdraw takes a job back that has not started. When it returns true the job is over and its Sink is not called; when it returns
+// false the job runs or is over, and the Sink hears of its end as usual.
+func (p *Pool) Withdraw(j *Job) bool { return p.d.recall(j) }
+
+// Abandon says that nobody waits for the response of a job: its worker stops at the next piece and closes the iterable.
+func (p *Pool) Abandon(j *Job) { p.d.abandon(j) }
 
 // Stats returns a snapshot.
 func (p *Pool) Stats() Stats {

@@ -1,6 +1,9 @@
 package wsgi
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"strings"
+)
 
 // Environ collects the environ entries of one request as the payload of a REQUEST packet. The zero value is ready; Reset makes it
 // ready again and keeps its memory, so that a connection that reuses it allocates nothing. Not for concurrent use.
@@ -143,4 +146,25 @@ func (e *Environ) Payload(length uint64, inline []byte) []byte {
 	binary.LittleEndian.PutUint64(e.buf, length)
 	e.buf = append(e.buf, inline...)
 	return e.buf
+}
+
+// Lookup returns the value of the entry with the given name, compared without regard to case, for the access log.
+func (e *Environ) Lookup(name string) ([]byte, bool) {
+	at := bodyLength
+	for range e.pairs {
+		k := Key(e.buf[at])
+		at++
+		found := k != KeyLiteral && strings.EqualFold(k.String(), name)
+		if k == KeyLiteral {
+			n := int(binary.LittleEndian.Uint16(e.buf[at:]))
+			found = strings.EqualFold(string(e.buf[at+2:at+2+n]), name)
+			at += 2 + n
+		}
+		n := int(binary.LittleEndian.Uint32(e.buf[at:]))
+		if found {
+			return e.buf[at+4 : at+4+n], true
+		}
+		at += 4 + n
+	}
+	return nil, false
 }

@@ -193,7 +193,7 @@ func (b *Buffer) letGo() {
 }
 
 // Close drops everything that was not taken; later appends are dropped too. The taker calls it once.
-func (b *Buffer) Close() error {
+func (b *Buffer) Close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.closed = true
@@ -214,5 +214,4 @@ func (b *Buffer) Close() error {
 	}
 	b.over = false
 	signal(b.drained)
-	return nil
 }
