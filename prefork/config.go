@@ -39,8 +39,23 @@ type Config struct {
 // Event is something that operators count.
 type Event struct {
 	Kind  EventKind
-	Cause string // of a restart
+	Cause Cause // of a restart
 }
+
+// Cause is why a worker was replaced.
+type Cause uint8
+
+// Causes of a restart.
+const (
+	causeUnknown     Cause = iota
+	CauseExit              // it ended by itself
+	CauseSignal            // a signal that we did not send
+	CauseTimeout           // a request was silent or took too long
+	CauseBoot              // it did not load the application
+	CauseMaxRequests       // it had served its share
+	CauseReload            // a new generation took over
+	CauseProtocol          // it broke the protocol
+)
 
 // EventKind is the kind of an Event.
 type EventKind uint8

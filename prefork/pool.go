@@ -91,6 +91,10 @@ func (p *Pool) Start(ctx context.Context) error {
 	}
 }
 
+// Reload starts a new generation, with the application's code as it is now. The old one serves until every worker of the new one is
+// ready; if the new one cannot be loaded, the old one stays and the log says why. A reload that is under way is not begun again.
+func (p *Pool) Reload() { p.do(p.begin) }
+
 // Submit takes a job; its Sink will be told exactly once that it is over, perhaps before Submit returns.
 func (p *Pool) Submit(j *Job) { p.d.submit(j) }
 

@@ -153,7 +153,7 @@ func (p *Pool) forked(g *generation, h wire.Header, pidfd *os.File) {
 		p.do(func() { p.lost(w) })
 	}()
 	if p.stopping || g.ending {
-		p.stop(w, "stopped")
+		p.stop(w, CauseReload)
 	}
 }
 
@@ -178,8 +178,8 @@ func (p *Pool) fromWorker(w *worker, h wire.Header, payload []byte) {
 	case wire.KindBootFailed:
 		w.bootError = &BootError{Code: int(h.Aux), PID: w.pid, Text: string(payload)}
 	case wire.KindRetiring:
-		cause := map[uint16]string{wire.RetireMaxRequests: "max_requests", wire.RetireAppExit: "app_exit"}[h.Aux]
-		if cause == "max_requests" {
+		cause := map[uint16]Cause{wire.RetireMaxRequests: CauseMaxRequests, wire.RetireAppExit: CauseExit}[h.Aux]
+		if cause == CauseMaxRequests {
 			p.cfg.info(w.pid, "Autorestarting worker after current request.")
 		}
 		p.retire(w, cause)
@@ -223,13 +223,13 @@ func (p *Pool) workerReady(w *worker) {
 }
 
 // retire takes a worker out of service, because it said so or was asked to stop, and forks its successor.
-func (p *Pool) retire(w *worker, cause string) {
+func (p *Pool) retire(w *worker, cause Cause) {
 	if w.state == retiring || w.state == dead {
 		return
 	}
 	wasReady := w.state == ready
 	w.state = retiring
-	if cause != "" {
+	if cause != causeUnknown {
 		w.cause = cause
 	}
 	w.deadline = time.Now().Add(p.cfg.GracefulTimeout)
@@ -237,13 +237,12 @@ func (p *Pool) retire(w *worker, cause string) {
 		p.d.grow(w.g, -p.cfg.Threads)
 	}
 	if !p.stopping && !w.g.ending {
-		p.cfg.Observe(Event{Kind: EventRestart, Cause: w.cause})
 		p.fork(w.g)
 	}
 }
 
 // stop asks a worker to finish what it runs and leave.
-func (p *Pool) stop(w *worker, cause string) {
+func (p *Pool) stop(w *worker, cause Cause) {
 	_ = w.control.Send(wire.Header{Kind: wire.KindStop}, nil)
 	p.retire(w, cause)
 }
@@ -255,7 +254,7 @@ func (p *Pool) end(g *generation) {
 	}
 	g.ending = true
 	for _, w := range g.workers {
-		p.stop(w, "stopped")
+		p.stop(w, CauseReload)
 	}
 	_ = g.control.Send(wire.Header{Kind: wire.KindExit}, nil)
 }
@@ -292,10 +291,6 @@ func (p *Pool) settle(w *worker, before workerState) {
 		_ = w.pidfd.Close()
 	}
 	if before != retiring && !p.stopping && !w.g.ending {
-		if w.cause == "" {
-			w.cause = "died"
-		}
-		p.cfg.Observe(Event{Kind: EventRestart, Cause: w.cause})
 		if before == booting || time.Since(w.started) < time.Second {
 			p.failures++
 			if p.current == nil && w.bootError == nil && p.failures >= bootTries {
@@ -356,12 +351,15 @@ func (p *Pool) bury(w *worker) {
 
 // obituary logs how a worker ended, in gunicorn's words where it has some.
 func (p *Pool) obituary(w *worker) {
+	if !p.stopping && !w.g.ending {
+		p.cfg.Observe(Event{Kind: EventRestart, Cause: w.epitaph()})
+	}
 	switch st := w.status; {
 	case w.bootError != nil:
 		p.bootFailed(w.bootError)
 	case st == nil || w.pid == 0:
 		p.cfg.error(0, "a worker could not be forked")
-	case st.Signaled() && w.cause == "timeout" && st.Signal() == unix.SIGKILL:
+	case st.Signaled() && w.cause == CauseTimeout && st.Signal() == unix.SIGKILL:
 		p.cfg.info(w.pid, fmt.Sprintf("Worker (pid:%d) was killed because of the timeout.", w.pid))
 	case st.Signaled() && w.broken.Load():
 	case st.Signaled() && st.Signal() == unix.SIGKILL:
@@ -379,6 +377,22 @@ func (p *Pool) obituary(w *worker) {
 	}
 }
 
+// epitaph is the cause of a restart.
+func (w *worker) epitaph() Cause {
+	switch {
+	case w.bootError != nil:
+		return CauseBoot
+	case w.cause != causeUnknown:
+		return w.cause
+	case w.broken.Load():
+		return CauseProtocol
+	case w.status != nil && w.status.Signaled():
+		return CauseSignal
+	default:
+		return CauseExit
+	}
+}
+
 // bootFailed decides what a failed boot means: the end at the first start, another try later once the site was up.
 func (p *Pool) bootFailed(e *BootError) {
 	if p.current == nil {
@@ -387,6 +401,11 @@ func (p *Pool) bootFailed(e *BootError) {
 		return
 	}
 	p.cfg.error(e.PID, e.Text)
+	if g := p.incoming; g != nil {
+		p.cfg.error(0, "Reload failed: the old workers go on serving.")
+		p.incoming = nil
+		p.end(g)
+	}
 }
 
 // later forks another worker after a pause that grows with the number of failures in a row.

@@ -31,7 +31,7 @@ func (p *Pool) sweep(now time.Time) {
 				w.dumping = false
 			case w.state == booting:
 				p.cfg.error(w.pid, fmt.Sprintf("Worker (pid:%d) did not load the application within %v", w.pid, p.cfg.BootTimeout))
-				w.cause = "boot_timeout"
+				w.cause = CauseBoot
 			default:
 				p.cfg.warning(w.pid, fmt.Sprintf("Worker (pid:%d) did not finish within %v and is killed", w.pid, p.cfg.GracefulTimeout))
 			}
@@ -45,7 +45,7 @@ func (p *Pool) sweep(now time.Time) {
 func (p *Pool) timeout(w *worker, j *Job) {
 	w.guilty, w.failure = j, TimedOut
 	p.cfg.Log(wire.LevelCritical, w.pid, fmt.Sprintf("WORKER TIMEOUT (pid:%d) %s, running for %v", w.pid, j.Sink, p.d.running(j).Round(time.Millisecond)))
-	p.retire(w, "timeout")
+	p.retire(w, CauseTimeout)
 	w.dumping = true
 	w.deadline = time.Now().Add(stacksWait)
 	if w.control.Send(wire.Header{Kind: wire.KindDump}, nil) != nil {

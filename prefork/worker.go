@@ -41,8 +41,8 @@ type worker struct {
 	gone    chan struct{}  // closed when the process is known to be dead
 	started time.Time
 
-	cause     string // why it is retiring or was killed
-	guilty    *Job   // the request it was killed for
+	cause     Cause // why it is retiring or was killed
+	guilty    *Job  // the request it was killed for
 	failure   Failure
 	dumping   bool
 	bootError *BootError

@@ -62,6 +62,7 @@ type Call struct {
 	inline  []byte // the body when it is small
 	size    []byte // its length as text, when it came in chunks
 	key     []byte
+	name    []byte // method and target, for the log
 	remote  []byte // address of the peer as text; of the connection
 	port    []byte
 	buffer  *spool.Buffer // a response that comes in pieces
@@ -91,8 +92,8 @@ func (c *Call) release() {
 	}
 }
 
-// String describes the request for the log.
-func (c *Call) String() string { return string(c.x.Method) + " " + string(c.x.Target) }
+// String describes the request for the log. It may be called until the app has ended the call.
+func (c *Call) String() string { return string(c.name) }
 
 // Head gives status line and fields, as the payload of a HEAD frame, with the first bytes of the body. end says that this is
 // the whole response. An error means that the payload is malformed; the call has been ended if end is set.

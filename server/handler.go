@@ -94,6 +94,9 @@ func (h *handler) readBody(c *Call, x *http1.Exchange) bool {
 	return false
 }
 
+// longestName bounds what of a request target the log shows when something went wrong, in bytes.
+const longestName = 500
+
 // build makes the packet's payload: the environ as PEP 3333 and gunicorn have it. It is false when the request contradicts itself.
 func (c *Call) build() bool {
 	x, e := c.x, &c.environ
@@ -135,6 +138,7 @@ func (c *Call) build() bool {
 	}
 	c.Payload = e.Payload(uint64(size), c.inlineBody())
 	c.Pairs = e.Pairs()
+	c.name = append(append(append(c.name[:0], x.Method...), ' '), x.Target[:min(len(x.Target), longestName)]...)
 	c.key = appendRouteKey(c.key[:0], x.Method, x.Path)
 	c.Key = c.key
 	c.Idempotent = string(x.Method) == "GET" || string(x.Method) == "HEAD"
