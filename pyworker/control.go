@@ -11,7 +11,7 @@ import (
 	"io"
 	"os"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -20,7 +20,8 @@ import (
 )
 
 const (
-	pokeEvery = 5 * time.Millisecond   // a thread may miss a wake while it is going to wait
+	firstPoke = 5 * time.Millisecond // a thread may miss a wake while it is going to wait
+	lastPoke  = 250 * time.Millisecond
 	gilWait   = 250 * time.Millisecond // for the stacks of a moving process; one that is stuck is looked at as it is
 )
 
@@ -29,7 +30,7 @@ type control struct {
 	packets *wire.Packets
 	worker  uint32
 	grace   time.Duration
-	once    sync.Once // RETIRING is sent once
+	stopped atomic.Bool // STOP came, or the master has gone
 }
 
 func newControl(packets *wire.Packets, id identity) *control {
@@ -45,26 +46,33 @@ func (c *control) run() {
 		}
 		switch {
 		case errors.Is(err, io.EOF):
-			go stop()
+			go c.stop()
 			time.AfterFunc(c.grace, func() { os.Exit(exitOK) })
 			return
 		case err != nil:
 			os.Exit(exitFailed) // the application broke descriptor 3, or the master its protocol
 		case h.Kind == wire.KindStop:
-			go func() {
-				stop()
-				c.retiring()
-			}()
+			go c.stop()
 		case h.Kind == wire.KindDump:
 			c.send(wire.KindStacks, 0, 0, []byte(stacks()))
 		}
 	}
 }
 
-// stop makes the serving threads leave after what they run, and returns when all have left.
-func stop() {
+// stop makes the serving threads leave after what they run, and returns when all have left. RETIRING is sent by the last of them.
+func (c *control) stop() {
+	c.stopped.Store(true)
+	pause := firstPoke
 	for left := C.gp_stop(); left != 0; left = C.gp_stop_poke() {
-		time.Sleep(pokeEvery)
+		time.Sleep(pause)
+		pause = min(2*pause, lastPoke)
+	}
+}
+
+// configured is called between configure, which forgets an earlier gp_stop, and serve.
+func (c *control) configured() {
+	if c.stopped.Load() {
+		C.gp_stop()
 	}
 }
 
@@ -102,19 +110,15 @@ func withoutEmpty(text string) string {
 }
 
 // finishing bounds the rest of the process's life.
-func (c *control) finishing(code int) {
-	time.AfterFunc(finishTime, func() {
-		c.log(wire.LevelWarning, "exit functions or threads of the application still run after "+finishTime.String()+": ended")
+func (c *control) finishing(bound time.Duration, code int) {
+	time.AfterFunc(bound, func() {
+		c.log(wire.LevelWarning, "exit functions or threads of the application still run after "+bound.String()+": ended")
 		os.Exit(code)
 	})
 }
 
 func (c *control) ready() {
 	c.send(wire.KindReady, 0, uint32(os.Getpid()), nil)
-}
-
-func (c *control) retiring() {
-	c.once.Do(func() { c.send(wire.KindRetiring, wire.RetireStopped, 0, nil) })
 }
 
 func (c *control) bootFailed(code int, text string) {

@@ -207,10 +207,9 @@ __attribute__((constructor)) static void gp_zygote(int argc, char **argv, char *
             fail(EXIT_CONFIG, "the zygote needs its control socket, queue and scoreboard at descriptors 3, 4 and 5.");
     if (send_packet(GP_KIND_HELLO, GP_WIRE_VERSION, 0, Py_GetVersion()) < 0)
         fail(EXIT_CONFIG, "descriptor 3 is not a control socket; gounicorn starts this program, it is not for use by hand.");
-    check_version(&settings);
-
     size_t size;
-    char *document = receive_boot(&size);
+    char *document = receive_boot(&size); /* even when it is no use: a socket closed with unread packets resets its peer */
+    check_version(&settings);
     char error[512];
     if (PyImport_AppendInittab("_gounicorn", PyInit__gounicorn) < 0 ||
         PyImport_AppendInittab("_gounicorn_process", PyInit__gounicorn_process) < 0)

@@ -71,21 +71,20 @@ func (p *interpreter) load(spec string) (*python3.PyObject, *loadFailure) {
 	}
 }
 
-// serve runs until the worker is to leave. Signal handlers run meanwhile; one that raises ends it with an error.
-func (p *interpreter) serve(app *python3.PyObject) error {
-	result := p.worker.CallMethodArgs("serve", app)
-	if result == nil {
-		return fmt.Errorf("serve: %w", p.failure())
-	}
-	result.DecRef()
-	return nil
-}
+// configure prepares the serve loop.
+func (p *interpreter) configure(app *python3.PyObject) error { return p.do("configure", app) }
+
+// serve runs until the worker is to leave. Signal handlers run meanwhile.
+func (p *interpreter) serve() error { return p.do("serve") }
 
 // finish waits for the application's threads and runs its exit functions, without a bound.
-func (p *interpreter) finish() error {
-	result := p.worker.CallMethodArgs("finish")
+func (p *interpreter) finish() error { return p.do("finish") }
+
+// do calls a function of gounicorn._worker for its effect.
+func (p *interpreter) do(step string, args ...*python3.PyObject) error {
+	result := p.worker.CallMethodArgs(step, args...)
 	if result == nil {
-		return fmt.Errorf("exit functions: %w", p.failure())
+		return fmt.Errorf("%s: %w", step, p.failure())
 	}
 	result.DecRef()
 	return nil

@@ -32,17 +32,21 @@ func work(socket *os.File) int {
 		control.bootFailed(failure.code, failure.text)
 		return failure.code
 	}
+	if err := python.configure(app); err != nil {
+		control.bootFailed(exitFailed, err.Error())
+		return exitFailed
+	}
+	control.configured()
 	control.ready()
 	code := exitOK
-	if err := python.serve(app); err != nil {
+	if err := python.serve(); err != nil {
 		control.log(wire.LevelError, err.Error())
 		code = exitFailed
 	}
 	if C.gp_failed() != 0 {
 		code = exitFailed
 	}
-	control.retiring()
-	control.finishing(code)
+	control.finishing(min(id.grace, finishTime), code)
 	if err := python.finish(); err != nil {
 		control.log(wire.LevelError, err.Error())
 	}

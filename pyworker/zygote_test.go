@@ -5,8 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/gounicorn/gounicorn/prefork/wire"
 )
 
@@ -93,5 +91,3 @@ func TestFailedLoadNamesItsReason(t *testing.T) {
 		}
 	}
 }
-
-var _ = unix.SIGKILL

@@ -1,4 +1,5 @@
-"""A worker, from the fork to its end. Go (package pyworker) calls prepare steps in this order: start, load, serve, finish."""
+"""A worker, from the fork to its end. The steps are start, in C before Go runs, then configure, serve and
+finish, called by Go (package pyworker)."""
 
 from __future__ import annotations
 
@@ -24,12 +25,14 @@ OOM_SCORE = 100  # above the master's, out of 1000: when memory is short, rather
 
 _boot: dict[str, Any] = {}
 _job: Job | None = None
+_stopping = threading.Event()  # SIGTERM came, perhaps while the application was being imported
 
 
 def start(boot: dict[str, Any], job: Job) -> None:
     """Make the forked child a worker. Runs before the Go runtime: one thread, no locks."""
     global _job  # noqa: PLW0603
     _boot.update(boot)
+    _boot.pop("sources", None)
     _job = job
     _take_descriptors(job)
     _take_signals()
@@ -63,6 +66,7 @@ def _take_signals() -> None:
 
 
 def _stop(number: int, frame: object) -> None:  # noqa: ARG001
+    _stopping.set()
     _gounicorn.stop()
 
 
@@ -101,8 +105,8 @@ def _current() -> Job:
     return _job
 
 
-def serve(app: Callable[..., Any]) -> None:
-    """Serve requests until the worker is asked to stop or has done its share. Signal handlers run in this thread."""
+def configure(app: Callable[..., Any]) -> None:
+    """Tell the serve loop what it needs to know."""
     job = _current()
     _gounicorn.configure(
         app=app,
@@ -118,6 +122,13 @@ def serve(app: Callable[..., Any]) -> None:
         errors=sys.stderr,
         environ=_boot.get("environ"),
     )
+    if _stopping.is_set():
+        _gounicorn.stop()
+
+
+def serve() -> None:
+    """Serve requests until the worker is asked to stop or has done its share. Signal handlers run in this thread."""
+    job = _current()
     if job.threads == 1:
         _gounicorn.serve(0, job.streams[0])
         return
@@ -127,6 +138,14 @@ def serve(app: Callable[..., Any]) -> None:
     ]
     for thread in threads:
         thread.start()
+    try:
+        _join(threads)
+    except (KeyboardInterrupt, SystemExit):  # from a signal handler of the application's: it wants to leave
+        _gounicorn.stop()
+        _join(threads)
+
+
+def _join(threads: list[threading.Thread]) -> None:
     for thread in threads:
         thread.join()
 

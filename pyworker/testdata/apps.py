@@ -5,58 +5,106 @@ import ctypes
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
 
-release = threading.Event()
+released = threading.Event()
+
+LIST_DESCRIPTORS = """
+import json, os
+found = {}
+for fd in os.listdir("/proc/self/fd"):
+    try:
+        found[fd] = os.readlink(f"/proc/self/fd/{fd}")
+    except FileNotFoundError:
+        pass
+print(json.dumps(found))
+"""
 
 
-def application(environ, start_response):
-    path = environ["PATH_INFO"]
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    if path == "/hello":
-        return [f"hello from {os.getpid()}".encode()]
-    if path == "/where":
-        main = threading.current_thread() is threading.main_thread()
-        return [json.dumps({"main": main, "pid": os.getpid(), "argv": sys.argv, "software": os.environ["SERVER_SOFTWARE"]}).encode()]
-    if path == "/fds":
-        open_fds = {fd: os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{fd}")}
-        return [json.dumps(open_fds).encode()]
-    if path == "/print":
-        print("printed by the application")
-        return [b"done"]
-    if path == "/wait":
-        release.wait(30)
-        return [b"released"]
-    if path == "/release":
-        release.set()
-        return [b"done"]
-    if path == "/stuck":
-        stuck_in_c()
-    if path == "/spin":
-        spin()
-    if path == "/atexit":
-        atexit.register(print, "exit function ran", flush=True)
-        return [b"done"]
-    if path == "/thread-hangs":
-        threading.Thread(target=time.sleep, args=(3600,), name="hanging").start()
-        return [b"done"]
-    if path == "/segv":
-        ctypes.string_at(0)
-    if path == "/handler":
-        signal.signal(signal.SIGUSR2, lambda number, frame: print("signal handled", flush=True))
-        return [b"done"]
-    return [b"unknown path"]
+def release(number, frame):
+    print("released by a signal")
+    released.set()
+
+
+signal.signal(signal.SIGUSR2, release)
+
+
+def wait():
+    print("waiting")
+    released.wait(60)
+    return "released"
 
 
 def stuck_in_c():
+    print("stuck")
     ctypes.PyDLL(None).sleep(3600)  # PyDLL keeps the GIL
 
 
 def spin():
+    print("spinning")
     while True:
         pass
+
+
+def crash():
+    ctypes.string_at(0)
+
+
+def where():
+    current = threading.current_thread()
+    return json.dumps(
+        {
+            "main": current is threading.main_thread(),
+            "process": threading.get_native_id() == os.getpid(),
+            "thread": current.name,
+            "argv": sys.argv,
+            "cwd": os.getcwd(),
+            "path": sys.path[:2],
+            "given": os.environ.get("GIVEN"),
+            "software": os.environ["SERVER_SOFTWARE"],
+            "title": open("/proc/self/cmdline", "rb").read().rstrip(b"\0").decode(),
+            "oom": int(open("/proc/self/oom_score_adj").read()),
+        }
+    )
+
+
+def descriptors():
+    child = subprocess.run([sys.executable, "-c", LIST_DESCRIPTORS], stdout=subprocess.PIPE, close_fds=False, check=True)
+    return child.stdout.decode()
+
+
+def leave_late():
+    atexit.register(print, "exit function ran")
+
+
+def leave_thread():
+    threading.Thread(target=time.sleep, args=(3600,), name="hanging").start()
+
+
+def hello():
+    return f"hello from {os.getpid()}"
+
+
+PATHS = {
+    "/hello": hello,
+    "/wait": wait,
+    "/stuck": stuck_in_c,
+    "/spin": spin,
+    "/crash": crash,
+    "/where": where,
+    "/descriptors": descriptors,
+    "/exit-function": leave_late,
+    "/thread": leave_thread,
+}
+
+
+def application(environ, start_response):
+    body = PATHS[environ["PATH_INFO"]]() or ""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [body.encode()]
 
 
 def factory(name, times=1):
