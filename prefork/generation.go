@@ -77,15 +77,18 @@ func (p *Pool) spawn(number int) (*generation, error) {
 	printed := make(chan struct{})
 	go pump(outR, func(text []byte) { p.cfg.Stdout(pid, text) })
 	go func() { defer close(printed); pump(errR, func(text []byte) { p.cfg.Stderr(pid, text) }) }()
+	read := make(chan struct{})
+	go func() { defer close(read); p.readZygote(g) }()
 	go func() {
 		err := g.cmd.Wait()
+		g.control.Drain()
+		<-read // what it still had to say comes first
 		select {
 		case <-printed:
 		case <-time.After(outputGrace):
 		}
 		p.do(func() { p.zygoteExited(g, err) })
 	}()
-	go p.readZygote(g)
 	boot, err := memfd("gounicorn-boot", p.cfg.Boot)
 	if err != nil {
 		_ = g.cmd.Process.Kill()

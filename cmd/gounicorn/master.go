@@ -381,7 +381,8 @@ func (m *master) bootFailed(err error) int {
 	return boot.Code
 }
 
-// stop ends gracefully: no new connections, then the requests, then the workers. A further signal makes it quick.
+// stop ends gracefully: no new connections, then the requests, then the workers. INT or QUIT makes it quick; a second TERM does
+// not, because some process managers send it to the whole group and so twice.
 func (m *master) stop(srv *server.Server, sigs <-chan os.Signal) {
 	ctx, cancel := context.WithTimeout(context.Background(), m.v.GracefulTimeout)
 	defer cancel()
@@ -389,7 +390,7 @@ func (m *master) stop(srv *server.Server, sigs <-chan os.Signal) {
 		for {
 			select {
 			case sig := <-sigs:
-				if act, _ := actionOf(sig); act == actQuick || act == actGraceful {
+				if act, _ := actionOf(sig); act == actQuick {
 					cancel()
 				}
 			case <-ctx.Done():
@@ -397,11 +398,11 @@ func (m *master) stop(srv *server.Server, sigs <-chan os.Signal) {
 			}
 		}
 	}()
-	m.closeListeners()
 	if err := srv.Shutdown(ctx); err != nil {
 		m.log.Warningf("Some requests did not end within %v", m.v.GracefulTimeout)
 		srv.Close()
 	}
+	m.closeListeners()
 	if m.pool.Shutdown(ctx) != nil {
 		m.log.Warningf("Some workers had to be killed")
 	}
@@ -410,8 +411,8 @@ func (m *master) stop(srv *server.Server, sigs <-chan os.Signal) {
 
 // quit ends at once.
 func (m *master) quit(srv *server.Server) {
-	m.closeListeners()
 	srv.Close()
+	m.closeListeners()
 	m.stopPool(quickGrace)
 	m.log.Infof("Shutting down: Master")
 }
