@@ -179,7 +179,10 @@ func (d *dispatcher) send(j *Job) bool {
 	d.numbers[slot]++
 	j.slot, j.generation, j.owner = slot, d.numbers[slot], d.target
 	d.board.Queue(slot, j.generation)
+	j.activity.Store(0)
+	d.jobs[slot].Store(j) // before the packet is there: the answer may be quicker than we are
 	if err := d.write(j); err != nil {
+		d.jobs[slot].Store(nil)
 		d.board.Free(slot, j.generation)
 		j.owner = nil
 		d.blocked = true
@@ -187,14 +190,11 @@ func (d *dispatcher) send(j *Job) bool {
 	}
 	d.free = d.free[:len(d.free)-1]
 	j.where = sent
-	j.sent = time.Now()
-	j.activity.Store(0)
 	if j.class == fast {
 		d.fast++
 	} else {
 		d.slow++
 	}
-	d.jobs[slot].Store(j)
 	return true
 }
 

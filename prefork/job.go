@@ -27,7 +27,6 @@ type Job struct {
 	Retried bool          // was started a second time
 
 	submitted  time.Time
-	sent       time.Time
 	next       *Job // in a queue
 	slot       uint32
 	generation uint32 // of the slot
