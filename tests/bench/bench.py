@@ -98,6 +98,9 @@ def _run(runner: Runner, cells: Sequence[Cell], results: Results) -> int:
         try:
             figures, brief = cell.run(runner, progress)
             record |= figures
+            if broken := record.get("broken"):
+                failed += 1
+                brief += f"; BROKEN PROMISE: {', '.join(broken)}"
         except CellError as error:
             failed += 1
             brief = f"failed: {error}"

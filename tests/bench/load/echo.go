@@ -30,6 +30,7 @@ type echoConfig struct {
 	stallMS     int
 	gets        float64 // share of requests that are GET, hence may be retried by the server
 	timeout     time.Duration
+	fresh       bool   // a connection per request: for servers that do not keep connections and do not say so
 	outcomes    string // file for one line "nonce method outcome" per request; none when empty
 }
 
@@ -66,6 +67,7 @@ func runEcho(ctx context.Context, args []string, stderr io.Writer) (any, error) 
 	flags.IntVar(&c.stallMS, "stall-ms", 4000, "pause of such a request")
 	flags.Float64Var(&c.gets, "gets", 0, "share of requests that are GET without a body")
 	flags.DurationVar(&c.timeout, "timeout", 30*time.Second, "time after which a request counts as unanswered")
+	flags.BoolVar(&c.fresh, "fresh", false, "use a new connection for every request")
 	flags.StringVar(&c.outcomes, "outcomes", "", "file to write one line per request to")
 	if err := flags.Parse(args); err != nil {
 		return nil, flag.ErrHelp
@@ -88,7 +90,11 @@ func echo(ctx context.Context, c echoConfig, stderr io.Writer) (result echoResul
 		defer func() { err = errors.Join(err, lines.Flush(), file.Close()) }()
 	}
 
-	transport := &http.Transport{MaxIdleConnsPerHost: c.concurrency, MaxIdleConns: c.concurrency}
+	transport := &http.Transport{
+		MaxIdleConnsPerHost: c.concurrency,
+		MaxIdleConns:        c.concurrency,
+		DisableKeepAlives:   c.fresh,
+	}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport, CheckRedirect: noRedirect}
 	filler := make([]byte, c.maxBody)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"net"
+	"net/url"
 	"slices"
 	"syscall"
 	"time"
@@ -64,6 +65,10 @@ func reason(err error) string {
 		return "connection reset"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return "connection closed"
+	}
+	var wrapped *url.Error // its text names the URL, which differs from request to request
+	if errors.As(err, &wrapped) {
+		return wrapped.Err.Error()
 	}
 	return err.Error()
 }

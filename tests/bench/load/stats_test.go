@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"syscall"
 	"testing"
 	"time"
@@ -33,6 +34,7 @@ func TestReasonGroupsEqualFailures(t *testing.T) {
 		{fmt.Errorf("read: %w", syscall.ECONNRESET), "connection reset"},
 		{fmt.Errorf("read: %w", io.ErrUnexpectedEOF), "connection closed"},
 		{errors.New("odd"), "odd"},
+		{&url.Error{Op: "Post", URL: "http://host/nonce-1", Err: errors.New("odd")}, "odd"},
 	} {
 		if got := reason(c.err); got != c.want {
 			t.Errorf("reason(%v) = %q, want %q", c.err, got, c.want)

@@ -24,7 +24,7 @@ class Memory:
     name = "memory"
     default_servers = ("gounicorn", "gunicorn", "uwsgi-close")
     needs_site = True
-    needs_wrk = True
+    needs_wrk = False
 
     def cells(self, options: Options) -> list[Cell]:
         workers = options.workers or _WORKERS
@@ -36,9 +36,8 @@ class Memory:
             with runner.serve(SERVERS[key], runner.site(workers, preload=True)) as running:
                 at_rest = _sizes(running.group.members(), running.group.deepest())
                 progress.detail("asking for pages")
-                done = 0
-                while done < workers * _REQUESTS_PER_WORKER:
-                    done += int(runner.wrk(f"http://{running.address}/", connections=workers * 4, seconds=2)["requests"])
+                done = workers * _REQUESTS_PER_WORKER
+                running.fetch("/", done, clients=workers * 3)
                 running.group.settle(10.0)
                 after = _sizes(running.group.members(), running.group.deepest())
             record = {"workers": workers, "at_rest": at_rest, "after_requests": after, "requests": done}

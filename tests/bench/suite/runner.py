@@ -10,6 +10,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,6 +57,13 @@ class Running:
             return Answer(response.status, response.read())
         finally:
             connection.close()
+
+    def fetch(self, path: str, number: int, clients: int) -> None:
+        """Ask for a page so many times, from so many clients at a time."""
+        with ThreadPoolExecutor(clients) as pool:
+            for answer in pool.map(lambda _: self.get(path), range(number)):
+                if answer.status != 200:
+                    raise CellError(f"{self.server.label}: {path} answered {answer.status}")
 
     def keeps_connections(self, path: str) -> bool:
         """Whether a second request over the same connection is answered, whatever the headers claim."""

@@ -92,10 +92,12 @@ class Throughput:
 
     def table(self, records: Sequence[Record]) -> str:
         rows = []
-        for key, group in by_server(records).items():
+        groups = by_server(records)
+        ours = [record["rps"] for record in groups.get("gounicorn", ()) if "error" not in record]
+        for key, group in groups.items():
             good = [record for record in group if "error" not in record]
             if not good:
-                rows.append([SERVERS[key].label, "failed", *[""] * 8])
+                rows.append([SERVERS[key].label, "failed", *[""] * 9])
                 continue
             rates = [record["rps"] for record in good]
             rows.append(
@@ -103,6 +105,7 @@ class Throughput:
                     SERVERS[key].label,
                     f"{statistics.median(rates):,.0f}",
                     f"{min(rates):,.0f}–{max(rates):,.0f}",
+                    f"{statistics.median(ours) / statistics.median(rates):.2f}" if ours else "",
                     f"{statistics.median(record['cpu_us'] for record in good):,.0f}",
                     f"{statistics.median(record['p50_ms'] for record in good):.2f}",
                     f"{statistics.median(record['p99_ms'] for record in good):.2f}",
@@ -112,7 +115,8 @@ class Throughput:
                     str(good[0]["slots"]),
                 ]
             )
-        head = ["server", "requests/s", "spread", "CPU µs/request", "p50 ms", "p99 ms", "errors", "keep-alive", "served", "slots"]
+        head = ["server", "requests/s", "spread", "gounicorn : it", "CPU µs/request", "p50 ms", "p99 ms"]
+        head += ["errors", "keep-alive", "served", "slots"]
         text = (
             f"### {self.name}: {self.title}\n\n"
             f"wrk, 1 thread, {self.connections} connections. Requests/s and the other figures are medians of the rounds, "
