@@ -38,6 +38,7 @@ def main(arguments: Sequence[str]) -> int:
         visitors=asked.visitors,
         slow=asked.slow,
         rate=asked.rate,
+        home=asked.home,
         home_keep_alive=asked.home_keep_alive,
         kill_requests=asked.kill,
         echo_requests=asked.echo,
@@ -136,6 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--visitors", type=_numbers, metavar="N,…", help="mixed: numbers of slow visitors (default 0,3,8,40)")
     parser.add_argument("--slow", type=_names(list(SLOW)), default=list(SLOW), metavar="KIND,…", help="mixed: pdf,wait")
     parser.add_argument("--rate", type=float, default=50.0, help="mixed: home pages asked for a second (default 50)")
+    parser.add_argument("--home", default="/", metavar="PATH", help="mixed: the fast page (default /)")
     parser.add_argument(
         "--home-keep-alive", action="store_true", help="mixed: ask for the home page over kept connections, not new ones"
     )

@@ -134,7 +134,8 @@ def versions(environment: Environment) -> dict[str, str]:
         if name.lower() in ("gunicorn", "granian", "uwsgi", "django", "reportlab", "whitenoise"):
             found[name] = version
     if os.access(environment.gounicorn, os.X_OK):
-        found["gounicorn"] = _run([environment.gounicorn, "--version"]).strip().rpartition(" ")[2].strip("()")
+        done = subprocess.run([environment.gounicorn, "--version"], capture_output=True, text=True, check=False)
+        found["gounicorn"] = (done.stdout.split() or ["unknown"])[-1].strip("()")
     if environment.nginx is not None:
         done = subprocess.run([environment.nginx, "-v"], capture_output=True, text=True, check=True)
         found["nginx"] = done.stderr.strip().rpartition("/")[2]

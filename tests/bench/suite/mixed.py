@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import statistics
 from collections.abc import Sequence
 
 from .progress import Progress
@@ -17,6 +19,7 @@ _WORKERS = 4
 _VISITORS = (0, 3, 8, 40)
 _WARMUP_SECONDS = 4.0
 _TIMEOUT_SECONDS = 20.0
+_CHECK_REQUESTS = 24
 
 
 class Mixed:
@@ -58,8 +61,8 @@ class Mixed:
             if options.home_keep_alive:
                 arguments.append("-keep-alive")
             with runner.serve(SERVERS[key], runner.site(workers)) as running:
-                _check(running, kind)
-                arguments.append(f"-url=http://{running.address}/")
+                page_cpu = _check(running, kind, options.home)
+                arguments.append(f"-url=http://{running.address}{options.home}")
                 if visitors:
                     arguments.append(f"-slow-url=http://{running.address}{SLOW[kind][0]}")
                 before = running.group.cpu_seconds()
@@ -68,6 +71,7 @@ class Mixed:
                 cpu = running.group.cpu_seconds() - before
             slots = SERVERS[key].slots(workers)
             record = {"load": kind, "visitors": visitors, "slots": slots, "cpu_seconds": cpu, **figures}
+            record |= {"rate": options.rate, "home_cpu_ms": page_cpu * 1000}
             return record, _brief(record)
 
         label = f"mixed {kind} {visitors} {key}" if visitors else f"mixed idle {key}"
@@ -75,11 +79,19 @@ class Mixed:
         return Cell(self.name, key, label, seconds + warmup + drain + START_STOP_SECONDS, run)
 
     def table(self, records: Sequence[Record]) -> str:
+        costs = [record["home_cpu_ms"] for record in records if "home_cpu_ms" in record]
+        load = ""
+        if costs:
+            cost, rate = statistics.median(costs), next(record["rate"] for record in records if "rate" in record)
+            load = (
+                f" One home page costs {cost:.1f} ms of CPU, so {rate:g} a second keep {cost * rate / 1000:.2f} of the "
+                f"{len(os.sched_getaffinity(0))} CPUs busy by themselves."
+            )
         parts = [
             "### mixed: the home page beside slow visitors, 4 workers\n\n"
             "The home page is asked for at a fixed rate (open loop, latency counted from the moment each question was due); "
             "each slow visitor asks again as soon as it is answered. The slowest visitor includes those still waiting at "
-            "the end. Times in ms unless said otherwise."
+            f"the end. Times in ms unless said otherwise.{load}"
         ]
         loads: dict[tuple[str, int], list[Record]] = {}
         for record in records:
@@ -92,14 +104,20 @@ class Mixed:
         return "\n\n".join(parts)
 
 
-def _check(running: Running, kind: str) -> None:
-    if running.get("/").status != 200:
-        raise CellError(f"{running.server.label}: the home page does not answer 200")
+def _check(running: Running, kind: str, home: str) -> float:
+    """Make sure that the pages are what they should be; return the CPU seconds that one home page takes."""
+    if running.get(home).status != 200:
+        raise CellError(f"{running.server.label}: {home} does not answer 200")
+    running.fetch(home, _CHECK_REQUESTS, clients=8)  # the first answers of each worker cost more than the rest
+    before = running.group.cpu_seconds()
+    running.fetch(home, _CHECK_REQUESTS, clients=1)
+    page_cpu = (running.group.cpu_seconds() - before) / _CHECK_REQUESTS
     if kind in SLOW:
         path, magic, _ = SLOW[kind]
         answer = running.get(path)
         if answer.status != 200 or not answer.body.startswith(magic):
             raise CellError(f"{running.server.label}: {path} answered {answer.status} {answer.body[:40]!r}")
+    return page_cpu
 
 
 def _brief(record: Record) -> str:

@@ -25,6 +25,7 @@ class Options:
     visitors: Sequence[int] | None
     slow: Sequence[str]
     rate: float
+    home: str
     home_keep_alive: bool
     kill_requests: int | None
     echo_requests: int | None
