@@ -221,8 +221,9 @@ class Group:
         return sum(each.cpu_seconds for each in self._all())
 
     def deepest(self) -> list[Stat]:
-        """The processes farthest from the root: the workers, whether the master or a zygote forked them."""
-        members = {each.pid: each for each in self.members()}
+        """The first program's processes farthest from it: the workers, whether the master or a zygote forked them."""
+        below = tree({root.pid for root in self.roots[:1]}, all_processes())
+        members = {each.pid: each for each in below if each.state != "Z"}
 
         def depth(each: Stat) -> int:
             above = members.get(each.parent)
