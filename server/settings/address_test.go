@@ -24,6 +24,7 @@ func TestParseAddress(t *testing.T) {
 		{"unix:///run/a.sock", "unix:/run/a.sock", "unix", "/run/a.sock"},
 		{"unix:a.sock", "unix:a.sock", "unix", "a.sock"},
 		{"unix:@a", "unix:@a", "unix", "./@a"},
+		{"UNIX:80", "tcp://unix:80", "tcp4", "unix:80"},
 		{"fd://3", "fd://3", "", ""},
 	} {
 		t.Run(c.in, func(t *testing.T) {
