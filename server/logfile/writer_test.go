@@ -202,6 +202,7 @@ func TestStuckReaderBlocksNobody(t *testing.T) {
 }
 
 func TestCloseDoesNotWaitForAStuckReaderForever(t *testing.T) {
+	t.Parallel() // it takes the whole of the grace
 	w, _ := stuckPipe(t, 1<<20)
 	if err := w.Close(); err == nil {
 		t.Error("Close of a stuck log succeeds")

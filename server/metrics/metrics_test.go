@@ -3,6 +3,7 @@ package metrics_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"io"
 	"net"
 	"net/http"
@@ -19,6 +20,8 @@ import (
 
 	"github.com/gounicorn/gounicorn/server/metrics"
 )
+
+var update = flag.Bool("update", false, "rewrite the golden file")
 
 func newMetrics() *metrics.Metrics {
 	return metrics.New(metrics.Build{Version: "0.1", GoVersion: "go1.26", Python: "3.11.2"})
@@ -131,7 +134,7 @@ func get(t *testing.T, h http.Handler, path string) (int, string) {
 }
 
 // TestScrape compares with testdata/scrape.golden, without the figures of the
-// Go runtime and the process. UPDATE_GOLDEN=1 rewrites it.
+// Go runtime and the process. The flag -update rewrites it.
 func TestScrape(t *testing.T) {
 	m := newMetrics()
 	exercise(m)
@@ -146,7 +149,7 @@ func TestScrape(t *testing.T) {
 		}
 	}
 	const golden = "testdata/scrape.golden"
-	if os.Getenv("UPDATE_GOLDEN") != "" {
+	if *update {
 		if err := os.WriteFile(golden, []byte(ours.String()), 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -132,7 +132,7 @@ func TestDefaultsAreWhatTheTableSays(t *testing.T) {
 // TestTextReadsBack holds for every kind: what Text writes, Parse understands.
 func TestTextReadsBack(t *testing.T) {
 	samples := map[Kind]string{
-		Int: "7", Auto: "7", Seconds: "1.5", Bytes: "65536", String: "sync", Path: "/tmp/x",
+		Int: "7", Auto: "7", Seconds: "1.5", Bytes: "65536", String: "sync", Path: "/srv/x",
 		List: "A=1", Comma: "a,b", Bind: "[::1]:80", Listen: "unix:/run/m.sock",
 	}
 	for _, s := range All {
