@@ -2,7 +2,6 @@ package http1_test
 
 import (
 	"bufio"
-	"context"
 	"io"
 	"net"
 	"net/http"
@@ -12,24 +11,6 @@ import (
 	"github.com/gounicorn/gounicorn/server/http1"
 )
 
-func start(t testing.TB, c http1.Config) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := http1.New(c)
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(ln) }()
-	t.Cleanup(func() {
-		_ = s.Close()
-		if err := <-done; err != http1.ErrServerClosed {
-			t.Errorf("Serve returned %v", err)
-		}
-	})
-	return ln.Addr().String()
-}
-
 func hello(x *http1.Exchange) {
 	_ = x.Start(200, nil)
 	_ = x.Field([]byte("Content-Type"), []byte("text/plain"))
@@ -37,7 +18,7 @@ func hello(x *http1.Exchange) {
 }
 
 func TestAsynchronousAnswerIsServed(t *testing.T) {
-	addr := start(t, http1.Config{ServerName: "gounicorn", Handler: http1.HandlerFunc(func(x *http1.Exchange) { go hello(x) })})
+	addr, _ := start(t, http1.Config{ServerName: "gounicorn", Handler: http1.HandlerFunc(func(x *http1.Exchange) { go hello(x) })})
 	nc, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
@@ -72,13 +53,12 @@ func TestAsynchronousAnswerIsServed(t *testing.T) {
 	if b, err := io.ReadAll(br); err != nil || len(b) > 0 {
 		t.Fatal(b, err)
 	}
-	_ = context.Background
 }
 
 func BenchmarkHello(b *testing.B) {
 	for name, h := range map[string]http1.HandlerFunc{"inline": hello} {
 		b.Run(name, func(b *testing.B) {
-			addr := start(b, http1.Config{Handler: h})
+			addr, _ := start(b, http1.Config{Handler: h})
 			nc, err := net.Dial("tcp", addr)
 			if err != nil {
 				b.Fatal(err)
