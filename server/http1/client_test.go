@@ -95,3 +95,6 @@ func respond(t testing.TB, x *http1.Exchange, status int, body string, fields ..
 }
 
 const get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+// readHead reads an answer that has no body.
+func readHead(c *client) (*httpcases.Answer, error) { return httpcases.ReadAnswer(c.br, true) }
