@@ -13,7 +13,7 @@
 //	RFC 9112 6, RFC 9110 8.6   body length, keep-alive, Expect       framing.go
 //	RFC 9112 7.1               chunked coding and trailers           chunked.go
 //	RFC 9112 8, RFC 9110 10.1.1 reading a body, 100-continue         body.go
-//	RFC 9112 9                 persistence, pipelining, tear-down    conn.go, linger.go
+//	RFC 9112 9                 persistence, pipelining, tear-down    conn.go, fill.go, linger.go
 //	RFC 9110 6.6.1, 15         response heads, status rules          response.go
 //	RFC 9112 7.1, 8            streamed responses                    stream.go
 //	all refusals               cause, status, close, rule            verdict.go
