@@ -25,7 +25,7 @@ OOM_SCORE = 100  # above the master's, out of 1000: when memory is short, rather
 
 _boot: dict[str, Any] = {}
 _job: Job | None = None
-_stopping = threading.Event()  # SIGTERM came, perhaps while the application was being imported
+_stopping = False  # SIGTERM came, perhaps while the application was being imported
 
 
 def start(boot: dict[str, Any], job: Job) -> None:
@@ -66,7 +66,8 @@ def _take_signals() -> None:
 
 
 def _stop(number: int, frame: object) -> None:  # noqa: ARG001
-    _stopping.set()
+    global _stopping  # noqa: PLW0603
+    _stopping = True  # no Event: a lock is not for signal handlers
     _gounicorn.stop()
 
 
@@ -122,7 +123,7 @@ def configure(app: Callable[..., Any]) -> None:
         errors=sys.stderr,
         environ=_boot.get("environ"),
     )
-    if _stopping.is_set():
+    if _stopping:
         _gounicorn.stop()
 
 
