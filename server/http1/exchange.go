@@ -70,7 +70,7 @@ type Exchange struct {
 	Dropped       int     // fields dropped by rule ("_" in names, Proxy)
 	ContentLength int64   // -1 if the body is chunked, 0 if there is none
 	KeepAlive     bool    // the client wants to keep the connection
-	Received      time.Time
+	Received      time.Time // when the head was complete
 
 	// OnDone, if set inside ServeHTTP1, is called exactly once when the answer
 	// was handed to the kernel or failed, on the goroutine that found out. The
