@@ -146,9 +146,9 @@ func get(t *testing.T, url string) (*http.Response, string) {
 }
 
 func TestCallCarriesTheRequestAndItsAnswer(t *testing.T) {
-	var seen map[string]string
+	environs := make(chan map[string]string, 1)
 	addr, access := start(t, &fakeApp{serve: func(c *Call) {
-		seen = environ(c)
+		environs <- environ(c)
 		c.Report = Report{PID: 99, Slow: true}
 		if err := c.Head(418, head("Short", [][2]string{{"X-Answer", "42"}}, "body"), true); err != nil {
 			t.Error(err)
@@ -166,6 +166,7 @@ func TestCallCarriesTheRequestAndItsAnswer(t *testing.T) {
 	if res.StatusCode != 418 || res.Status != "418 Short" || string(body) != "body" || res.Header.Get("X-Answer") != "42" {
 		t.Errorf("got %s %q %v", res.Status, body, res.Header)
 	}
+	seen := <-environs
 	_, port, _ := net.SplitHostPort(addr)
 	for name, want := range map[string]string{
 		"REQUEST_METHOD": "POST", "PATH_INFO": "/a b/7", "RAW_URI": "/a%20b/7?q=1", "QUERY_STRING": "q=1", "SERVER_NAME": "127.0.0.1",
