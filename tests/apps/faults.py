@@ -16,8 +16,8 @@ import faults_responses
 import testsync
 
 
-def _plain(start_response, body=b"fine\n", extra=()):
-    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body))), *extra])
+def _plain(start_response, body=b"fine\n", exc_info=None):
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))], exc_info)
     return [body]
 
 
@@ -380,7 +380,9 @@ def _caught(environ, start_response, name, *args):
     try:
         FAULTS[name](environ, start_response, *args)
     except Exception as error:  # noqa: BLE001 - the kind of it is the answer
-        return _plain(start_response, f"{type(error).__name__}: {error}\n".encode("ascii", "backslashreplace"))
+        return _plain(
+            start_response, f"{type(error).__name__}: {error}\n".encode("ascii", "backslashreplace"), sys.exc_info()
+        )
     return [b"nothing was raised\n"]
 
 
