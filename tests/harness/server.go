@@ -544,3 +544,6 @@ func (s *Server) UseBind() {
 		s.Addrs = append(s.Addrs, "http://"+bind)
 	}
 }
+
+// Env is the environment that the server was started with.
+func (s *Server) Env() []string { return slices.Clone(s.cmd.Env) }
