@@ -46,41 +46,28 @@ func metricsAddress(t *testing.T, s *harness.Server) string {
 	return ""
 }
 
-// sum adds the counters, gauges or sample counts of a family whose labels contain the given values.
-func sum(family *dto.MetricFamily, values ...string) float64 {
+// sum adds the counters, gauges or sample counts of a family whose labels are as given: name, value, name, value ...
+func sum(t *testing.T, families map[string]*dto.MetricFamily, name string, labels ...string) float64 {
+	t.Helper()
+	family, ok := families[name]
+	if !ok {
+		t.Fatalf("no metric %s", name)
+	}
 	total := 0.0
 	for _, metric := range family.GetMetric() {
-		labels := ""
+		has := map[string]string{}
 		for _, label := range metric.GetLabel() {
-			labels += label.GetName() + "=" + label.GetValue() + ";"
+			has[label.GetName()] = label.GetValue()
 		}
 		matches := true
-		for _, value := range values {
-			matches = matches && strings.Contains(labels, value)
+		for i := 0; i+1 < len(labels); i += 2 {
+			matches = matches && has[labels[i]] == labels[i+1]
 		}
 		if matches {
 			total += metric.GetCounter().GetValue() + metric.GetGauge().GetValue() + float64(metric.GetHistogram().GetSampleCount())
 		}
 	}
 	return total
-}
-
-// find returns the one family whose name contains all of the words.
-func find(t *testing.T, families map[string]*dto.MetricFamily, words ...string) *dto.MetricFamily {
-	t.Helper()
-	var names []string
-	for name, family := range families {
-		all := strings.HasPrefix(name, "gounicorn_")
-		for _, word := range words {
-			all = all && strings.Contains(name, word)
-		}
-		if all {
-			return family
-		}
-		names = append(names, name)
-	}
-	t.Errorf("no metric gounicorn_*%s* among %v", strings.Join(words, "*"), names)
-	return nil
 }
 
 func TestMetricsTellWhatHappened(t *testing.T) {
@@ -95,27 +82,46 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 	s.Get("/sleep/3600")
 	workerCount(t, s, 2)
 	var families map[string]*dto.MetricFamily
-	harness.Eventually(t, harness.EventBudget, "both restarts are counted", func() bool {
+	harness.Eventually(t, harness.EventBudget, "both restarts are counted, by cause", func() bool {
 		families = scrape(t, address)
-		return sum(find(t, families, "restarts")) >= 2
+		return sum(t, families, "gounicorn_worker_restarts_total", "cause", "signal") == 1 &&
+			sum(t, families, "gounicorn_worker_restarts_total", "cause", "timeout") == 1
 	})
-	total := find(t, families, "requests_total")
-	for status, least := range map[string]float64{"200": 5, "500": 1, "502": 1, "504": 1} {
-		if got := sum(total, status[:1]); got < least {
-			t.Errorf("%v requests with status %s are counted, want at least %v", got, status, least)
+	for code, want := range map[string]float64{"200": 5, "500": 1, "502": 1, "504": 1} {
+		if got := sum(t, families, "gounicorn_requests_total", "code", code); got != want {
+			t.Errorf("%v requests with status %s are counted, want %v", got, code, want)
 		}
 	}
-	queue, run := find(t, families, "queue", "seconds"), find(t, families, "run", "seconds")
-	if queue.GetType() != dto.MetricType_HISTOGRAM || run.GetType() != dto.MetricType_HISTOGRAM {
-		t.Errorf("queue time is a %v, run time a %v, want histograms", queue.GetType(), run.GetType())
+	for _, name := range []string{"gounicorn_request_queue_duration_seconds", "gounicorn_request_run_duration_seconds"} {
+		if families[name].GetType() != dto.MetricType_HISTOGRAM {
+			t.Errorf("%s is a %v, want a histogram", name, families[name].GetType())
+		}
+		if got := sum(t, families, name); got < 6 || got > 8 {
+			t.Errorf("%s has %v samples, want one per request", name, got)
+		}
 	}
-	if sum(queue) < 6 || sum(run) < 6 {
-		t.Errorf("%v queue times and %v run times are counted", sum(queue), sum(run))
+	harness.Eventually(t, harness.EventBudget, "both workers are counted as idle", func() bool {
+		return sum(t, scrape(t, address), "gounicorn_workers", "state", "idle") == 2
+	})
+	for _, name := range []string{
+		"gounicorn_spool_bytes", "gounicorn_requests_in_flight", "gounicorn_queue_length", "gounicorn_connections",
+		"gounicorn_sent_bytes_total", "gounicorn_received_bytes_total", "gounicorn_build_info", "go_goroutines", "process_open_fds",
+	} {
+		sum(t, families, name)
 	}
-	if workers := find(t, families, "workers"); sum(workers) != 2 {
-		t.Errorf("%v workers are counted", sum(workers))
+}
+
+func TestProfilesAreServedIfAskedFor(t *testing.T) {
+	t.Parallel()
+	s := start(t, "faults:app", "--metrics-bind", "127.0.0.1:0", "--metrics-pprof")
+	response, err := http.Get("http://" + metricsAddress(t, s) + "/debug/pprof/goroutine?debug=1")
+	if err != nil {
+		t.Fatal(err)
 	}
-	find(t, families, "spool", "bytes")
+	defer response.Body.Close()
+	if text, err := io.ReadAll(response.Body); response.StatusCode != http.StatusOK || !strings.Contains(string(text), "goroutine profile") {
+		t.Errorf("got %d, error %v", response.StatusCode, err)
+	}
 }
 
 func TestMetricsAreServedOnTheirOwnListenerOnly(t *testing.T) {
@@ -144,9 +150,9 @@ func TestMetricsAnswerWhileEveryWorkerIsBusy(t *testing.T) {
 	s := start(t, "faults:app", "-w", "1", "--metrics-bind", "127.0.0.1:0")
 	stuck := s.Go("/gate/stuck")
 	s.WaitMark(t, "entered-stuck", 1)
-	if workers := find(t, scrape(t, metricsAddress(t, s)), "workers"); sum(workers) != 1 {
-		t.Errorf("%v workers", sum(workers))
-	}
+	harness.Eventually(t, harness.EventBudget, "the worker is counted as busy", func() bool {
+		return sum(t, scrape(t, metricsAddress(t, s)), "gounicorn_workers", "state", "busy") == 1
+	})
 	s.Open(t, "open-stuck")
 	<-stuck
 }
