@@ -53,7 +53,7 @@ func TestSlowReaderReleasesTheWorker(t *testing.T) {
 func TestSpoolLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
 	spool := t.TempDir()
-	s := harness.Start(t, harness.Config{App: "faults:app", Args: []string{"-w", "1"}, Env: []string{"TMPDIR=" + spool}})
+	s := harness.Start(t, harness.Config{App: "faults:app", Args: []string{"-w", "1", "--spool-dir", spool, "--spool-memory", "1M"}})
 	s.WantGet(t, "/pid", 200)
 	before := len(harness.Descriptors(t, s.PID))
 	var conns []*harness.Conn
@@ -113,7 +113,7 @@ func TestStreamEndsWhenItsReaderLeaves(t *testing.T) {
 func TestLargeUploadsAreSpooled(t *testing.T) {
 	t.Parallel()
 	spool := t.TempDir()
-	s := harness.Start(t, harness.Config{App: "echo:app", Args: []string{"-w", "2"}, Env: []string{"TMPDIR=" + spool}})
+	s := harness.Start(t, harness.Config{App: "echo:app", Args: []string{"-w", "2", "--spool-dir", spool, "--spool-memory", "1M"}})
 	sent := strings.Repeat(string(body(65536)), 16<<20/65536)
 	replies := make(chan harness.Reply)
 	for range 3 {
@@ -182,4 +182,88 @@ func TestEarlyHintsPrecedeTheResponse(t *testing.T) {
 	if raw := conn.ReadRest(); strings.Contains(raw, " 103 ") || !strings.HasSuffix(raw, "hints\n") {
 		t.Errorf("HTTP/1.0: got %q", raw)
 	}
+}
+
+// Rows 60 and 69: when the disk budget is used up, whoever needs more of it is turned away, and nobody else; what
+// was let in is served whole, and later there is room again.
+func TestSpoolBudgetTurnsAwayWhatDoesNotFit(t *testing.T) {
+	t.Parallel()
+	s := start(t, "echo:app", "-w", "1", "--spool-dir", t.TempDir(), "--spool-memory", "64K", "--spool-disk", "3M")
+	const size = 2 << 20
+	first := s.Dial()
+	first.Send(fmt.Sprintf("POST /input/read HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n%s", size, strings.Repeat("1", size-1)))
+	harness.Eventually(t, harness.EventBudget, "the first upload has been taken in", func() bool { return unread(t, s) == 0 })
+	reply := s.Request("POST", "/input/read", strings.Repeat("2", size))
+	if reply.Err != nil || reply.Status != 503 && reply.Status != 507 || reply.Header.Get("Retry-After") == "" {
+		t.Errorf("the second upload got %d, Retry-After %q, error %v", reply.Status, reply.Header.Get("Retry-After"), reply.Err)
+	}
+	s.WantGet(t, "/", 200)
+	first.Send("1")
+	if echo := harness.ParseEcho(t, first.MustRead("POST").Body); echo.Length != size {
+		t.Errorf("of the first upload the application read %d bytes", echo.Length)
+	}
+	if echo := s.WantEcho(t, s.Request("POST", "/input/read", strings.Repeat("3", size))); echo.Length != size {
+		t.Errorf("of the third upload the application read %d bytes", echo.Length)
+	}
+}
+
+// Row 17: a body over the limit is refused before it is read if its length was announced, else as soon as it is over.
+func TestBodyOverTheLimitNeverReachesTheApplication(t *testing.T) {
+	t.Parallel()
+	s := start(t, "echo:app", "-w", "1", "--limit-request-body", "1000")
+	for length, status := range map[int]int{999: 200, 1000: 200, 1001: 413, 1 << 30: 413} {
+		conn := s.Dial()
+		conn.Send(fmt.Sprintf("POST /started/%d HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n", status, length))
+		if status == 200 {
+			conn.Send(strings.Repeat("b", length))
+		}
+		if response := conn.MustRead("POST"); response.Status != status {
+			t.Errorf("%d bytes: got %d, want %d", length, response.Status, status)
+		}
+	}
+	conn := s.Dial()
+	conn.Send("POST /started/413 HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\n" + strings.Repeat("b", 1000) + "\r\n1\r\nb\r\n0\r\n\r\n")
+	if response := conn.MustRead("POST"); response.Status != 413 {
+		t.Errorf("chunked: got %d, want 413", response.Status)
+	}
+	for _, token := range s.Marks("started") {
+		if token != "200" {
+			t.Errorf("the application was called for %s", token)
+		}
+	}
+}
+
+// Rows 18 and 19: whoever does not get on with its request is cut off, and meanwhile disturbs nobody.
+func TestClientsThatDoNotGetOnAreCutOff(t *testing.T) {
+	t.Parallel()
+	s := start(t, "echo:app", "-w", "1", "--header-timeout", "1", "--body-timeout", "1", "--keep-alive", "1")
+	silent, head, upload, idle := s.Dial(), s.Dial(), s.Dial(), s.Dial()
+	head.Send("GET / HTTP/1.1\r\nHost: te")
+	upload.Send("POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\nhalf")
+	idle.Get("/")
+	idle.MustRead("GET")
+	s.WantGet(t, "/", 200)
+	for name, conn := range map[string]*harness.Conn{"head": head, "upload": upload} {
+		if rest := conn.ReadRest(); rest != "" && !strings.HasPrefix(rest, "HTTP/1.1 408 ") {
+			t.Errorf("%s: got %q, want 408 or nothing", name, rest)
+		}
+	}
+	for name, conn := range map[string]*harness.Conn{"silent": silent, "idle": idle} {
+		if rest := conn.ReadRest(); rest != "" && !strings.HasPrefix(rest, "HTTP/1.1 408 ") {
+			t.Errorf("%s: got %q", name, rest)
+		}
+	}
+}
+
+// Row 20: a client that takes nothing of its response is cut off after the send timeout.
+func TestReaderThatTakesNothingIsCutOff(t *testing.T) {
+	t.Parallel()
+	s := start(t, "faults:app", "-w", "1", "--send-timeout", "1")
+	conn := s.Dial()
+	conn.Get("/big/50000000/taken")
+	s.WaitMark(t, "taken-taken", 1)
+	harness.Eventually(t, harness.EventBudget, "the connection is given up", func() bool {
+		return harness.Established(t, s.Addr()) == 0
+	})
+	s.WantGet(t, "/pid", 200)
 }

@@ -282,6 +282,14 @@ func TestNoOrphanOutlivesAKilledMaster(t *testing.T) {
 	s.WantGet(t, "/", 200)
 }
 
+func TestBootTimeoutEndsABootThatHangs(t *testing.T) {
+	t.Parallel()
+	s := harness.Launch(t, harness.Config{App: "slow_boot:app", Args: []string{"--boot-timeout", "1"}, Exit: 3})
+	if code := s.Wait(bootLimit); code != 3 {
+		t.Errorf("exit code %d, want 3", code)
+	}
+}
+
 func TestKilledZygoteIsReplaced(t *testing.T) {
 	t.Parallel()
 	s := start(t, "faults:app", "-w", "2")
