@@ -40,6 +40,9 @@ var past = time.Unix(1, 0)
 // Conn is one client connection. Its exported methods are safe for concurrent
 // use.
 type Conn struct {
+	// UserData is for the handler, which alone touches it, inside ServeHTTP1.
+	UserData any
+
 	srv           *Server
 	nc            net.Conn
 	raw           syscall.RawConn // nil if nc is not a socket

@@ -1,0 +1,143 @@
+package wire
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+const streamBuffer = 64 << 10 // bytes read at a time: one read takes many small responses, or a quarter of a large write
+
+// Stream reads the frames that one worker thread writes. One goroutine calls Next; Drain and Close may be called from another.
+type Stream struct {
+	file  *os.File
+	raw   syscall.RawConn
+	buf   []byte
+	r, w  int // unread bytes are buf[r:w]
+	oob   []byte
+	files []*os.File // received, not yet claimed by a FILE frame
+
+	// recv is made once so that reading allocates nothing; it leaves its results here.
+	recv         func(fd uintptr) bool
+	n, oobn, flg int
+	err          error
+}
+
+// NewStream takes over a SOCK_STREAM socket.
+func NewStream(file *os.File) (*Stream, error) {
+	raw, err := file.SyscallConn()
+	if err != nil {
+		return nil, fmt.Errorf("response stream: %w", err)
+	}
+	s := &Stream{file: file, raw: raw, buf: make([]byte, streamBuffer), oob: make([]byte, unix.CmsgSpace(4*8))}
+	s.recv = func(fd uintptr) bool {
+		s.n, s.oobn, s.flg, _, s.err = unix.Recvmsg(int(fd), s.buf[s.w:], s.oob, unix.MSG_CMSG_CLOEXEC)
+		return s.err != unix.EAGAIN && s.err != unix.EINTR
+	}
+	return s, nil
+}
+
+// Next returns the next frame. The payload is valid until the following call; file is not nil exactly for FILE frames and is the
+// caller's. io.EOF means that the worker closed the stream or died between two frames, io.ErrUnexpectedEOF within one. Any other
+// error means that the stream must be destroyed with its worker.
+func (s *Stream) Next() (h Header, payload []byte, file *os.File, err error) {
+	for {
+		h, ok := ParseHeader(s.buf[s.r:s.w])
+		if ok {
+			if h.Length > MaxFrame || !h.Kind.Stream() {
+				return h, nil, nil, fmt.Errorf("%w: %v of %d bytes on a response stream", ErrProtocol, h.Kind, h.Length)
+			}
+			size := HeaderSize + int(h.Length)
+			if s.w-s.r >= size {
+				payload = s.buf[s.r+HeaderSize : s.r+size]
+				s.r += size
+				if h.Kind == KindFile {
+					if len(s.files) == 0 {
+						return h, nil, nil, fmt.Errorf("%w: FILE without a descriptor", ErrProtocol)
+					}
+					file, s.files = s.files[0], s.files[1:]
+				}
+				return h, payload, file, nil
+			}
+			s.room(size)
+		} else {
+			s.room(HeaderSize)
+		}
+		if err := s.fill(); err != nil {
+			return Header{}, nil, nil, err
+		}
+	}
+}
+
+// Buffered reports whether Next can return another frame without reading.
+func (s *Stream) Buffered() bool {
+	h, ok := ParseHeader(s.buf[s.r:s.w])
+	return ok && s.w-s.r >= HeaderSize+int(h.Length)
+}
+
+// room makes sure that size bytes fit from s.r on.
+func (s *Stream) room(size int) {
+	if s.r == s.w {
+		s.r, s.w = 0, 0
+		if len(s.buf) > streamBuffer && size <= streamBuffer {
+			s.buf = make([]byte, streamBuffer) // a large frame went through: give its memory back
+		}
+	}
+	if s.r+size <= len(s.buf) {
+		return
+	}
+	if size > len(s.buf) {
+		grown := make([]byte, min(size+streamBuffer, HeaderSize+MaxFrame))
+		s.w = copy(grown, s.buf[s.r:s.w])
+		s.buf, s.r = grown, 0
+		return
+	}
+	s.w = copy(s.buf, s.buf[s.r:s.w])
+	s.r = 0
+}
+
+func (s *Stream) fill() error {
+	if err := s.raw.Read(s.recv); err != nil {
+		if errors.Is(err, os.ErrClosed) {
+			return io.EOF
+		}
+		return fmt.Errorf("read response stream: %w", err)
+	}
+	if s.oobn > 0 {
+		files, err := rights(s.oob[:s.oobn])
+		if err != nil {
+			return err
+		}
+		s.files = append(s.files, files...)
+	}
+	switch {
+	case s.err == unix.ECONNRESET, s.err == nil && s.n == 0:
+		if s.r != s.w {
+			return io.ErrUnexpectedEOF
+		}
+		return io.EOF
+	case s.err != nil:
+		return fmt.Errorf("read response stream: %w", s.err)
+	case s.flg&unix.MSG_CTRUNC != 0:
+		return fmt.Errorf("%w: truncated control message", ErrProtocol)
+	}
+	s.w += s.n
+	return nil
+}
+
+// Drain makes Next return what the socket still holds and then io.EOF, although a process may hold the other end open: for a
+// worker that is known to be dead.
+func (s *Stream) Drain() {
+	_ = s.raw.Control(func(fd uintptr) { _ = unix.Shutdown(int(fd), unix.SHUT_RDWR) })
+}
+
+// Close closes the socket and the descriptors nobody claimed. Next must not be running.
+func (s *Stream) Close() error {
+	closeAll(s.files)
+	s.files = nil
+	return s.file.Close()
+}

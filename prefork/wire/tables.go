@@ -1,0 +1,77 @@
+package wire
+
+import (
+	"fmt"
+	"strings"
+)
+
+type named struct {
+	name  string
+	value int
+}
+
+var kinds = []struct {
+	kind Kind
+	name string
+}{
+	{KindRequest, "REQUEST"}, {KindHello, "HELLO"}, {KindHead, "HEAD"}, {KindBody, "BODY"}, {KindFile, "FILE"},
+	{KindInterim, "INTERIM"}, {KindAbort, "ABORT"}, {KindLoaded, "LOADED"}, {KindForked, "FORKED"}, {KindExited, "EXITED"},
+	{KindLog, "LOG"}, {KindBootFailed, "BOOT_FAILED"}, {KindReady, "READY"}, {KindRetiring, "RETIRING"}, {KindStacks, "STACKS"},
+	{KindBoot, "BOOT"}, {KindFork, "FORK"}, {KindExit, "EXIT"}, {KindStop, "STOP"}, {KindDump, "DUMP"},
+}
+
+var knownKinds = func() (bits uint64) {
+	for _, k := range kinds {
+		bits |= 1 << k.kind
+	}
+	return bits
+}()
+
+var (
+	limits = []named{
+		{"MAX_PACKET", MaxPacket}, {"MAX_FRAME", MaxFrame}, {"MAX_PAYLOAD_FD", MaxPayloadFD}, {"MAX_FDS", MaxFDs},
+	}
+	descriptors = []named{{"CONTROL", FDControl}, {"QUEUE", FDQueue}, {"SCOREBOARD", FDScoreboard}}
+	flags       = []named{{"END", FlagEnd}, {"BODY_FD", FlagBodyFD}, {"PAYLOAD_FD", FlagPayloadFD}}
+	aborts      = []named{{"RAISED", AbortRaised}, {"PROTOCOL", AbortProtocol}, {"EXIT", AbortExit}, {"GONE", AbortGone}}
+	retires     = []named{{"MAX_REQUESTS", RetireMaxRequests}, {"APP_EXIT", RetireAppExit}, {"STOPPED", RetireStopped}}
+	levels      = []named{
+		{"DEBUG", LevelDebug}, {"INFO", LevelInfo}, {"WARNING", LevelWarning}, {"ERROR", LevelError}, {"CRITICAL", LevelCritical},
+	}
+	states = []named{
+		{"FREE", int(SlotFree)}, {"QUEUED", int(SlotQueued)}, {"RUNNING", int(SlotRunning)}, {"DONE", int(SlotDone)},
+		{"CANCELLED", int(SlotCancelled)},
+	}
+	slotFields = []named{
+		{"WORD", slotWord}, {"STARTED", slotStarted}, {"ENDED", slotEnded}, {"CPU", slotCPU}, {"PID", slotPID},
+		{"THREAD", slotThread}, {"ABANDONED", slotAbandoned}, {"SIZE", SlotSize},
+	}
+)
+
+// CHeader returns the C header with every number of the protocol, for the worker. cmd/gendocs writes it to pyworker/gp_wire.h.
+func CHeader() string {
+	var b strings.Builder
+	b.WriteString("/* Generated from prefork/wire by cmd/gendocs; do not edit. The specification is prefork/wire/PROTOCOL.md. */\n")
+	b.WriteString("#ifndef GP_WIRE_H\n#define GP_WIRE_H\n\n")
+	fmt.Fprintf(&b, "#define GP_WIRE_VERSION %d\n#define GP_WIRE_HEADER_SIZE %d\n", Version, HeaderSize)
+	group := func(prefix string, rows []named) {
+		b.WriteByte('\n')
+		for _, r := range rows {
+			fmt.Fprintf(&b, "#define GP_%s%s %d\n", prefix, r.name, r.value)
+		}
+	}
+	group("", limits)
+	group("FD_", descriptors)
+	b.WriteByte('\n')
+	for _, k := range kinds {
+		fmt.Fprintf(&b, "#define GP_KIND_%s %d\n", k.name, k.kind)
+	}
+	group("FLAG_", flags)
+	group("ABORT_", aborts)
+	group("RETIRE_", retires)
+	group("LEVEL_", levels)
+	group("SLOT_STATE_", states)
+	group("SLOT_", slotFields)
+	b.WriteString("\n#endif\n")
+	return b.String()
+}

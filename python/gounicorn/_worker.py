@@ -1,0 +1,165 @@
+"""A worker, from the fork to its end. The steps are start, in C before Go runs, then configure, serve and
+finish, called by Go (package pyworker)."""
+
+from __future__ import annotations
+
+import atexit
+import faulthandler
+import gc
+import os
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import _gounicorn
+import _gounicorn_process as process
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gounicorn._zygote import Job
+
+DEFAULT_GRACE = 30
+OOM_SCORE = 100  # above the master's, out of 1000: when memory is short, rather a worker than all
+
+_boot: dict[str, Any] = {}
+_job: Job | None = None
+_stopping = threading.Event()  # SIGTERM came, perhaps while the application was being imported
+
+
+def start(boot: dict[str, Any], job: Job) -> None:
+    """Make the forked child a worker. Runs before the Go runtime: one thread, no locks."""
+    global _job  # noqa: PLW0603
+    _boot.update(boot)
+    _boot.pop("sources", None)
+    _job = job
+    _take_descriptors(job)
+    _take_signals()
+    title = boot.get("proc_name") or boot["app"]
+    process.set_name("gounicorn-worke")
+    process.set_title(f"gounicorn: worker [{title}]")
+    _raise_oom_score()
+    _prepare_stacks()
+    gc.enable()
+
+
+def _take_descriptors(job: Job) -> None:
+    control, stdout, stderr = job.fds[:3]
+    # a received descriptor is never below 6, as 3, 4 and 5 are taken
+    os.dup2(control, process.FD_CONTROL, inheritable=False)
+    os.dup2(stdout, 1)
+    os.dup2(stderr, 2)
+    for fd in (control, stdout, stderr):
+        os.close(fd)
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(line_buffering=True)  # it is a pipe to the master, but print() is meant for the log, now
+
+
+def _take_signals() -> None:
+    """Set the defaults, which the application may override."""
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _quit)
+    signal.signal(signal.SIGQUIT, _quit)
+    # SIGHUP, SIGUSR1 and SIGWINCH keep the zygote's handler, which does nothing
+
+
+def _stop(number: int, frame: object) -> None:  # noqa: ARG001
+    _stopping.set()
+    _gounicorn.stop()
+
+
+def _quit(number: int, frame: object) -> None:  # noqa: ARG001
+    _flush()
+    os._exit(0)
+
+
+def _raise_oom_score() -> None:
+    path = "/proc/self/oom_score_adj"
+    try:
+        with open(path, "r+", encoding="ascii") as file:  # noqa: PTH123
+            score = min(1000, int(file.read()) + OOM_SCORE)
+            file.seek(0)
+            file.write(str(score))
+    except (OSError, ValueError):
+        return  # only a preference
+
+
+def _prepare_stacks() -> None:
+    if not faulthandler.is_enabled():
+        faulthandler.enable()
+    faulthandler.register(process.STACKS_SIGNAL, process.stacks_fd(), all_threads=True)
+
+
+def identity() -> tuple[int, int, str]:
+    """Return worker id, seconds of grace and app spec, for Go."""
+    job = _current()
+    return job.worker, int(_boot.get("graceful_timeout", DEFAULT_GRACE)), str(_boot["app"])
+
+
+def _current() -> Job:
+    if _job is None:
+        message = "this process is no worker"
+        raise RuntimeError(message)
+    return _job
+
+
+def configure(app: Callable[..., Any]) -> None:
+    """Tell the serve loop what it needs to know."""
+    job = _current()
+    _gounicorn.configure(
+        app=app,
+        worker=job.worker,
+        threads=job.threads,
+        multiprocess=_boot["workers"] > 1,
+        multithread=job.threads > 1,
+        max_requests=job.max_requests,
+        server_software=_boot["server_software"],
+        queue=process.FD_QUEUE,
+        scoreboard=process.FD_SCOREBOARD,
+        control=process.FD_CONTROL,
+        errors=sys.stderr,
+        environ=_boot.get("environ"),
+    )
+    if _stopping.is_set():
+        _gounicorn.stop()
+
+
+def serve() -> None:
+    """Serve requests until the worker is asked to stop or has done its share. Signal handlers run in this thread."""
+    job = _current()
+    if job.threads == 1:
+        _gounicorn.serve(0, job.streams[0])
+        return
+    threads = [
+        threading.Thread(target=_gounicorn.serve, args=(index, stream), name=f"gounicorn-{index}")
+        for index, stream in enumerate(job.streams)
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        _join(threads)
+    except (KeyboardInterrupt, SystemExit):  # from a signal handler of the application's: it wants to leave
+        _gounicorn.stop()
+        _join(threads)
+
+
+def _join(threads: list[threading.Thread]) -> None:
+    for thread in threads:
+        thread.join()
+
+
+def finish() -> None:
+    """End as the interpreter would: wait for the application's threads, run its exit functions once, flush. Go bounds the time."""
+    threading._shutdown()  # noqa: SLF001
+    atexit._run_exitfuncs()  # noqa: SLF001
+    _flush()
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            continue

@@ -1,0 +1,138 @@
+//go:build cgo
+
+package pyworker
+
+// #include "gp_worker.h"
+// #include "gounicorn_py.h"
+import "C"
+
+import (
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/gounicorn/gounicorn/prefork/wire"
+)
+
+const (
+	firstPoke = 5 * time.Millisecond // a thread may miss a wake while it is going to wait
+	lastPoke  = 250 * time.Millisecond
+	gilWait   = 250 * time.Millisecond // for the stacks of a moving process; one that is stuck is looked at as it is
+)
+
+// control is the worker's end of its control socket. Its methods may be called from any goroutine.
+type control struct {
+	packets *wire.Packets
+	worker  uint32
+	grace   time.Duration
+	stopped atomic.Bool // STOP came, or the master has gone
+}
+
+func newControl(packets *wire.Packets, id identity) *control {
+	return &control{packets: packets, worker: id.worker}
+}
+
+// run answers the master until it closes the socket; then it ends the process, at the latest after the grace. It needs no GIL.
+func (c *control) run() {
+	for {
+		h, _, files, err := c.packets.Receive()
+		for _, f := range files {
+			_ = f.Close() // no packet to a worker carries any
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			go c.stop()
+			time.AfterFunc(c.grace, func() { os.Exit(exitOK) })
+			return
+		case err != nil:
+			os.Exit(exitFailed) // the application broke descriptor 3, or the master its protocol
+		case h.Kind == wire.KindStop:
+			go c.stop()
+		case h.Kind == wire.KindDump:
+			c.send(wire.KindStacks, 0, 0, []byte(stacks()))
+		}
+	}
+}
+
+// stop makes the serving threads leave after what they run, and returns when all have left. RETIRING is sent by the last of them.
+func (c *control) stop() {
+	c.stopped.Store(true)
+	pause := firstPoke
+	for left := C.gp_stop(); left != 0; left = C.gp_stop_poke() {
+		time.Sleep(pause)
+		pause = min(2*pause, lastPoke)
+	}
+}
+
+// configured is called between configure, which forgets an earlier gp_stop, and serve.
+func (c *control) configured() {
+	if c.stopped.Load() {
+		C.gp_stop()
+	}
+}
+
+// stacks returns the Python stacks of all threads. While Python code runs, the GIL keeps the stacks still; when a thread does not
+// give it up, nothing moves, and they are read without it.
+func stacks() string {
+	done := make(chan C.int, 1)
+	go func() { done <- C.gp_stacks_dump(true) }()
+	var result C.int
+	select {
+	case result = <-done:
+	case <-time.After(gilWait):
+		result = C.gp_stacks_dump(false)
+	}
+	if result != 0 {
+		return "no stacks: the application took the signal that writes them\n"
+	}
+	text := make([]byte, wire.MaxPacket-wire.HeaderSize)
+	n, err := unix.Pread(int(C.gp_stacks_fd()), text, 0)
+	if err != nil {
+		return "no stacks: " + err.Error() + "\n"
+	}
+	return withoutEmpty(string(text[:n]))
+}
+
+// withoutEmpty removes the threads that run no Python: those of Go that asked.
+func withoutEmpty(text string) string {
+	var kept []string
+	for _, block := range strings.Split(text, "\n\n") {
+		if !strings.HasSuffix(strings.TrimSpace(block), "<no Python frame>") {
+			kept = append(kept, block)
+		}
+	}
+	return strings.Join(kept, "\n\n")
+}
+
+// finishing bounds the rest of the process's life.
+func (c *control) finishing(bound time.Duration, code int) {
+	time.AfterFunc(bound, func() {
+		c.log(wire.LevelWarning, "exit functions or threads of the application still run after "+bound.String()+": ended")
+		os.Exit(code)
+	})
+}
+
+func (c *control) ready() {
+	c.send(wire.KindReady, 0, uint32(os.Getpid()), nil)
+}
+
+func (c *control) bootFailed(code int, text string) {
+	c.send(wire.KindBootFailed, uint16(code), 0, []byte(text))
+}
+
+func (c *control) log(level uint16, text string) {
+	c.send(wire.KindLog, level, 0, []byte(text))
+}
+
+// send sends one packet, its text cut to what fits. That the master has gone is noticed by run, not here.
+func (c *control) send(kind wire.Kind, aux uint16, b uint32, text []byte) {
+	if room := wire.MaxPacket - wire.HeaderSize; len(text) > room {
+		text = text[:room]
+	}
+	_ = c.packets.Send(wire.Header{Kind: kind, Aux: aux, A: c.worker, B: b}, text)
+}

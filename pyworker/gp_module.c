@@ -1,0 +1,194 @@
+/*
+ * gp_module.c: the built-in module _gounicorn: configure(), serve(), stop(), and the one worker of the process.
+ *
+ * GIL: held. gp_w owns its references until the next configure(). Errors are Python exceptions.
+ */
+#include "gp_internal.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+gp_worker gp_w = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void mark_forked(void)
+{
+    atomic_store(&gp_w.forked, 1);
+}
+
+/* Maps the scoreboard in place of an earlier one. */
+static int map_board(int fd)
+{
+    struct stat st;
+    void *board;
+
+    if (fstat(fd, &st) < 0) {
+        PyErr_SetFromErrno(PyExc_OSError);
+        return -1;
+    }
+    if (st.st_size < GP_SLOT_SIZE || st.st_size % GP_SLOT_SIZE != 0) {
+        PyErr_SetString(PyExc_ValueError, "the scoreboard's size is not a multiple of a slot's");
+        return -1;
+    }
+    board = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (board == MAP_FAILED) {
+        PyErr_SetFromErrno(PyExc_OSError);
+        return -1;
+    }
+    if (gp_w.board != NULL)
+        munmap(gp_w.board, gp_w.board_size);
+    gp_w.board = board;
+    gp_w.board_size = (size_t)st.st_size;
+    gp_w.slots = (uint32_t)(gp_w.board_size / GP_SLOT_SIZE);
+    return 0;
+}
+
+/* Takes what the application needs: the callable, the prototype and the formatter of tracebacks. */
+static int take_python(PyObject *app, PyObject *errors, PyObject *extra, const char *software, int multithread, int multiprocess)
+{
+    PyObject *traceback_ref, *format_ref, *proto_ref;
+
+    traceback_ref = PyImport_ImportModule("traceback");
+    format_ref = traceback_ref != NULL ? PyObject_GetAttrString(traceback_ref, "format_exception") : NULL;
+    Py_XDECREF(traceback_ref);
+    proto_ref = format_ref != NULL ? gp_environ_prototype(errors, extra, software, multithread, multiprocess) : NULL;
+    if (proto_ref == NULL) {
+        Py_XDECREF(format_ref);
+        return -1;
+    }
+    Py_INCREF(app);
+    Py_XSETREF(gp_w.app_ref, app);
+    Py_XSETREF(gp_w.format_exception_ref, format_ref);
+    Py_XSETREF(gp_w.proto_ref, proto_ref);
+    return 0;
+}
+
+static void reset(unsigned id, int threads, unsigned long long max_requests, int queue, int control)
+{
+    gp_w.id = id;
+    gp_w.pid = getpid();
+    gp_w.threads = threads;
+    gp_w.max_requests = max_requests;
+    gp_w.queue = queue;
+    gp_w.control = control;
+    atomic_store(&gp_w.stopping, 0);
+    atomic_store(&gp_w.retired, 0);
+    atomic_store(&gp_w.failed, 0);
+    atomic_store(&gp_w.forked, 0);
+    atomic_store(&gp_w.started, 0);
+    atomic_store(&gp_w.warned, 0);
+}
+
+static int install_handlers(void)
+{
+    int error = 0;
+
+    if (!gp_w.atfork)
+        error = pthread_atfork(NULL, NULL, mark_forked);
+    if (error != 0)
+        errno = error;
+    if (error != 0 || gp_wake_install() < 0) {
+        PyErr_SetFromErrno(PyExc_OSError);
+        return -1;
+    }
+    gp_w.atfork = true;
+    return 0;
+}
+
+static PyObject *configure(PyObject *Py_UNUSED(module), PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"app", "worker", "threads", "multiprocess", "multithread", "max_requests", "server_software",
+                            "queue", "scoreboard", "control", "errors", "environ", NULL};
+    PyObject *app, *errors, *extra = Py_None;
+    unsigned worker;
+    int threads, multiprocess, multithread, queue, board, control;
+    unsigned long long max_requests;
+    const char *software;
+
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OIippKsiiiO|O:configure", names, &app, &worker, &threads, &multiprocess, &multithread,
+                                     &max_requests, &software, &queue, &board, &control, &errors, &extra))
+        return NULL;
+    if (gp_serving() != 0) {
+        PyErr_SetString(PyExc_RuntimeError, "configure() was called while threads serve");
+        return NULL;
+    }
+    if (!PyCallable_Check(app) || threads < 1 || threads > GP_MAX_THREADS || (extra != Py_None && !PyDict_Check(extra))) {
+        PyErr_Format(PyExc_ValueError, "configure() needs a callable app, 1 to %d threads, and a dict or None as environ", GP_MAX_THREADS);
+        return NULL;
+    }
+    if (map_board(board) < 0 || take_python(app, errors, extra, software, multithread, multiprocess) < 0 || install_handlers() < 0)
+        return NULL;
+    reset(worker, threads, max_requests, queue, control);
+    gp_w.configured = true;
+    Py_RETURN_NONE;
+}
+
+static PyObject *serve(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    unsigned index;
+    int stream;
+
+    if (!PyArg_ParseTuple(args, "Ii:serve", &index, &stream))
+        return NULL;
+    if (!gp_w.configured || index >= (unsigned)gp_w.threads) {
+        PyErr_SetString(PyExc_RuntimeError, "serve() needs configure() first, and an index below its number of threads");
+        return NULL;
+    }
+    if (gp_serve(index, stream) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *stop(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none))
+{
+    return PyLong_FromLong(gp_stop());
+}
+
+static PyObject *stop_poke(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none))
+{
+    return PyLong_FromLong(gp_stop_poke());
+}
+
+static PyObject *serving(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none))
+{
+    return PyLong_FromLong(gp_serving());
+}
+
+static PyObject *failed(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none))
+{
+    return PyBool_FromLong(gp_failed());
+}
+
+static PyMethodDef methods[] = {
+    {"configure", (PyCFunction)(void (*)(void))configure, METH_VARARGS | METH_KEYWORDS,
+     "configure(app, worker, threads, multiprocess, multithread, max_requests, server_software, queue, scoreboard, control, errors, "
+     "environ=None)"},
+    {"serve", serve, METH_VARARGS, "serve(thread_index, stream): serves requests until told to stop."},
+    {"stop", stop, METH_NOARGS, "Asks all threads to leave serve(); returns how many serve."},
+    {"stop_poke", stop_poke, METH_NOARGS, "Wakes waiting threads after stop(); returns how many serve."},
+    {"serving", serving, METH_NOARGS, "The number of threads inside serve()."},
+    {"failed", failed, METH_NOARGS, "Whether a thread left serve() with an error."},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, .m_name = "_gounicorn", .m_doc = "The serve loop of a gounicorn worker.", .m_size = -1, .m_methods = methods,
+};
+
+PyObject *PyInit__gounicorn(void)
+{
+    PyObject *module_ref = PyModule_Create(&definition);
+
+    if (module_ref == NULL)
+        return NULL;
+    if (gp_w.start_type_ref == NULL && (gp_handle_types() < 0 || gp_environ_keys() < 0 || gp_input_type() < 0 || gp_wrapper_type() < 0))
+        goto fail;
+    if (PyModule_AddObjectRef(module_ref, "FileWrapper", (PyObject *)gp_w.wrapper_type_ref) < 0)
+        goto fail;
+    return module_ref;
+fail:
+    Py_DECREF(module_ref);
+    return NULL;
+}
