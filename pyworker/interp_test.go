@@ -59,6 +59,7 @@ func TestInterpreterIsTheUsersOwn(t *testing.T) {
 			env := append(test.env, "GOUNICORN_PYTHON_OPTIONS="+strings.Join(test.options, "\n"))
 			m := spawn(t, boot{app: "describe", python: test.python, env: env})
 			w := m.start(t, 1, 1)
+			w.stdout.waitFor(t, "\n")
 			got := description(t, w.stdout.String())
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("the interpreter alone (-) and the worker (+) differ:\n%s", diff)

@@ -15,8 +15,10 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/gounicorn/gounicorn/prefork/wire"
 	"github.com/gounicorn/gounicorn/server/metrics"
 	"github.com/gounicorn/gounicorn/server/settings"
+	"github.com/gounicorn/gounicorn/wsgi"
 )
 
 // generated is one generated file.
@@ -29,6 +31,8 @@ type generated struct {
 var files = []generated{
 	{"server/settings/SETTINGS.md", settings.Markdown},
 	{"server/metrics/METRICS.md", metrics.Markdown},
+	{"pyworker/gp_wire.h", wire.CHeader},
+	{"pyworker/gp_keys.h", wsgi.CHeader},
 }
 
 // fileMode is that of the other files of a checkout.

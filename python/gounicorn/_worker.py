@@ -25,7 +25,7 @@ OOM_SCORE = 100  # above the master's, out of 1000: when memory is short, rather
 
 _boot: dict[str, Any] = {}
 _job: Job | None = None
-_stopping = threading.Event()  # SIGTERM came, perhaps while the application was being imported
+_stopping = False  # SIGTERM came, perhaps while the application was being imported
 
 
 def start(boot: dict[str, Any], job: Job) -> None:
@@ -66,7 +66,8 @@ def _take_signals() -> None:
 
 
 def _stop(number: int, frame: object) -> None:  # noqa: ARG001
-    _stopping.set()
+    global _stopping  # noqa: PLW0603
+    _stopping = True  # no Event: a lock is not for signal handlers
     _gounicorn.stop()
 
 
@@ -122,7 +123,7 @@ def configure(app: Callable[..., Any]) -> None:
         errors=sys.stderr,
         environ=_boot.get("environ"),
     )
-    if _stopping.is_set():
+    if _stopping:
         _gounicorn.stop()
 
 
@@ -132,22 +133,36 @@ def serve() -> None:
     if job.threads == 1:
         _gounicorn.serve(0, job.streams[0])
         return
+    # A signal may reach any thread, and only a byte in this pipe tells the main thread for certain that one came.
+    awake, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    done: list[int] = []
     threads = [
-        threading.Thread(target=_gounicorn.serve, args=(index, stream), name=f"gounicorn-{index}")
+        threading.Thread(target=_serve_thread, args=(index, stream, done, wake), name=f"gounicorn-{index}")
         for index, stream in enumerate(job.streams)
     ]
     for thread in threads:
         thread.start()
-    try:
-        _join(threads)
-    except (KeyboardInterrupt, SystemExit):  # from a signal handler of the application's: it wants to leave
-        _gounicorn.stop()
-        _join(threads)
-
-
-def _join(threads: list[threading.Thread]) -> None:
+    while len(done) < len(threads):
+        try:
+            os.read(awake, 4096)
+        except (KeyboardInterrupt, SystemExit):  # from a signal handler of the application's: it wants to leave
+            _gounicorn.stop()
+    signal.set_wakeup_fd(-1)
     for thread in threads:
         thread.join()
+
+
+def _serve_thread(index: int, stream: int, done: list[int], wake: int) -> None:
+    try:
+        _gounicorn.serve(index, stream)
+    finally:
+        done.append(index)
+        try:
+            os.write(wake, b"\0")
+        except BlockingIOError:
+            pass  # what fills the pipe wakes the main thread as well
 
 
 def finish() -> None:

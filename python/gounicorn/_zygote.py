@@ -75,19 +75,23 @@ class Control:
 
     def receive(self) -> tuple[int, int, int, bytes, list[int]] | None:
         """Return kind, aux, a, payload and descriptors of one packet, or None when the master has gone."""
+        fds = array.array("i")
+        room = socket.CMSG_LEN(process.MAX_FDS * fds.itemsize)
         try:
-            packet, fds, flags, _ = socket.recv_fds(
-                self.socket, process.MAX_PACKET, process.MAX_FDS, socket.MSG_CMSG_CLOEXEC
-            )
+            # not socket.recv_fds, which ignores its flags argument
+            packet, rights, flags, _ = self.socket.recvmsg(process.MAX_PACKET, room, socket.MSG_CMSG_CLOEXEC)
         except ConnectionResetError:
             return None
+        for level, kind, data in rights:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
         if not packet:
             return None
         size, kind, _, aux, a, _ = HEADER.unpack_from(packet)
         if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC) or size != len(packet) - HEADER.size:
             message = f"broken packet of {len(packet)} bytes"
             raise ValueError(message)
-        return kind, aux, a, packet[HEADER.size :], fds
+        return kind, aux, a, packet[HEADER.size :], list(fds)
 
 
 class Zygote:

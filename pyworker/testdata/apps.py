@@ -4,13 +4,14 @@ import atexit
 import ctypes
 import json
 import os
+import queue
 import signal
 import subprocess
 import sys
 import threading
 import time
 
-released = threading.Event()
+released = queue.SimpleQueue()  # the one that may be used in a signal handler
 
 LIST_DESCRIPTORS = """
 import json, os
@@ -25,8 +26,7 @@ print(json.dumps(found))
 
 
 def release(number, frame):
-    print("released by a signal")
-    released.set()
+    released.put("released")
 
 
 signal.signal(signal.SIGUSR2, release)
@@ -34,8 +34,7 @@ signal.signal(signal.SIGUSR2, release)
 
 def wait():
     print("waiting")
-    released.wait(60)
-    return "released"
+    return released.get(timeout=60)
 
 
 def stuck_in_c():

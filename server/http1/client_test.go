@@ -2,6 +2,7 @@ package http1_test
 
 import (
 	"bufio"
+	"crypto/tls"
 	"io"
 	"net"
 	"testing"
@@ -18,6 +19,7 @@ const budget = 10 * time.Second
 type client struct {
 	t  testing.TB
 	nc *net.TCPConn
+	w  io.Writer
 	br *bufio.Reader
 }
 
@@ -27,16 +29,27 @@ func dial(t testing.TB, addr string) *client {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return dialed(t, nc.(*net.TCPConn))
+}
+
+func dialed(t testing.TB, nc *net.TCPConn) *client {
+	t.Helper()
 	t.Cleanup(func() { _ = nc.Close() })
 	if err := nc.SetDeadline(time.Now().Add(budget)); err != nil {
 		t.Fatal(err)
 	}
-	return &client{t, nc.(*net.TCPConn), bufio.NewReader(nc)}
+	return &client{t, nc, nc, bufio.NewReader(nc)}
+}
+
+// upgrade speaks TLS from now on.
+func (c *client) upgrade() {
+	tc := tls.Client(c.nc, &tls.Config{InsecureSkipVerify: true})
+	c.w, c.br = tc, bufio.NewReader(tc)
 }
 
 func (c *client) send(s string) {
 	c.t.Helper()
-	if _, err := io.WriteString(c.nc, s); err != nil {
+	if _, err := io.WriteString(c.w, s); err != nil {
 		c.t.Fatalf("send: %v", err)
 	}
 }
@@ -95,3 +108,6 @@ func respond(t testing.TB, x *http1.Exchange, status int, body string, fields ..
 }
 
 const get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+// readHead reads an answer that has no body.
+func readHead(c *client) (*httpcases.Answer, error) { return httpcases.ReadAnswer(c.br, true) }

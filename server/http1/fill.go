@@ -55,7 +55,10 @@ func (c *Conn) readReady(fd uintptr) bool {
 	c.parked = false
 	c.room()
 	n, err := readFD(fd, c.buf.b[c.w:])
-	if err == unix.EAGAIN || n == 0 && err == nil && c.eof {
+	if n == 0 && err == nil && c.eof {
+		err = resetBehindEnd(fd)
+	}
+	if err == unix.EAGAIN {
 		c.park()
 		return false
 	}
@@ -64,6 +67,19 @@ func (c *Conn) readReady(fd uintptr) bool {
 	}
 	c.setRead(n, err)
 	return true
+}
+
+// resetBehindEnd tells why the poller woke us although the client had ended
+// its side: a reset, which reading does not report any more, or nothing.
+func resetBehindEnd(fd uintptr) error {
+	code, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR)
+	switch {
+	case err != nil:
+		return err
+	case code != 0:
+		return unix.Errno(code)
+	}
+	return unix.EAGAIN
 }
 
 func (c *Conn) setRead(n int, err error) {

@@ -159,7 +159,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 }
 
 // Close stops accepting, resets all connections and waits for their
-// goroutines, which wait for their handlers and sources.
+// goroutines. It returns only after every outstanding exchange was ended by
+// whoever holds it: the connection's reset is reported to SetGone.
 func (s *Server) Close() error {
 	s.draining.Store(true)
 	s.closeListeners()

@@ -248,14 +248,13 @@ func (w *Writer) Dropped() uint64 { return w.dropped.Load() }
 func (w *Writer) Failed() uint64 { return w.failed.Load() }
 
 // Close writes what is pending, for two seconds at most, and closes the file.
-// It may be called again.
+// Further calls do nothing.
 func (w *Writer) Close() error {
 	w.mu.Lock()
 	again := w.closed
 	w.closed = true
 	w.mu.Unlock()
 	if again {
-		<-w.done
 		return nil
 	}
 	signal(w.full)

@@ -103,6 +103,9 @@ func (m *Metrics) histograms(name string) *prometheus.HistogramVec {
 	return v
 }
 
+// Gatherer returns the source of the figures, for tests and other exporters.
+func (m *Metrics) Gatherer() prometheus.Gatherer { return m.registry }
+
 // Request counts a request that has ended, whoever answered it. A status
 // outside 100 to 599 counts as 599.
 func (m *Metrics) Request(class Class, status int) {

@@ -131,7 +131,11 @@ func (a Address) IsZero() bool { return a.Network == "" }
 func (a Address) String() string {
 	switch a.Network {
 	case TCP4, TCP6:
-		return net.JoinHostPort(a.Host, strconv.Itoa(a.Port))
+		text := net.JoinHostPort(a.Host, strconv.Itoa(a.Port))
+		if a.Host == "unix" {
+			return "tcp://" + text // without it this would read as a path
+		}
+		return text
 	case Unix:
 		return "unix:" + a.Path
 	case FD:
@@ -144,14 +148,15 @@ func (a Address) String() string {
 // inherited descriptor or the zero Address. The address "::" is opened for
 // IPv4 too, as the kernel does for gunicorn.
 func (a Address) ListenArgs() (network, address string, ok bool) {
+	hostPort := net.JoinHostPort(a.Host, strconv.Itoa(a.Port))
 	switch a.Network {
 	case TCP4:
-		return "tcp4", a.String(), true
+		return "tcp4", hostPort, true
 	case TCP6:
 		if net.ParseIP(a.Host).IsUnspecified() {
-			return "tcp", a.String(), true
+			return "tcp", hostPort, true
 		}
-		return "tcp6", a.String(), true
+		return "tcp6", hostPort, true
 	case Unix:
 		if strings.HasPrefix(a.Path, "@") {
 			return "unix", "./" + a.Path, true // a file for gunicorn, an abstract name for package net

@@ -54,6 +54,16 @@ class Contract(models.Model):
         return reverse("contract", args=[self.pk])
 
     @property
+    def amount(self) -> str:
+        """The value as lists show it; cheaper than a localised filter on each row."""
+        return f"{self.value:,.2f}"
+
+    @property
+    def starts(self) -> str:
+        """The first day as lists show it."""
+        return f"{self.starts_on:%-d %b %Y}"
+
+    @property
     def signable(self) -> bool:
         """Whether the contract still waits for its signature."""
         return self.status in (self.Status.DRAFT, self.Status.REVIEW)

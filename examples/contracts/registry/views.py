@@ -16,7 +16,8 @@ from registry import pdf, scanner
 from registry.forms import DocumentForm
 from registry.models import Contract, Document
 
-PAGE_SIZE = 50
+PAGE_SIZE = 20
+JSON_PAGE_SIZE = 50
 # Documents on the upload page.
 RECENT_DOCUMENTS = 25
 
@@ -143,7 +144,7 @@ def document(request: HttpRequest, pk: int) -> FileResponse:
 @require_safe
 def contracts_json(request: HttpRequest) -> JsonResponse:
     """A page of contracts as JSON."""
-    page = Paginator(_matching(""), PAGE_SIZE).get_page(request.GET.get("page"))
+    page = Paginator(_matching(""), JSON_PAGE_SIZE).get_page(request.GET.get("page"))
     return JsonResponse(
         {
             "count": page.paginator.count,
