@@ -7,6 +7,7 @@ nonce of the path, of the X-Nonce header and of the body, so that a client can t
 import hashlib
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -62,8 +63,10 @@ def app(environ, start_response):
         testsync.gate(words[1])
     elif words[0] == "late":
         time.sleep(float(words[1]))
-    elif words[0] == "started":
+    elif words[0] in ("started", "started-and-dies"):
         testsync.mark("started", words[1])
+        if words[0] == "started-and-dies":
+            os.kill(os.getpid(), signal.SIGKILL)
     pieces = _pieces(environ, how, size)
     body = b"".join(pieces)
     seen = {}

@@ -20,7 +20,7 @@ func TestDyingWorkerFailsOnlyItsOwnRequest(t *testing.T) {
 		"segv":   `(?i)SIGSEGV|segmentation|signal 11`,
 		"abort":  `(?i)SIGABRT|aborted|signal 6`,
 		"kill9":  `(?i)SIGKILL|killed|signal 9`,
-		"exit/0": `(?i)code 0|status 0`,
+		"exit/0": `(?i)code 0|status 0|worker died`,
 		"exit/3": `(?i)code 3|status 3`,
 		"exit/4": `(?i)code 4|status 4`,
 	} {
@@ -301,10 +301,12 @@ func TestWorkerThatWrecksItselfHarmsNobodyElse(t *testing.T) {
 		t.Run(test.path, func(t *testing.T) {
 			t.Parallel()
 			s := start(t, "faults:app", "-w", "2", "-t", "3", "--graceful-timeout", "3")
-			other := s.Go("/yield-slow/4/0.2")
+			other := s.Go("/gate/other")
+			s.WaitMark(t, "entered-other", 1)
 			if reply := s.Request("POST", test.path, "x"); !slices.Contains(test.statuses, reply.Status) {
 				t.Errorf("got %d, error %v, want one of %v", reply.Status, reply.Err, test.statuses)
 			}
+			s.Open(t, "open-other")
 			if reply := <-other; reply.Status != 200 || reply.Err != nil {
 				t.Errorf("a request of the other worker got %d %v", reply.Status, reply.Err)
 			}

@@ -102,6 +102,7 @@ class Version(tuple):
     major, minor, micro, releaselevel, serial = 3, 99, 0, "final", 0
 sys.version_info = Version((3, 99, 0, "final", 0))
 sys.version = "3.99.0 (pretended)"
+sys.executable = "`+other+`"
 sys.hexversion = 0x036300F0
 sysconfig._PY_VERSION_SHORT = "3.99"
 real = sysconfig.get_config_vars()

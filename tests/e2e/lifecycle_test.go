@@ -138,7 +138,7 @@ func TestServerThatCannotStartSaysWhy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer taken.Close()
+	t.Cleanup(func() { taken.Close() }) // after the subtests, which run later than this function
 	broken := t.TempDir()
 	writeFile(t, filepath.Join(broken, "syntax_error.py"), "def app(environ, start_response:\n    return []\n")
 	for _, test := range []struct {
@@ -152,7 +152,7 @@ func TestServerThatCannotStartSaysWhy(t *testing.T) {
 		{"bad bind", harness.Config{App: "hello:app", Bind: []string{"127.0.0.1:port"}}, 1, []string{"port"}},
 		{"no app", harness.Config{}, 1, []string{"No application module specified."}},
 		{"bad flag", harness.Config{App: "hello:app", Args: []string{"--no-such-flag"}}, 2, []string{"no-such-flag"}},
-		{"bad value", harness.Config{App: "hello:app", Args: []string{"--workers", "many"}}, 1, []string{"many"}},
+		{"bad value", harness.Config{App: "hello:app", Args: []string{"--workers", "many"}}, 2, []string{"many"}},
 		{"missing directory", harness.Config{App: "hello:app", Args: []string{"--chdir", "/nonexistent/site"}}, 1, []string{"/nonexistent/site"}},
 		{"module not found", harness.Config{App: "no_such_module:app"}, 3, []string{"ModuleNotFoundError", "no_such_module"}},
 		{"import fails", harness.Config{App: "crash_on_import:app"}, 3, []string{"Traceback", "crash_on_import.py", "a_module_that_nobody_has"}},

@@ -426,7 +426,11 @@ func (s *Server) cleanup() {
 	select {
 	case <-s.exited:
 	default:
-		_ = s.cmd.Process.Signal(syscall.SIGTERM) // it may just have ended
+		signal := syscall.SIGTERM
+		if s.tb.Failed() {
+			signal = syscall.SIGQUIT // what a failed test has left hanging need not be waited for
+		}
+		_ = s.cmd.Process.Signal(signal) // it may just have ended
 		select {
 		case <-s.exited:
 		case <-time.After(StopBudget):
