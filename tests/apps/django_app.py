@@ -49,9 +49,7 @@ def upload(request):
     digest = hashlib.sha256()
     for chunk in file.chunks():
         digest.update(chunk)
-    return JsonResponse(
-        {"name": file.name, "size": file.size, "sha256": digest.hexdigest(), "note": request.POST["note"]}
-    )
+    return JsonResponse({"name": file.name, "size": file.size, "sha256": digest.hexdigest(), "note": request.POST["note"]})
 
 
 def stream(request):

@@ -83,9 +83,7 @@ def app(environ, start_response):
         "pieces": len(pieces),
         "longest": max((len(piece) for piece in pieces), default=0),
         "pieces_are_bytes": all(type(piece) is bytes for piece in pieces),
-        "lines_end": all(piece.endswith(b"\n") for piece in pieces[:-1])
-        if how in ("readline", "readlines", "iter")
-        else None,
+        "lines_end": all(piece.endswith(b"\n") for piece in pieces[:-1]) if how in ("readline", "readlines", "iter") else None,
         "length": len(body),
         "sha256": hashlib.sha256(body).hexdigest(),
         "body": body[:200].decode("latin-1"),

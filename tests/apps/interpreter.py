@@ -16,9 +16,7 @@ def describe():
         "exec_prefix": sys.exec_prefix,
         "base_executable": getattr(sys, "_base_executable", None),
         "path": [entry for entry in sys.path if entry not in ("", os.path.dirname(os.path.abspath(__file__)))],
-        "flags": {
-            name: getattr(sys.flags, name) for name in dir(sys.flags) if isinstance(getattr(sys.flags, name), int)
-        },
+        "flags": {name: getattr(sys.flags, name) for name in dir(sys.flags) if isinstance(getattr(sys.flags, name), int)},
         "site_packages": site.getsitepackages(),
         "user_site": site.ENABLE_USER_SITE,
         "purelib": sysconfig.get_path("purelib"),

@@ -27,9 +27,7 @@ def upload(request):
     field = request.POST["file"]
     content = field.file.read()
     digest = hashlib.sha256(content).hexdigest()
-    return Response(
-        json_body={"name": field.filename, "size": len(content), "sha256": digest, "note": request.POST["note"]}
-    )
+    return Response(json_body={"name": field.filename, "size": len(content), "sha256": digest, "note": request.POST["note"]})
 
 
 def stream(request):

@@ -90,10 +90,7 @@ def environ_is_ours(environ, start_response):
     environ["torture.own"] = object()
     environ["PATH_INFO"] = "/changed"
     del environ["torture.own"]
-    kinds = {
-        key: type(environ[key]).__name__
-        for key in ("wsgi.version", "wsgi.url_scheme", "wsgi.multithread", "SERVER_NAME")
-    }
+    kinds = {key: type(environ[key]).__name__ for key in ("wsgi.version", "wsgi.url_scheme", "wsgi.multithread", "SERVER_NAME")}
     return _whole(start_response, json.dumps(kinds).encode())
 
 
@@ -285,10 +282,7 @@ _READERS = (
 CASES = [
     *(["POST", f"/{name}", size] for name in _READERS for size in (0, 1, 1000, 70_000, 300_000)),
     *(["GET", f"/{name}", 0] for name in VIEWS if name and name not in _READERS),
-    *(
-        ["HEAD", f"/{name}", 0]
-        for name in ("closing", "closed", "with-length", "file", "headers", "no-content", "not-modified")
-    ),
+    *(["HEAD", f"/{name}", 0] for name in ("closing", "closed", "with-length", "file", "headers", "no-content", "not-modified")),
     ["GET", "/path/a%20b/caf%C3%A9//x?q=%20&r", 0],
     ["OPTIONS", "/path", 0],
     ["DELETE", "/path/x", 0],

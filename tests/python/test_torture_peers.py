@@ -31,8 +31,7 @@ _WRAPPERS = ("app", "validated", "linted", "werkzeug_lint")
 #: (server, validator, method, first segment of the path): why the verdict is another one there.
 DIFFERENCES = {
     **{
-        ("gunicorn", wrapper, "GET", "restart"): "start_response with exc_info adds to the first headers"
-        for wrapper in _WRAPPERS
+        ("gunicorn", wrapper, "GET", "restart"): "start_response with exc_info adds to the first headers" for wrapper in _WRAPPERS
     },
 }
 
@@ -82,9 +81,7 @@ def expected(method, path, size):
         return written.append
 
     pieces = torture.app(environ, start_response)
-    content = (
-        b"".join([*written, *iter(pieces)]) if not hasattr(pieces, "__getitem__") else b"".join([*written, *pieces])
-    )
+    content = b"".join([*written, *iter(pieces)]) if not hasattr(pieces, "__getitem__") else b"".join([*written, *pieces])
     if hasattr(pieces, "close"):
         pieces.close()
     code, _, reason = answer[0].partition(" ")
@@ -131,8 +128,6 @@ def test_validators_find_nothing_to_complain_about(serve, kind, wrapper):
         if path not in FORBIDDEN.get(wrapper, ()):
             verdict(server, method, path, size)
     complaints = [
-        line
-        for line in server.lines
-        if "AssertionError" in line or "WSGIWarning" in line or "without being closed" in line
+        line for line in server.lines if "AssertionError" in line or "WSGIWarning" in line or "without being closed" in line
     ]
     assert not complaints
