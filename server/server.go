@@ -84,6 +84,7 @@ func (s *Server) Serve(ln net.Listener) error {
 		OnError: func(c *http1.Conn, v http1.Verdict) {
 			s.cfg.Metrics.BadRequest(v.Cause.String())
 			s.cfg.Debugf("Invalid request from ip=%s: %s", peerName(c), v.Error())
+			s.logRefused(c, v)
 		},
 		OnPanic: func(c *http1.Conn, value any, stack []byte) {
 			s.cfg.Errorf("panic while serving %s: %v\n%s", peerName(c), value, stack)
@@ -97,6 +98,19 @@ func (s *Server) Serve(ln net.Listener) error {
 		return fmt.Errorf("serve %s: %w", ln.Addr(), err)
 	}
 	return nil
+}
+
+// logRefused writes the access line of a request whose head was refused, of which nothing else is known. One whose body was refused is
+// a call, and logged as such.
+func (s *Server) logRefused(c *http1.Conn, v http1.Verdict) {
+	if call, ok := c.UserData.(*Call); s.cfg.AccessLog == nil || (ok && call.refs.Load() == 2) {
+		return
+	}
+	e := accesslog.Entry{Time: time.Now(), Status: v.Status, Pid: s.cfg.PID}
+	if a := c.RemoteAddr(); a.IsValid() {
+		e.RemoteAddr = a.Addr().AppendTo(nil)
+	}
+	s.cfg.AccessLog.Log(&e)
 }
 
 func peerName(c *http1.Conn) string {

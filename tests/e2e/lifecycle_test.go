@@ -267,6 +267,7 @@ func TestNoOrphanOutlivesAKilledMaster(t *testing.T) {
 	t.Parallel()
 	port := harness.FreePort(t)
 	for _, args := range [][]string{{"-w", "3"}, {"-w", "2", "--threads", "2"}, {"-w", "2", "--preload"}} {
+		args = append(args, "--graceful-timeout", "2") // what a worker may still use for its current request
 		s := harness.Start(t, harness.Config{App: "faults:app", Bind: []string{port}, Args: args, Exit: -int(syscall.SIGKILL)})
 		stuck := s.Go("/gil-sleep/3600")
 		s.WaitMark(t, "holding-the-gil", 1)
