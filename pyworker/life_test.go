@@ -286,3 +286,20 @@ func TestFactoryGetsItsArguments(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// No other process may hold a worker's sockets: that it died must be seen at once, although a sibling was forked after it.
+func TestDeathOfAWorkerIsSeenAtOnce(t *testing.T) {
+	m := spawn(t, boot{app: "apps"})
+	w := m.start(t, 1, 1)
+	other := m.start(t, 2, 1)
+	w.signal(t, unix.SIGKILL)
+	if _, _, _, err := w.streams[0].Next(); err != io.EOF {
+		t.Errorf("the stream ended with %v, want EOF", err)
+	}
+	for range w.control.packets { // until it closes
+	}
+	if status := m.exitStatus(t, w); status.Signal() != unix.SIGKILL {
+		t.Errorf("worker ended with %#x, want SIGKILL", uint32(status))
+	}
+	m.get(t, other, "/hello")
+}

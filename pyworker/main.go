@@ -16,6 +16,8 @@ import (
 	"runtime"
 	"runtime/debug"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/gounicorn/gounicorn/prefork/wire"
 )
 
@@ -46,6 +48,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		runtime.GOMAXPROCS(maxProcs)
 		debug.SetGCPercent(gcPercent)
 		debug.SetMemoryLimit(softMemory)
+		_ = unix.SetNonblock(wire.FDControl, true) // so that waiting for a packet is the poller's, which no signal disturbs
 		return work(os.NewFile(wire.FDControl, "control"))
 	}
 	if len(args) == 1 && args[0] == "--build-info" {

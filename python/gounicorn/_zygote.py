@@ -30,6 +30,7 @@ EXIT_CONFIG = 1
 HEADER = struct.Struct("<IBBHII")  # length, kind, flags, aux, a, b
 IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGWINCH)
 DEFAULT_GRACE = 30.0  # seconds that children get once the master has gone
+KILL_AGAIN = 1.0  # seconds between two tries
 
 
 @dataclass
@@ -117,6 +118,7 @@ class Zygote:
                     return job
             if self._deadline is not None and time.monotonic() >= self._deadline:
                 self._kill(signal.SIGKILL)
+                self._deadline += KILL_AGAIN
         return None
 
     def _patience(self) -> float | None:
