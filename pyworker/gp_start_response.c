@@ -128,7 +128,7 @@ static int read_length(head *h, const char *p, size_t size, PyObject *value)
     h->content_length = n;
     return 0;
 bad:
-    PyErr_Format(PyExc_ValueError, "header 'Content-Length' must be a decimal number, not %R", value);
+    PyErr_Format(PyExc_ValueError, "header 'Content-Length' must be a decimal number, not %A", value);
     return -1;
 }
 
@@ -138,7 +138,7 @@ static int check_name(PyObject *name)
     Py_ssize_t size;
 
     if (!PyUnicode_Check(name)) {
-        PyErr_Format(PyExc_TypeError, "header name %R must be str, not %s", name, Py_TYPE(name)->tp_name);
+        PyErr_Format(PyExc_TypeError, "header name %A must be str, not %s", name, Py_TYPE(name)->tp_name);
         return -1;
     }
     if (!PyUnicode_IS_ASCII(name))
@@ -152,22 +152,22 @@ static int check_name(PyObject *name)
             goto bad;
     return 0;
 bad:
-    PyErr_Format(PyExc_ValueError, "header name %R is not a token of RFC 9110", name);
+    PyErr_Format(PyExc_ValueError, "header name %A is not a token of RFC 9110", name);
     return -1;
 }
 
 static int check_value(PyObject *name, PyObject *value)
 {
     if (!PyUnicode_Check(value)) {
-        PyErr_Format(PyExc_TypeError, "value of header %R must be str, not %s", name, Py_TYPE(value)->tp_name);
+        PyErr_Format(PyExc_TypeError, "value of header %A must be str, not %s", name, Py_TYPE(value)->tp_name);
         return -1;
     }
     if (PyUnicode_KIND(value) != PyUnicode_1BYTE_KIND) {
-        PyErr_Format(PyExc_ValueError, "value of header %R is not latin-1: %R", name, value);
+        PyErr_Format(PyExc_ValueError, "value of header %A is not latin-1: %A", name, value);
         return -1;
     }
     if (!printable((const char *)PyUnicode_1BYTE_DATA(value), (size_t)PyUnicode_GET_LENGTH(value))) {
-        PyErr_Format(PyExc_ValueError, "value of header %R contains a control character: %R", name, value);
+        PyErr_Format(PyExc_ValueError, "value of header %A contains a control character: %A", name, value);
         return -1;
     }
     return 0;
@@ -237,7 +237,7 @@ static int put_fields(head *h, PyObject *headers)
         PyObject *pair = PyList_GET_ITEM(headers, i);
 
         if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2) {
-            PyErr_Format(PyExc_TypeError, "headers must be a list of (name, value) tuples, but item %zd is %R", i, pair);
+            PyErr_Format(PyExc_TypeError, "headers must be a list of (name, value) tuples, but item %zd is %A", i, pair);
             return -1;
         }
         if (put_field(h, PyTuple_GET_ITEM(pair, 0), PyTuple_GET_ITEM(pair, 1)) < 0)
@@ -259,14 +259,14 @@ static int read_status(PyObject *status, const char **reason, size_t *reason_siz
         return -1;
     }
     if (PyUnicode_KIND(status) != PyUnicode_1BYTE_KIND) {
-        PyErr_Format(PyExc_ValueError, "status is not latin-1: %R", status);
+        PyErr_Format(PyExc_ValueError, "status is not latin-1: %A", status);
         return -1;
     }
     p = (const char *)PyUnicode_1BYTE_DATA(status);
     size = (size_t)PyUnicode_GET_LENGTH(status);
     if (size < 4 || size > 1024 || p[0] < '1' || p[0] > '9' || p[1] < '0' || p[1] > '9' || p[2] < '0' || p[2] > '9' || p[3] != ' ' ||
         !printable(p, size)) {
-        PyErr_Format(PyExc_ValueError, "status must be three digits, a space and a reason, like '200 OK', not %R", status);
+        PyErr_Format(PyExc_ValueError, "status must be three digits, a space and a reason, like '200 OK', not %A", status);
         return -1;
     }
     *reason = p + 4;
@@ -320,7 +320,7 @@ static int check_exc_info(gp_thread *t, PyObject *exc_info)
         return -1;
     }
     if (!PyTuple_Check(exc_info) || PyTuple_GET_SIZE(exc_info) != 3 || !PyExceptionInstance_Check(PyTuple_GET_ITEM(exc_info, 1))) {
-        PyErr_Format(PyExc_TypeError, "exc_info must be the tuple of sys.exc_info(), not %R", exc_info);
+        PyErr_Format(PyExc_TypeError, "exc_info must be the tuple of sys.exc_info(), not %A", exc_info);
         return -1;
     }
     if (t->head_sent || t->ended) {

@@ -1,6 +1,437 @@
-"""Applications: one per behaviour that the tests look at."""
+"""Applications: one per behaviour that the tests look at. Most look at PATH_INFO for what to do."""
+
+import gc
+import io
+import json
+import os
+import sys
+import tempfile
+import threading
+import time
+import weakref
+
+KEPT: list = []  # what an application keeps beyond its request
+CLOSED: list = []  # names of iterables whose close() was called
 
 
 def hello(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "14")])
     return [b"Hello, World!\n"]
+
+
+def answer(start_response, value):
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [json.dumps(value).encode()]
+
+
+def environ_dump(environ, start_response):
+    """The environ as pairs of repr, and its type."""
+    plain = {k: [type(v).__name__, repr(v) if k not in ("wsgi.errors", "wsgi.input") else ""] for k, v in environ.items()}
+    environ["leak"] = "of an earlier request"
+    environ.pop("wsgi.version")
+    return answer(start_response, {"type": type(environ).__name__, "environ": plain})
+
+
+def keep(environ, start_response):
+    """Keeps everything of the first request, and uses it in the second."""
+    if not KEPT:
+        write = start_response("200 OK", [])
+        KEPT.extend([environ, start_response, write, environ["wsgi.input"].readline()])
+        return [b"kept"]
+    old, start, write, line = KEPT
+    results = {"old": old["PATH_INFO"], "line": line.decode(), "read": old["wsgi.input"].read().decode(), "next": list(old["wsgi.input"])}
+    for name, call in {"start": lambda: start("500 No", []), "write": lambda: write(b"x")}.items():
+        try:
+            call()
+        except RuntimeError as e:
+            results[name] = str(e)
+    old["wsgi.early_hints"]([("Link", "</x>")])
+    return answer(start_response, results)
+
+
+def body(environ, start_response):
+    """Reads the body as QUERY_STRING says: a Python expression with f."""
+    f = environ["wsgi.input"]
+    try:
+        value = eval(environ["QUERY_STRING"].replace("%20", " "), {"f": f, "list": list, "len": len})  # noqa: S307
+    except Exception as e:  # noqa: BLE001
+        value = f"{type(e).__name__}: {e}"
+    return answer(start_response, repr(value))
+
+
+def body_hash(environ, start_response):
+    import hashlib
+
+    digest, total = hashlib.sha256(), 0
+    size = int(environ["QUERY_STRING"] or 65536)
+    while block := environ["wsgi.input"].read(size):
+        digest.update(block)
+        total += len(block)
+    return answer(start_response, [total, digest.hexdigest()])
+
+
+def start_with(environ, start_response):
+    """Calls start_response with the arguments in QUERY_STRING, a Python expression; answers with the exception."""
+    arguments = eval(environ["QUERY_STRING"])  # noqa: S307
+    try:
+        start_response(*arguments)
+    except Exception as e:  # noqa: BLE001
+        start_response("200 OK", [("Raised", f"{type(e).__name__}: {e}")])
+    return [b"body"]
+
+
+def start_uncaught(environ, start_response):
+    start_response(*eval(environ["QUERY_STRING"]))  # noqa: S307
+    return [b"body"]
+
+
+class Closing:
+    """An iterable that notes its close()."""
+
+    def __init__(self, items, name="closing", error=None):
+        self.items, self.name, self.error = items, name, error
+
+    def __iter__(self):
+        return iter(self.items)
+
+    def close(self):
+        CLOSED.append(self.name)
+        if self.error:
+            raise self.error
+
+
+def closed(environ, start_response):
+    """What was closed since the last question."""
+    names, CLOSED[:] = list(CLOSED), []
+    return answer(start_response, [names, repr(sys.exc_info())])
+
+
+def generator(environ, start_response, headers=()):
+    start_response("200 OK", list(headers))
+    yield b""
+    yield b"one,"
+    yield b""
+    yield b"two,"
+    yield b"three"
+
+
+def late(environ, start_response):
+    yield b""
+    start_response("201 Created", [("Late", "yes")])
+    yield b"late"
+
+
+def start_twice(environ, start_response, sent):
+    start_response("200 OK", [("First", "1")])
+    if sent:
+        yield b"first"
+    try:
+        raise ValueError("the view failed")
+    except ValueError:
+        start_response("500 Oops", [("Second", "2")], sys.exc_info())
+    yield b"second"
+
+
+def big(size):
+    return [bytes([65 + i % 26]) * 1000 for i in range(size // 1000)]
+
+
+def raise_in(environ, start_response, where):
+    start_response("200 OK", [])
+    if where == "second":
+        yield b"one"
+    raise ValueError("text with \udc80 surrogate and \u20ac")
+
+
+def raiser(error):
+    raise error
+
+
+def write_app(environ, start_response):
+    write = start_response("200 OK", [])
+    write(b"")
+    write(b"written,")
+    write(b"twice,")
+    return [b"returned"]
+
+
+def write_bad(environ, start_response):
+    write = start_response("200 OK", [])
+    try:
+        write("text")
+    except TypeError as e:
+        write(str(e).encode())
+    return []
+
+
+def recurse(environ, start_response):
+    return recurse(environ, start_response)
+
+
+def memory(environ, start_response):
+    return [b"x" * (1 << 62)]
+
+
+def wrapper(environ, start_response, file, headers=()):
+    start_response("200 OK", list(headers))
+    return environ["wsgi.file_wrapper"](file)
+
+
+def temp(content=b"0123456789", position=0):
+    file = tempfile.TemporaryFile()
+    file.write(content)
+    file.seek(position)
+    return file
+
+
+class Upper(io.FileIO):
+    """A file that changes what it reads; its descriptor must not be sent."""
+
+    def read(self, size=-1):
+        return super().read(size).upper()
+
+
+def upper():
+    fd, name = tempfile.mkstemp()
+    os.write(fd, b"shout")
+    os.close(fd)
+    file = Upper(name)
+    os.unlink(name)
+    return file
+
+
+def gzipped():
+    import gzip
+
+    raw = tempfile.TemporaryFile()
+    with gzip.GzipFile(fileobj=raw, mode="wb") as f:
+        f.write(b"unpacked")
+    raw.seek(0)
+    return gzip.GzipFile(fileobj=raw)
+
+
+class Noted:
+    """A file that notes its close(), without a descriptor."""
+
+    def __init__(self, content):
+        self.file = io.BytesIO(content)
+
+    def read(self, size):
+        return self.file.read(size)
+
+    def close(self):
+        CLOSED.append("file")
+
+
+def pipe():
+    r, w = os.pipe()
+    os.write(w, b"piped")
+    os.close(w)
+    return open(r, "rb")
+
+
+def iterated(environ, start_response):
+    start_response("200 OK", [])
+    w = environ["wsgi.file_wrapper"](temp(), 3)
+    first = next(iter(w))
+    return Closing([first, b"|", *w])
+
+
+def hints(environ, start_response):
+    early = environ["wsgi.early_hints"]
+    early([("Link", "</a.css>; rel=preload"), ("Connection", "close")])
+    early([("Link", "</b.css>; rel=preload")])
+    try:
+        early([("Bad\r\n", "x")])
+    except ValueError as e:
+        error = str(e)
+    start_response("200 OK", [("Error", error)])
+    yield b"one"
+    early([("Link", "</late>")])
+    yield b"two"
+
+
+def fork_returns(environ, start_response):
+    """A child of the view returns into the server; the parent answers with the child's status."""
+    if environ["QUERY_STRING"] == "raise":
+        pid = os.fork()
+        if pid == 0:
+            raise ValueError("in the child")
+    else:
+        pid = os.fork()
+    if pid == 0:
+        start_response("200 OK", [])
+        return [b"answer of the child"]
+    status = os.waitpid(pid, 0)[1]
+    return answer(start_response, status)
+
+
+def fork_yields(environ, start_response):
+    start_response("200 OK", [])
+    pid = os.fork()
+    if pid == 0:
+        yield b"child"
+    else:
+        yield str(os.waitpid(pid, 0)[1]).encode()
+
+
+def fork_writes(environ, start_response):
+    write = start_response("200 OK", [])
+    pid = os.fork()
+    if pid == 0:
+        write(b"child")
+    write(str(os.waitpid(pid, 0)[1]).encode())
+    return []
+
+
+def close_descriptors(environ, start_response):
+    which = environ["QUERY_STRING"]
+    options = json.loads(sys.argv[1])
+    if which == "stream":
+        os.close(options["streams"][0])
+    elif which == "queue":
+        os.close(options["queue"])
+    elif which == "file":
+        os.dup2(os.open(os.devnull, os.O_RDWR), options["streams"][0])
+    start_response("200 OK", [])
+    return [b"closed"]
+
+
+def huge(environ, start_response):
+    """Streams until the client leaves."""
+    start_response("200 OK", [])
+    return Closing(endless(), "huge")
+
+
+def endless():
+    while True:
+        yield b"x" * 70000
+
+
+def write_huge(environ, start_response):
+    write = start_response("200 OK", [])
+    try:
+        while True:
+            write(b"x" * 70000)
+    finally:
+        CLOSED.append("write_huge")
+
+
+def slow_iterator(environ, start_response):
+    start_response("200 OK", [])
+    return Closing(slow_items(), "slow")
+
+
+def slow_items():
+    yield b"first"
+    while True:
+        time.sleep(0.01)
+        yield b""
+
+
+GATES: dict[str, threading.Event] = {}
+
+
+def gate(environ, start_response):
+    """Waits until /open/NAME is asked; /wait/NAME answers with the thread's name."""
+    _, what, name = environ["PATH_INFO"].split("/")
+    event = GATES.setdefault(name, threading.Event())
+    if what == "open":
+        event.set()
+    else:
+        event.wait()
+    return answer(start_response, threading.current_thread() is threading.main_thread())
+
+
+def sleep(environ, start_response):
+    """Sleeps in a system call that EINTR would end early; answers how long."""
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    start_response("200 OK", [])
+    rc = libc.usleep(300000)
+    return [b"%d" % rc]
+
+
+def bystander(environ, start_response):
+    """Another thread runs Python while this one waits in write()."""
+    write = start_response("200 OK", [])
+    for _ in range(8):
+        write(b"y" * 200000)
+    return []
+
+
+def two_writers(environ, start_response):
+    write = start_response("200 OK", [])
+    threads = [threading.Thread(target=lambda c=c: [write(c * 100000) for _ in range(20)]) for c in (b"a", b"b", b"c")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return []
+
+
+def signals(environ, start_response):
+    import signal
+
+    def handler(number, frame):
+        raise {"exit": SystemExit, "interrupt": KeyboardInterrupt}[environ["QUERY_STRING"]]
+
+    signal.signal(signal.SIGUSR1, handler)
+    return answer(start_response, os.getpid())
+
+
+def counts(environ, start_response):
+    """Numbers that a leak would raise."""
+    gc.collect()
+    with open("/proc/self/statm") as f:
+        pages = int(f.read().split()[1])
+    return answer(start_response, {"objects": len(gc.get_objects()), "rss": pages * os.sysconf("SC_PAGESIZE"),
+                                   "blocks": sys.getallocatedblocks(), "fds": len(os.listdir("/proc/self/fd"))})
+
+
+class Plain:
+    pass
+
+
+class OldStyle:
+    """An iterable by __getitem__ only."""
+
+    def __getitem__(self, i):
+        return [b"a", b"b"][i]
+
+
+class Unready:
+    def __iter__(self):
+        raise ValueError("iter failed")
+
+
+def head_of(start_response, result, headers=(), status="200 OK"):
+    start_response(status, list(headers))
+    return result
+
+
+def zoo(environ, start_response):
+    """Does what QUERY_STRING says: a Python expression."""
+    names = {**globals(), "e": environ, "s": start_response, "ok": lambda *a, **k: head_of(start_response, *a, **k)}
+    return eval(environ["QUERY_STRING"], names)  # noqa: S307
+
+
+def dispatch(environ, start_response):
+    """The application named by the path."""
+    return globals()[environ["PATH_INFO"][1:]](environ, start_response)
+
+
+def weak(environ, start_response):
+    """Whether the objects of an earlier request are gone."""
+    if environ["PATH_INFO"] == "/first":
+        class Marker:
+            pass
+
+        environ["marker"] = Marker()
+        KEPT.append(weakref.ref(environ["marker"]))
+        start_response("200 OK", [])
+        if environ["QUERY_STRING"] == "raise":
+            raise ValueError
+        return [b""]
+    return answer(start_response, KEPT[0]() is None)
