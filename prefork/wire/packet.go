@@ -35,6 +35,13 @@ func NewPackets(file *os.File) *Packets { return &Packets{file: file} }
 // Close closes the socket; a blocked Receive returns.
 func (c *Packets) Close() error { return c.file.Close() }
 
+// Drain makes Receive return what the socket still holds and then io.EOF, although a process may hold the other end open.
+func (c *Packets) Drain() {
+	if raw, err := c.file.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { _ = unix.Shutdown(int(fd), unix.SHUT_RDWR) })
+	}
+}
+
 // Send sends one frame, with descriptors, waiting while the socket is full. h.Length is set here. The descriptors stay the caller's.
 func (c *Packets) Send(h Header, payload []byte, fds ...int) error {
 	if HeaderSize+len(payload) > MaxPacket || len(fds) > MaxFDs {

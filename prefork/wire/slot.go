@@ -143,3 +143,10 @@ func (s *Scoreboard) Times(slot uint32) Times {
 		Thread:  atomic.LoadUint32((*uint32)(s.at(slot, slotThread))),
 	}
 }
+
+// SetStarted writes what a worker does when it starts a request: the time on CLOCK_MONOTONIC in nanoseconds and its pid. The real
+// worker does it in C; this is for a worker in Go, such as those of tests.
+func (s *Scoreboard) SetStarted(slot uint32, at uint64, pid uint32) {
+	atomic.StoreUint32((*uint32)(s.at(slot, slotPID)), pid)
+	atomic.StoreUint64((*uint64)(s.at(slot, slotStarted)), at)
+}

@@ -1,0 +1,125 @@
+# gounicorn: everything a new machine needs is installed by these targets, once; run them as often as you like.
+#
+#   make demo              the demo site on http://127.0.0.1:8000
+#   make test              the whole suite
+#   make build PYTHON=...  both binaries, the worker for that interpreter
+
+SHELL      := /bin/sh
+TOOLCHAIN  := deploy/toolchain.sh
+GO         ?= $(shell $(TOOLCHAIN) go)
+PY         := $(shell $(TOOLCHAIN) python)
+VERSION    := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+LDFLAGS    := -s -w -X main.version=$(VERSION)
+PORT       ?= 8000
+DEMO       := examples/contracts
+DEMO_VENV  := build/demo-venv
+TEST_VENV  := build/test-venv
+TOOLS      := build/tools
+export GOFLAGS ?= -buildvcs=false
+export GOTOOLCHAIN ?= local
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo demo-setup test check bench gen fuzz clean race e2e unit python-tests sanitize tools
+
+help: ## this list
+	@echo "make targets:"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
+
+build: ## bin/gounicorn and bin/gounicorn-worker, runnable from anywhere (PYTHON=/path/to/python chooses the interpreter)
+	@$(TOOLCHAIN) system
+	@mkdir -p bin
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/gounicorn ./cmd/gounicorn
+	$(PY) python/cgoflags.py $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/gounicorn-worker ./cmd/gounicorn-worker
+
+demo-setup: build
+	@test -x $(DEMO_VENV)/bin/python || $(PY) -m venv $(DEMO_VENV)
+	@cmp -s $(DEMO)/requirements.txt $(DEMO_VENV)/requirements.txt || { \
+		echo "demo: installing its requirements" && \
+		$(DEMO_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $(DEMO)/requirements.txt && \
+		cp $(DEMO)/requirements.txt $(DEMO_VENV)/requirements.txt; }
+	@cd $(DEMO) && ../../$(DEMO_VENV)/bin/python manage.py migrate --verbosity 0 && \
+		../../$(DEMO_VENV)/bin/python manage.py fill && \
+		../../$(DEMO_VENV)/bin/python manage.py collectstatic --noinput --verbosity 0
+
+demo: demo-setup ## the demo site: a real Django project on http://127.0.0.1:8000 (PORT=... for another port)
+	@printf '\n  Open  http://127.0.0.1:%s/       the contracts (log in as demo, password demo)\n        http://127.0.0.1:%s/race   ten PDFs beside a home page that stays fast\n        http://127.0.0.1:%s/admin/ the admin\n  Stop with ^C.\n\n' $(PORT) $(PORT) $(PORT)
+	@exec bin/gounicorn --python $(DEMO_VENV)/bin/python --chdir $(DEMO) --preload --workers 4 --bind 127.0.0.1:$(PORT) \
+		--access-logfile - contracts.wsgi:application
+
+# Each stage of the suite is one line of progress; the first failure ends it.
+STAGE = @printf '\n=== %s\n' "$$(date +%T) $(1)"
+
+test: ## the whole suite: set-up, format, vet, unit and race tests, fuzz seconds, Python, C under ASan, end to end
+	$(call STAGE,[1/8] build)
+	@$(MAKE) --no-print-directory build
+	$(call STAGE,[2/8] generated files and vet)
+	@$(MAKE) --no-print-directory vet
+	$(call STAGE,[3/8] unit tests with the race detector)
+	@$(MAKE) --no-print-directory unit
+	$(call STAGE,[4/8] fuzz targets for some seconds each)
+	@$(MAKE) --no-print-directory fuzz
+	$(call STAGE,[5/8] Python tests)
+	@$(MAKE) --no-print-directory python-tests
+	$(call STAGE,[6/8] the worker's C under AddressSanitizer)
+	@$(MAKE) --no-print-directory sanitize
+	$(call STAGE,[7/8] end to end with real processes and frameworks)
+	@$(MAKE) --no-print-directory e2e
+	$(call STAGE,[8/8] the demo site)
+	@$(MAKE) --no-print-directory demo-test
+	@printf '\n=== %s all stages passed\n' "$$(date +%T)"
+
+.PHONY: vet venv demo-test
+vet:
+	@test -z "$$($(dir $(GO))gofmt -l cmd prefork pyworker python server tests wsgi)" || { $(dir $(GO))gofmt -l cmd prefork pyworker python server tests wsgi; echo "run gofmt -w on these files"; exit 1; }
+	CGO_ENABLED=0 $(GO) vet ./...
+	$(PY) python/cgoflags.py $(GO) vet ./pyworker/ ./cmd/gounicorn-worker/
+	$(GO) run ./cmd/gendocs -check
+
+venv:
+	@PYTHON=$(PY) sh tests/setup.sh
+
+# Packages whose tests need no worker; pyworker and tests/e2e start real ones.
+UNIT = ./cmd/... ./prefork/... ./python/... ./server/... ./wsgi/... ./tests/arch/... ./tests/httpcases/...
+
+unit:
+	CGO_ENABLED=1 $(GO) test -race -timeout 10m $(UNIT)
+
+race: unit
+
+fuzz: ## every fuzz target for FUZZTIME (default 4s)
+	@GO=$(GO) sh tests/fuzz.sh $(or $(FUZZTIME),4s)
+
+python-tests: venv
+	$(TEST_VENV)/bin/python -m pytest -q tests/python python/tests --ignore=tests/python/serve
+	$(TEST_VENV)/bin/python -m pytest -q tests/python/serve
+
+sanitize: venv
+	PYTHON=$(TEST_VENV)/bin/python sh tests/python/serve/run_asan.sh
+
+e2e: venv
+	GOUNICORN_REQUIRE_PYTHON=1 $(PY) python/cgoflags.py $(GO) test -timeout 10m ./pyworker/...
+	$(GO) test -count=1 -timeout 12m ./tests/harness/... ./tests/e2e/...
+
+demo-test: demo-setup
+	cd $(DEMO) && ../../$(DEMO_VENV)/bin/python manage.py test --verbosity 1
+	DEMO_PYTHON=$(CURDIR)/$(DEMO_VENV)/bin/python sh tests/demo.sh
+
+tools: venv
+	@test -x $(TOOLS)/golangci-lint || { echo "check: building golangci-lint" && mkdir -p $(TOOLS) && \
+		cd tests/tools && GOBIN=$(CURDIR)/$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint; }
+
+check: vet tools ## formatting, vet with and without cgo, golangci-lint, ruff, race tests
+	$(TOOLS)/golangci-lint run --timeout 10m ./...
+	$(TEST_VENV)/bin/python -m ruff format --check .
+	$(TEST_VENV)/bin/python -m ruff check .
+	@$(MAKE) --no-print-directory unit
+
+bench: build ## the benchmark beside gunicorn, granian, uWSGI and nginx (BENCH="--only hello" for a part); about an hour in full
+	sh tests/bench/setup.sh
+	$(PY) tests/bench/bench.py $(BENCH)
+
+gen: ## rewrite the generated files
+	$(GO) run ./cmd/gendocs
+
+clean: ## remove what the targets above made
+	rm -rf bin build

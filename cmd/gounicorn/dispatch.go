@@ -1,0 +1,103 @@
+package main
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+
+	"github.com/gounicorn/gounicorn/prefork"
+	"github.com/gounicorn/gounicorn/prefork/wire"
+	"github.com/gounicorn/gounicorn/server"
+)
+
+// dispatch runs the calls of the HTTP side as jobs of the pool.
+type dispatch struct{ pool *prefork.Pool }
+
+// flight is one call on its way through the pool. It lives as long as its Call and is used again with it.
+type flight struct {
+	job  prefork.Job
+	call *server.Call
+}
+
+// Serve implements server.App.
+func (d *dispatch) Serve(c *server.Call) {
+	f, ok := c.Extra.(*flight)
+	if !ok {
+		f = &flight{call: c}
+		c.Extra = f
+	}
+	f.job.Reset()
+	f.job.Payload, f.job.Pairs, f.job.Body = c.Payload, c.Pairs, c.BodyFile
+	f.job.Key, f.job.Idempotent, f.job.Sink = c.Key, c.Idempotent, f
+	d.pool.Submit(&f.job)
+}
+
+// Withdraw implements server.App.
+func (d *dispatch) Withdraw(c *server.Call) bool {
+	f := c.Extra.(*flight)
+	if !d.pool.Withdraw(&f.job) {
+		return false
+	}
+	f.report()
+	return true
+}
+
+// Abandon implements server.App.
+func (d *dispatch) Abandon(c *server.Call) { d.pool.Abandon(&c.Extra.(*flight).job) }
+
+// Frame implements prefork.Sink.
+func (f *flight) Frame(h wire.Header, payload []byte, file *os.File) error {
+	end := h.End()
+	if end || h.Kind == wire.KindAbort {
+		f.report()
+	}
+	switch h.Kind {
+	case wire.KindHead:
+		return f.call.Head(int(h.Aux), payload, end)
+	case wire.KindBody:
+		f.call.Body(payload, end)
+	case wire.KindFile:
+		if len(payload) != 16 {
+			_ = file.Close()
+			if end {
+				f.call.Abort()
+			}
+			return fmt.Errorf("%w: FILE with a payload of %d bytes", wire.ErrProtocol, len(payload))
+		}
+		f.call.File(file, int64(binary.LittleEndian.Uint64(payload)), int64(binary.LittleEndian.Uint64(payload[8:])), end)
+	case wire.KindInterim:
+		return f.call.Interim(int(h.Aux), payload)
+	case wire.KindAbort:
+		f.call.Abort()
+	}
+	return nil
+}
+
+// Room implements prefork.Sink.
+func (f *flight) Room(stop <-chan struct{}) { f.call.Room(stop) }
+
+// String implements prefork.Sink.
+func (f *flight) String() string { return f.call.String() }
+
+// failures is the answer for each way in which the pool can fail a job.
+var failures = map[prefork.Failure]server.Failure{
+	prefork.WorkerDied:   {Status: 502, Reason: "the worker died"},
+	prefork.Collateral:   {Status: 502, Reason: "the worker was killed because of another request"},
+	prefork.Broken:       {Status: 502, Reason: "the worker broke the protocol"},
+	prefork.TimedOut:     {Status: 504, Reason: "the request took too long"},
+	prefork.QueueTimeout: {Status: 503, RetryAfter: 5, Reason: "no worker was free in time"},
+	prefork.QueueFull:    {Status: 503, RetryAfter: 5, Reason: "too many requests wait"},
+	prefork.Stopping:     {Status: 503, RetryAfter: 1, Reason: "the server is stopping"},
+}
+
+// Failed implements prefork.Sink.
+func (f *flight) Failed(why prefork.Failure) {
+	f.report()
+	f.call.Fail(failures[why])
+}
+
+// report hands on what the pool measured.
+func (f *flight) report() {
+	j := &f.job
+	f.call.Report = server.Report{Queued: j.Queued, Run: j.Run, CPU: j.CPU, PID: j.PID, Slow: j.Slow, Retried: j.Retried}
+}

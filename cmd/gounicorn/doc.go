@@ -1,0 +1,11 @@
+// Command gounicorn is the master: it reads the settings, binds the listeners, starts the workers and serves. It is pure Go and starts
+// even where no libpython can be loaded, so that it can say so.
+//
+//	main.go         run: arguments to exit code
+//	exitcode.go     the exit codes
+//	master.go       settings to server.Config and prefork.Config, start and stop
+//	signals.go      what each signal does
+//	dispatch.go     joins server.App and prefork.Pool
+//	interpreter.go  which Python, and the worker binary built for it
+//	boot.go         the boot document for the zygote
+package main

@@ -1,0 +1,1 @@
+"""The contracts site: a Django project that shows gounicorn at work."""

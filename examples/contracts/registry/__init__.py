@@ -1,0 +1,1 @@
+"""Customers, contracts and the documents that belong to them."""

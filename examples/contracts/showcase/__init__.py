@@ -1,0 +1,1 @@
+"""Pages that show how the server behaves: live, race, boom, health."""

@@ -1,0 +1,109 @@
+package prefork
+
+import (
+	"os"
+	"time"
+
+	"github.com/gounicorn/gounicorn/prefork/wire"
+)
+
+// Config says what a pool runs. The zero value of a limit means what its comment says.
+type Config struct {
+	Worker  string   // path of the gounicorn-worker binary
+	Env     []string // environment of zygote and workers
+	Boot    []byte   // boot document, passed on unread
+	Dir     string   // working directory of the zygote; empty: that of the master
+	Workers int      // processes
+	Threads int      // serving threads in each
+
+	MaxRequests       int // requests after which a worker is replaced; 0: never
+	MaxRequestsJitter int // up to that many more, at random
+
+	Timeout         time.Duration // longest silence of a running request; 0: none
+	RequestTimeout  time.Duration // longest run of a request in all; 0: none
+	QueueTimeout    time.Duration // longest wait for a worker; 0: none
+	GracefulTimeout time.Duration // how long a retiring worker may finish what it runs
+	BootTimeout     time.Duration // how long a worker may take to load the application; 0: for ever
+	MaxQueue        int           // jobs that may wait; 0: 16384
+
+	SlowReserve int           // slots that requests known to be slow never take
+	SlowAfter   time.Duration // a request that runs longer is slow; 0: 100 ms
+
+	Stdout, Stderr func(pid int, text []byte)           // what workers print: whole lines, valid during the call
+	Log            func(level int, pid int, msg string) // level is a wire.Level…; pid 0 means the master
+	Observe        func(Event)                          // what happened, for metrics; may be called concurrently
+
+	os osSeam
+}
+
+// Event is something that operators count.
+type Event struct {
+	Kind  EventKind
+	Cause Cause // of a restart
+}
+
+// Cause is why a worker was replaced.
+type Cause uint8
+
+// Causes of a restart.
+const (
+	causeUnknown     Cause = iota
+	CauseExit              // it ended by itself
+	CauseSignal            // a signal that we did not send
+	CauseTimeout           // a request was silent or took too long
+	CauseBoot              // it did not load the application
+	CauseMaxRequests       // it had served its share
+	CauseReload            // a new generation took over
+	CauseProtocol          // it broke the protocol
+)
+
+// EventKind is the kind of an Event.
+type EventKind uint8
+
+// Kinds of events.
+const (
+	EventRestart EventKind = iota + 1 // a worker was replaced; Cause says why
+	EventRetry                        // a job was started a second time
+)
+
+// osSeam is what the pool asks of the operating system and of chance, so that a test can replace it.
+type osSeam struct {
+	rand func(n int) int
+}
+
+func (c *Config) defaults() {
+	if c.Workers < 1 {
+		c.Workers = 1
+	}
+	if c.Threads < 1 {
+		c.Threads = 1
+	}
+	if c.MaxQueue <= 0 {
+		c.MaxQueue = 16384
+	}
+	if c.SlowAfter <= 0 {
+		c.SlowAfter = 100 * time.Millisecond
+	}
+	if c.GracefulTimeout <= 0 {
+		c.GracefulTimeout = 30 * time.Second
+	}
+	if c.Env == nil {
+		c.Env = os.Environ()
+	}
+	if c.Log == nil {
+		c.Log = func(int, int, string) {}
+	}
+	if c.Observe == nil {
+		c.Observe = func(Event) {}
+	}
+	if c.Stdout == nil {
+		c.Stdout = func(int, []byte) {}
+	}
+	if c.Stderr == nil {
+		c.Stderr = func(int, []byte) {}
+	}
+}
+
+func (c *Config) info(pid int, msg string)    { c.Log(wire.LevelInfo, pid, msg) }
+func (c *Config) warning(pid int, msg string) { c.Log(wire.LevelWarning, pid, msg) }
+func (c *Config) error(pid int, msg string)   { c.Log(wire.LevelError, pid, msg) }

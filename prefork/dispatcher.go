@@ -1,0 +1,441 @@
+package prefork
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gounicorn/gounicorn/prefork/wire"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	scoreboardSlots = 4096 // requests that may be with the workers at once; workers x threads stays far below
+	// window is how many fast requests, for each serving thread, may lie on the workers' queue beyond those that run: enough that a
+	// worker which finishes finds its next request there and nobody waits for the master to wake up.
+	window = 8
+	// sendBuffer is asked for the workers' queue, in bytes; the kernel may give less.
+	sendBuffer = 4 << 20
+)
+
+// dispatcher holds the jobs that wait and hands them to the workers' queue. A job that is known to be fast may be sent ahead of a
+// free thread; one that is slow or unknown is sent only when a thread is free for it, and never to the last SlowReserve threads.
+// All methods may be called concurrently.
+type dispatcher struct {
+	cfg   *Config
+	epoch time.Time // jobs' activity counts from here
+	mono  uint64    // CLOCK_MONOTONIC at epoch, nanoseconds: what workers write into slots
+	board *wire.Scoreboard
+	jobs  [scoreboardSlots]atomic.Pointer[Job] // by slot
+
+	mu       sync.Mutex
+	target   *generation // where packets go; nil: nowhere
+	capacity int         // serving threads that are ready there
+	fast     int         // jobs with the workers, by class; unknown ones count as slow
+	slow     int
+	waitFast fifo
+	waitSlow fifo
+	routes   routes
+	free     []uint32
+	numbers  [scoreboardSlots]uint32 // generation of each slot
+	closed   bool
+	packet   []byte // scratch
+	blocked  bool   // the queue's buffer was full; try again when a job ends
+}
+
+// fifo is a queue of jobs linked through themselves.
+type fifo struct {
+	head, tail *Job
+	n          int
+}
+
+func (q *fifo) push(j *Job) {
+	j.next = nil
+	if q.tail == nil {
+		q.head = j
+	} else {
+		q.tail.next = j
+	}
+	q.tail = j
+	q.n++
+}
+
+func (q *fifo) pushFront(j *Job) {
+	j.next = q.head
+	q.head = j
+	if q.tail == nil {
+		q.tail = j
+	}
+	q.n++
+}
+
+func (q *fifo) pop() *Job {
+	j := q.head
+	if j != nil {
+		q.head = j.next
+		if q.head == nil {
+			q.tail = nil
+		}
+		j.next = nil
+		q.n--
+	}
+	return j
+}
+
+// take removes the jobs that match and returns them as a list.
+func (q *fifo) take(match func(*Job) bool) (taken []*Job) {
+	keep := fifo{}
+	for j := q.pop(); j != nil; j = q.pop() {
+		if match(j) {
+			taken = append(taken, j)
+		} else {
+			keep.push(j)
+		}
+	}
+	*q = keep
+	return taken
+}
+
+func newDispatcher(cfg *Config) (*dispatcher, error) {
+	board, err := wire.NewScoreboard(scoreboardSlots)
+	if err != nil {
+		return nil, err
+	}
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+		return nil, err
+	}
+	d := &dispatcher{cfg: cfg, board: board, epoch: time.Now(), mono: uint64(ts.Nano()), routes: newRoutes(cfg.SlowAfter)}
+	for slot := scoreboardSlots - 1; slot >= 0; slot-- {
+		d.free = append(d.free, uint32(slot))
+	}
+	return d, nil
+}
+
+// now is the time since the epoch in nanoseconds, on the clock that workers use too.
+func (d *dispatcher) now() int64 { return int64(time.Since(d.epoch)) }
+
+// submit takes a job; its Sink may be told of the end before submit returns.
+func (d *dispatcher) submit(j *Job) {
+	j.submitted = time.Now()
+	d.mu.Lock()
+	if d.closed {
+		d.mu.Unlock()
+		j.Sink.Failed(Stopping)
+		return
+	}
+	j.route = d.routes.find(j.Key)
+	j.class = d.routes.classOf(j.route)
+	q := &d.waitFast
+	if j.class != fast {
+		q = &d.waitSlow
+	}
+	if q.n == 0 && d.admits(j.class) && d.send(j) {
+		d.mu.Unlock()
+		return
+	}
+	if d.waitFast.n+d.waitSlow.n >= d.cfg.MaxQueue {
+		d.mu.Unlock()
+		j.Sink.Failed(QueueFull)
+		return
+	}
+	d.wait(j)
+	d.mu.Unlock()
+}
+
+// admits reports whether a job of the class may be sent now.
+func (d *dispatcher) admits(c class) bool {
+	if d.target == nil || d.capacity == 0 || len(d.free) == 0 {
+		return false
+	}
+	if c == fast {
+		return d.fast < max(d.capacity-d.slow, 0)+window*d.capacity
+	}
+	reserve := min(d.cfg.SlowReserve, d.capacity-1)
+	return d.slow < d.capacity-reserve
+}
+
+// pump sends what may be sent.
+func (d *dispatcher) pump() {
+	for d.waitFast.n > 0 && d.admits(fast) {
+		j := d.waitFast.pop()
+		if !d.send(j) {
+			d.waitFast.pushFront(j)
+			return
+		}
+	}
+	for d.waitSlow.n > 0 && d.admits(slow) {
+		j := d.waitSlow.pop()
+		if !d.send(j) {
+			d.waitSlow.pushFront(j)
+			return
+		}
+	}
+}
+
+// send puts a job's packet on the workers' queue and reports whether there was room.
+func (d *dispatcher) send(j *Job) bool {
+	slot := d.free[len(d.free)-1]
+	d.numbers[slot]++
+	j.slot, j.generation, j.owner = slot, d.numbers[slot], d.target
+	d.board.Queue(slot, j.generation)
+	j.activity.Store(0)
+	d.jobs[slot].Store(j) // before the packet is there: the answer may be quicker than we are
+	if err := d.write(j); err != nil {
+		d.jobs[slot].Store(nil)
+		d.board.Free(slot, j.generation)
+		j.owner = nil
+		d.blocked = true
+		return false
+	}
+	d.free = d.free[:len(d.free)-1]
+	j.where = sent
+	if j.class == fast {
+		d.fast++
+	} else {
+		d.slow++
+	}
+	return true
+}
+
+// write sends the packet of a job that has its slot.
+func (d *dispatcher) write(j *Job) error {
+	h := wire.Header{Kind: wire.KindRequest, Aux: uint16(j.Pairs), A: j.slot, B: j.generation}
+	if j.Body != nil {
+		h.Flags |= wire.FlagBodyFD
+	}
+	if wire.HeaderSize+len(j.Payload) <= wire.MaxPacket {
+		h.Length = uint32(len(j.Payload))
+		d.packet = append(wire.AppendHeader(d.packet[:0], h), j.Payload...)
+		if j.Body == nil {
+			return d.target.queue.send(d.packet)
+		}
+		return d.target.queue.sendFDs(d.packet, int(j.Body.Fd()))
+	}
+	payload, err := memfd("gounicorn-request", j.Payload)
+	if err != nil {
+		return err
+	}
+	defer payload.Close()
+	h.Length, h.Flags = uint32(len(j.Payload)), h.Flags|wire.FlagPayloadFD
+	d.packet = wire.AppendHeader(d.packet[:0], h)
+	if j.Body == nil {
+		return d.target.queue.sendFDs(d.packet, int(payload.Fd()))
+	}
+	return d.target.queue.sendFDs(d.packet, int(payload.Fd()), int(j.Body.Fd()))
+}
+
+// job returns the job that a response frame belongs to, or nil.
+func (d *dispatcher) job(slot, generation uint32) *Job {
+	if slot >= scoreboardSlots {
+		return nil
+	}
+	j := d.jobs[slot].Load()
+	if j == nil || j.generation != generation {
+		return nil
+	}
+	return j
+}
+
+// over takes a job off the books, learns from it when it ran to its end, and sends the next one. After it the job is its caller's.
+func (d *dispatcher) over(j *Job, learn bool) {
+	times := d.board.Times(j.slot)
+	d.mu.Lock()
+	d.release(j)
+	j.measure(times, d.mono, d.epoch)
+	if learn && j.PID != 0 && d.routes.learn(j.route, j.Key, j.Run) {
+		d.reclassify()
+	}
+	if d.waitFast.n+d.waitSlow.n > 0 {
+		d.pump()
+	}
+	d.mu.Unlock()
+}
+
+// measure turns what the worker wrote into the slot into durations.
+func (j *Job) measure(t wire.Times, mono uint64, epoch time.Time) {
+	j.Slow = j.class == slow
+	if t.Started == 0 {
+		j.Queued = time.Since(j.submitted)
+		return
+	}
+	started := epoch.Add(time.Duration(t.Started - mono))
+	j.PID = int(t.PID)
+	j.Queued = max(started.Sub(j.submitted), 0)
+	if t.Ended >= t.Started {
+		j.Run = time.Duration(t.Ended - t.Started)
+	} else {
+		j.Run = max(time.Since(started), 0)
+	}
+	j.CPU = time.Duration(t.CPU)
+}
+
+// release gives the slot back and corrects the counts.
+func (d *dispatcher) release(j *Job) {
+	if j.where != sent {
+		return
+	}
+	j.where = nowhere
+	d.jobs[j.slot].Store(nil)
+	d.board.Free(j.slot, j.generation)
+	d.free = append(d.free, j.slot)
+	if j.class == fast {
+		d.fast--
+	} else {
+		d.slow--
+	}
+}
+
+// recall takes a job back that has not started and reports whether it did; its Sink is not called then.
+func (d *dispatcher) recall(j *Job) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch j.where {
+	case waiting:
+		match := func(o *Job) bool { return o == j }
+		if len(d.waitFast.take(match))+len(d.waitSlow.take(match)) == 0 {
+			return false
+		}
+		j.where = nowhere
+	case sent:
+		if !d.withdraw(j) {
+			return false
+		}
+		d.release(j)
+		d.pump()
+	default:
+		return false
+	}
+	j.Queued = time.Since(j.submitted)
+	return true
+}
+
+// abandon tells the worker that runs the job that its client left.
+func (d *dispatcher) abandon(j *Job) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if j.where == sent {
+		j.cancelled.Store(true)
+		d.board.Abandon(j.slot)
+	}
+}
+
+// withdraw takes a job that was sent but not started back from the workers.
+func (d *dispatcher) withdraw(j *Job) bool {
+	return d.board.CompareAndSwap(j.slot, wire.MakeWord(j.generation, wire.SlotQueued, 0),
+		wire.MakeWord(j.generation, wire.SlotCancelled, 0))
+}
+
+// reclassify moves waiting jobs to the queue that fits what is now known of their routes.
+func (d *dispatcher) reclassify() {
+	var all fifo
+	for _, q := range []*fifo{&d.waitFast, &d.waitSlow} {
+		for j := q.pop(); j != nil; j = q.pop() {
+			all.push(j)
+		}
+	}
+	for j := all.pop(); j != nil; j = all.pop() {
+		j.route = d.routes.find(j.Key)
+		j.class = d.routes.classOf(j.route)
+		d.wait(j)
+	}
+}
+
+// wait appends a job to the queue of its class.
+func (d *dispatcher) wait(j *Job) {
+	j.where = waiting
+	if j.class == fast {
+		d.waitFast.push(j)
+	} else {
+		d.waitSlow.push(j)
+	}
+}
+
+// retry puts a job whose worker died back to the front of its queue.
+func (d *dispatcher) retry(j *Job) {
+	d.mu.Lock()
+	d.release(j)
+	j.Retried = true
+	j.where = waiting
+	if j.class == fast {
+		d.waitFast.pushFront(j)
+	} else {
+		d.waitSlow.pushFront(j)
+	}
+	d.pump()
+	d.mu.Unlock()
+}
+
+// grow changes the number of serving threads of a generation that are ready; it counts only for the target.
+func (d *dispatcher) grow(g *generation, threads int) {
+	d.mu.Lock()
+	g.ready += threads
+	if g == d.target {
+		d.capacity = g.ready
+		d.pump()
+	}
+	d.mu.Unlock()
+}
+
+// aim makes g the generation that gets requests from now on; what the old one has not started is sent again to g.
+func (d *dispatcher) aim(g *generation) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	old := d.target
+	d.target, d.capacity = g, 0
+	if g != nil {
+		d.capacity = g.ready
+	}
+	if old == nil {
+		d.pump()
+		return
+	}
+	for slot := range d.jobs {
+		if j := d.jobs[slot].Load(); j != nil && j.owner == old && d.withdraw(j) {
+			d.release(j)
+			j.where = waiting
+			if j.class == fast {
+				d.waitFast.pushFront(j)
+			} else {
+				d.waitSlow.pushFront(j)
+			}
+		}
+	}
+	d.pump()
+}
+
+// resend sends the packets of g's jobs again that no worker has started: one of them may have been read by the worker that just
+// died. Those that are still on the queue start once all the same.
+func (d *dispatcher) resend(g *generation) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if g != d.target {
+		return
+	}
+	for slot := range d.jobs {
+		j := d.jobs[slot].Load()
+		if j == nil || j.owner != g || d.board.Load(j.slot).State() != wire.SlotQueued {
+			continue
+		}
+		if d.write(j) != nil {
+			d.blocked = true
+			return
+		}
+	}
+}
+
+// owned returns the jobs that a worker has started and not finished.
+func (d *dispatcher) owned(g *generation, worker uint32) (jobs []*Job) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for slot := range d.jobs {
+		j := d.jobs[slot].Load()
+		if j == nil || j.owner != g {
+			continue
+		}
+		if w := d.board.Load(j.slot); w.Worker() == worker && (w.State() == wire.SlotRunning || w.State() == wire.SlotDone) {
+			jobs = append(jobs, j)
+		}
+	}
+	return jobs
+}

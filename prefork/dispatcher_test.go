@@ -1,0 +1,357 @@
+package prefork
+
+import (
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gounicorn/gounicorn/prefork/wire"
+)
+
+// bench is a dispatcher whose workers the test plays.
+type bench struct {
+	t  *testing.T
+	d  *dispatcher
+	g  *generation
+	in *wire.Packets // the workers' end of the queue
+}
+
+func newBench(t *testing.T, threads int, change func(*Config)) *bench {
+	t.Helper()
+	cfg := &Config{SlowReserve: 1}
+	if change != nil {
+		change(cfg)
+	}
+	cfg.defaults()
+	d, err := newDispatcher(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := testGeneration(t)
+	d.aim(g)
+	d.grow(g, threads)
+	t.Cleanup(func() { _ = d.board.Close() })
+	return &bench{t: t, d: d, g: g, in: wire.NewPackets(g.queue.remote)}
+}
+
+func testGeneration(t *testing.T) *generation {
+	t.Helper()
+	q, err := newRequestQueue()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(q.close)
+	return &generation{queue: q, workers: map[uint32]*worker{}}
+}
+
+// sink records what a job was told.
+type sink struct {
+	mu     sync.Mutex
+	failed []Failure
+}
+
+func (s *sink) Frame(wire.Header, []byte, *os.File) error { return nil }
+func (s *sink) Room(<-chan struct{})                      {}
+func (s *sink) String() string                            { return "GET /test" }
+func (s *sink) Failed(f Failure) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failed = append(s.failed, f)
+}
+
+func (s *sink) failures() []Failure {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]Failure(nil), s.failed...)
+}
+
+func (b *bench) submit(key, body string) *Job {
+	j := &Job{Payload: append(make([]byte, 8), body...), Key: []byte(key), Sink: &sink{}}
+	b.d.submit(j)
+	return j
+}
+
+// queued is how many packets lie on the workers' queue.
+func (b *bench) queued() int {
+	b.t.Helper()
+	b.d.mu.Lock()
+	defer b.d.mu.Unlock()
+	return b.d.fast + b.d.slow
+}
+
+// start plays a worker that takes the next packet; ok is false when the packet may not start.
+func (b *bench) start(worker uint32) (j *Job, ok bool) {
+	b.t.Helper()
+	h, _, _, err := b.in.Receive()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	ok = b.d.board.CompareAndSwap(h.A, wire.MakeWord(h.B, wire.SlotQueued, 0), wire.MakeWord(h.B, wire.SlotRunning, worker))
+	return b.d.job(h.A, h.B), ok
+}
+
+// teach lets the dispatcher see one request of the key that ran that long.
+func (b *bench) teach(key string, run time.Duration) {
+	b.d.mu.Lock()
+	defer b.d.mu.Unlock()
+	b.d.routes.learn(nil, []byte(key), run)
+}
+
+func TestSlowRequestsLeaveAThreadFree(t *testing.T) {
+	b := newBench(t, 4, nil)
+	b.teach("slow", time.Second)
+	b.teach("fast", time.Millisecond)
+	for range 10 {
+		b.submit("slow", "")
+	}
+	if n := b.queued(); n != 3 {
+		t.Errorf("%d slow requests were sent to 4 threads, want 3", n)
+	}
+	b.submit("fast", "")
+	if n := b.queued(); n != 4 {
+		t.Errorf("the fast request was not sent beside them (%d with the workers)", n)
+	}
+}
+
+func TestUnknownRequestsCannotFillTheServer(t *testing.T) {
+	b := newBench(t, 4, nil)
+	for i := range 10 {
+		b.submit(fmt.Sprint("never seen ", i), "")
+	}
+	if n := b.queued(); n != 3 {
+		t.Errorf("%d requests of unknown routes were sent to 4 threads, want 3", n)
+	}
+}
+
+func TestOneThreadServesSlowRequestsToo(t *testing.T) {
+	b := newBench(t, 1, nil)
+	b.submit("unknown", "")
+	if n := b.queued(); n != 1 {
+		t.Errorf("%d sent: with one thread there is nothing to reserve", n)
+	}
+}
+
+func TestFastRequestsWaitOnTheWorkersQueueUpToTheWindow(t *testing.T) {
+	b := newBench(t, 2, nil)
+	b.teach("fast", time.Millisecond)
+	for range 100 {
+		b.submit("fast", "")
+	}
+	if n := b.queued(); n != 2+2*window {
+		t.Errorf("%d sent to 2 threads, want %d", n, 2+2*window)
+	}
+	j, _ := b.start(1)
+	b.d.over(j, true)
+	if n := b.queued(); n != 2+2*window {
+		t.Errorf("%d sent after one ended, want %d again", n, 2+2*window)
+	}
+}
+
+func TestWithdrawnRequestNeverStarts(t *testing.T) {
+	b := newBench(t, 2, nil)
+	j := b.submit("a", "")
+	if !b.d.recall(j) {
+		t.Fatal("a request that nobody started could not be withdrawn")
+	}
+	if _, ok := b.start(1); ok {
+		t.Error("its packet started all the same")
+	}
+	running := b.submit("b", "")
+	if _, ok := b.start(1); !ok {
+		t.Fatal("a request that was not withdrawn did not start")
+	}
+	if b.d.recall(running) {
+		t.Error("a request that runs was withdrawn")
+	}
+	b.d.abandon(running)
+	waiting := b.submit("c", "")
+	if !b.d.recall(waiting) || b.d.recall(waiting) {
+		t.Error("a request that waits can be withdrawn once")
+	}
+}
+
+func TestResentPacketStartsOnce(t *testing.T) {
+	b := newBench(t, 2, nil)
+	j := b.submit("a", "")
+	b.d.resend(b.g)
+	first, ok := b.start(1)
+	if !ok || first != j {
+		t.Fatal("the packet did not start")
+	}
+	if _, ok := b.start(2); ok {
+		t.Error("the packet that was sent again started a second time")
+	}
+}
+
+func TestRequestIsRetriedAtTheFront(t *testing.T) {
+	b := newBench(t, 1, nil)
+	died := b.submit("a", "")
+	if _, ok := b.start(7); !ok {
+		t.Fatal("did not start")
+	}
+	b.submit("b", "")
+	if owned := b.d.owned(b.g, 7); len(owned) != 1 || owned[0] != died {
+		t.Fatalf("worker 7 owns %v", owned)
+	}
+	b.d.retry(died)
+	if j, ok := b.start(8); !ok || j != died || !j.Retried {
+		t.Error("the request of the dead worker was not the next to start")
+	}
+}
+
+func TestQueueIsBounded(t *testing.T) {
+	b := newBench(t, 1, func(c *Config) { c.MaxQueue = 2 })
+	b.submit("a", "")
+	b.submit("b", "")
+	b.submit("c", "")
+	j := b.submit("d", "")
+	if f := j.Sink.(*sink).failures(); len(f) != 1 || f[0] != QueueFull {
+		t.Errorf("failures = %v, want queue full", f)
+	}
+}
+
+func TestSweepEndsWhatWaitedTooLong(t *testing.T) {
+	b := newBench(t, 1, func(c *Config) { c.QueueTimeout = time.Second })
+	b.submit("runs", "")
+	if _, ok := b.start(1); !ok {
+		t.Fatal("did not start")
+	}
+	waits := b.submit("waits", "")
+	expired, _ := b.d.sweep(time.Now())
+	if len(expired) != 0 {
+		t.Fatal("expired at once")
+	}
+	if expired, _ = b.d.sweep(time.Now().Add(2 * time.Second)); len(expired) != 1 || expired[0] != waits {
+		t.Errorf("expired = %v, want the request that waits", expired)
+	}
+}
+
+func TestSweepFindsSilentRequests(t *testing.T) {
+	b := newBench(t, 1, func(c *Config) { c.Timeout = time.Nanosecond })
+	j := b.submit("runs", "")
+	if _, overdue := b.d.sweep(time.Now()); len(overdue) != 0 {
+		t.Fatal("a request that has not started is overdue")
+	}
+	if _, ok := b.start(3); !ok {
+		t.Fatal("did not start")
+	}
+	b.report(j, time.Now().Add(-time.Minute))
+	_, overdue := b.d.sweep(time.Now())
+	if len(overdue) != 1 || overdue[0].worker != 3 || overdue[0].job != j {
+		t.Errorf("overdue = %v", overdue)
+	}
+	j.stalled.Store(true)
+	if _, overdue := b.d.sweep(time.Now()); len(overdue) != 0 {
+		t.Error("a worker that waits for a slow client is not silent by its own fault")
+	}
+}
+
+// report writes into the slot what a worker would.
+func (b *bench) report(j *Job, started time.Time) {
+	b.t.Helper()
+	at := uint64(int64(b.d.mono) + int64(started.Sub(b.d.epoch)))
+	b.d.board.SetStarted(j.slot, at, 99)
+}
+
+func TestLongRunTeachesBeforeItEnds(t *testing.T) {
+	b := newBench(t, 4, nil)
+	b.teach("pdf", time.Millisecond)
+	j := b.submit("pdf", "")
+	if _, ok := b.start(1); !ok {
+		t.Fatal("did not start")
+	}
+	b.report(j, time.Now().Add(-10*time.Second))
+	b.d.sweep(time.Now())
+	for range 10 {
+		b.submit("pdf", "")
+	}
+	if n := b.queued(); n != 3 {
+		t.Errorf("%d with the workers, want 3: the route is known to be slow now", n)
+	}
+}
+
+func TestNewGenerationTakesOverWhatHasNotStarted(t *testing.T) {
+	b := newBench(t, 2, nil)
+	running := b.submit("a", "")
+	if _, ok := b.start(1); !ok {
+		t.Fatal("did not start")
+	}
+	b.teach("fast", time.Millisecond)
+	queued := b.submit("fast", "")
+	next := testGeneration(t)
+	b.d.grow(next, 2)
+	b.d.aim(next)
+	if _, ok := b.start(1); ok {
+		t.Error("the old generation started a request after the new one took over")
+	}
+	b.in = wire.NewPackets(next.queue.remote)
+	if j, ok := b.start(5); !ok || j != queued {
+		t.Error("the new generation did not get the request")
+	}
+	if running.owner != b.g {
+		t.Error("a request that runs changed its generation")
+	}
+}
+
+func TestLargePayloadCrossesAsADescriptor(t *testing.T) {
+	b := newBench(t, 1, nil)
+	b.submit("large", string(make([]byte, 2*wire.MaxPacket)))
+	h, _, files, err := b.in.Receive()
+	if err != nil || h.Flags&wire.FlagPayloadFD == 0 || len(files) != 1 {
+		t.Fatalf("%+v, %d files, %v", h, len(files), err)
+	}
+	if st, err := files[0].Stat(); err != nil || st.Size() != int64(h.Length) {
+		t.Errorf("descriptor of %v bytes, announced %d", st.Size(), h.Length)
+	}
+	_ = files[0].Close()
+}
+
+func TestRoutesAreForgottenNotHoarded(t *testing.T) {
+	r := newRoutes(100 * time.Millisecond)
+	for i := range 3 * maxRoutes {
+		r.learn(nil, fmt.Append(nil, "route ", i), time.Millisecond)
+	}
+	if len(r.table) > maxRoutes {
+		t.Errorf("%d routes, bound is %d", len(r.table), maxRoutes)
+	}
+	if r.find(fmt.Append(nil, "route ", 3*maxRoutes-1)) == nil {
+		t.Error("the latest route was forgotten")
+	}
+}
+
+func TestClassificationHasHysteresis(t *testing.T) {
+	r := newRoutes(100 * time.Millisecond)
+	key := []byte("k")
+	steps := []struct {
+		run  time.Duration
+		want class
+	}{{150, slow}, {90, slow}, {90, slow}, {1, slow}}
+	for i, s := range steps {
+		r.learn(nil, key, s.run*time.Millisecond)
+		if got := r.classOf(r.find(key)); got != s.want {
+			t.Errorf("step %d (%v ms): class %v, want %v", i, s.run, got, s.want)
+		}
+	}
+	for range 20 {
+		r.learn(nil, key, time.Millisecond)
+	}
+	if got := r.classOf(r.find(key)); got != fast {
+		t.Errorf("after twenty fast runs: class %v", got)
+	}
+}
+
+func TestBackoffGrowsAndIsBounded(t *testing.T) {
+	last := time.Duration(-1)
+	for n := range 40 {
+		d := backoff(n)
+		if d < last || d > 10*time.Second {
+			t.Fatalf("backoff(%d) = %v after %v", n, d, last)
+		}
+		last = d
+	}
+	if backoff(1) != 0 || last < 5*time.Second {
+		t.Errorf("first pause %v, last %v", backoff(1), last)
+	}
+}

@@ -1,0 +1,201 @@
+package prefork
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+
+	"github.com/gounicorn/gounicorn/prefork/wire"
+	"golang.org/x/sys/unix"
+)
+
+// generation is one zygote with the workers it forked and the queue they read. A reload, or a zygote that died, makes a new one.
+type generation struct {
+	number  int
+	queue   *requestQueue
+	cmd     *exec.Cmd
+	control *wire.Packets
+	workers map[uint32]*worker
+	loaded  bool // the zygote can fork
+	exited  bool // the zygote is dead
+	serving bool // every worker has been ready once
+	ending  bool // it gets no new worker
+	ready   int  // serving threads; guarded by the dispatcher's mutex
+}
+
+// spawn starts the zygote of a new generation. What it reports arrives at the supervisor.
+func (p *Pool) spawn(number int) (*generation, error) {
+	queue, err := newRequestQueue()
+	if err != nil {
+		return nil, err
+	}
+	g := &generation{number: number, queue: queue, workers: map[uint32]*worker{}}
+	local, remote, err := wire.SocketPair(unix.SOCK_SEQPACKET, "zygote control")
+	if err != nil {
+		queue.close()
+		return nil, err
+	}
+	defer remote.Close()
+	outR, outW, err := os.Pipe()
+	if err != nil {
+		queue.close()
+		_ = local.Close()
+		return nil, fmt.Errorf("pipe: %w", err)
+	}
+	errR, errW, err := os.Pipe()
+	if err != nil {
+		queue.close()
+		_ = local.Close()
+		_ = outR.Close()
+		_ = outW.Close()
+		return nil, fmt.Errorf("pipe: %w", err)
+	}
+	defer outW.Close()
+	defer errW.Close()
+	g.control = wire.NewPackets(local)
+	g.cmd = &exec.Cmd{
+		Path: p.cfg.Worker, Args: []string{"gounicorn: zygote"},
+		Env: append(append([]string(nil), p.cfg.Env...), "GOUNICORN_ZYGOTE=1"),
+		Dir: p.cfg.Dir, Stdout: outW, Stderr: errW,
+		ExtraFiles:  []*os.File{remote, queue.remote, p.d.board.File()}, // 3, 4, 5: wire.FDControl, FDQueue, FDScoreboard
+		SysProcAttr: &syscall.SysProcAttr{Setpgid: true},                // a terminal's ^C is for the master, which decides
+	}
+	if err := g.cmd.Start(); err != nil {
+		queue.close()
+		_ = g.control.Close()
+		_ = outR.Close()
+		_ = errR.Close()
+		return nil, fmt.Errorf("start the worker binary: %w", err)
+	}
+	pid := g.cmd.Process.Pid
+	p.spawned(pid)
+	printed := make(chan struct{})
+	go pump(outR, func(text []byte) { p.cfg.Stdout(pid, text) })
+	go func() { defer close(printed); pump(errR, func(text []byte) { p.cfg.Stderr(pid, text) }) }()
+	read := make(chan struct{})
+	go func() { defer close(read); p.readZygote(g) }()
+	go func() {
+		err := g.cmd.Wait()
+		g.control.Drain()
+		<-read // what it still had to say comes first
+		select {
+		case <-printed:
+		case <-time.After(outputGrace):
+		}
+		p.do(func() { p.zygoteExited(g, err) })
+	}()
+	boot, err := memfd("gounicorn-boot", p.cfg.Boot)
+	if err != nil {
+		_ = g.cmd.Process.Kill()
+		return nil, err
+	}
+	defer boot.Close()
+	h := wire.Header{Kind: wire.KindBoot, Aux: wire.Version, Flags: wire.FlagPayloadFD, Length: uint32(len(p.cfg.Boot))}
+	if err := g.control.Send(h, nil, int(boot.Fd())); err != nil {
+		p.cfg.error(pid, fmt.Sprintf("zygote: %v", err)) // its exit follows
+	}
+	return g, nil
+}
+
+func (p *Pool) readZygote(g *generation) {
+	for {
+		h, payload, files, err := g.control.Receive()
+		if err != nil {
+			if !errors.Is(err, io.EOF) {
+				p.cfg.error(g.cmd.Process.Pid, fmt.Sprintf("zygote: %v", err))
+				_ = g.cmd.Process.Kill()
+			}
+			return
+		}
+		p.do(func() { p.fromZygote(g, h, payload, files) })
+	}
+}
+
+// fork asks the zygote for one more worker.
+func (p *Pool) fork(g *generation) {
+	w := &worker{id: p.nextID(), g: g, gone: make(chan struct{}), started: time.Now()}
+	if p.cfg.BootTimeout > 0 {
+		w.deadline = w.started.Add(p.cfg.BootTimeout)
+	}
+	var local, remote []*os.File
+	fail := func(err error) {
+		for _, f := range append(local, remote...) {
+			_ = f.Close()
+		}
+		p.cfg.error(0, fmt.Sprintf("cannot fork a worker: %v", err))
+		p.failures++
+		p.later(g)
+	}
+	add := func(l, r *os.File, err error) error {
+		if err == nil {
+			local, remote = append(local, l), append(remote, r)
+		}
+		return err
+	}
+	if err := add(wire.SocketPair(unix.SOCK_SEQPACKET, "worker control")); err != nil {
+		fail(err)
+		return
+	}
+	for range 2 { // stdout, stderr
+		if err := add(os.Pipe()); err != nil {
+			fail(err)
+			return
+		}
+	}
+	for range p.cfg.Threads {
+		if err := add(wire.SocketPair(unix.SOCK_STREAM, "response stream")); err != nil {
+			fail(err)
+			return
+		}
+	}
+	fds := make([]int, len(remote))
+	for i, f := range remote {
+		fds[i] = int(f.Fd())
+	}
+	payload := binary.LittleEndian.AppendUint32(nil, uint32(p.maxRequests()))
+	err := g.control.Send(wire.Header{Kind: wire.KindFork, Aux: uint16(p.cfg.Threads), A: w.id}, payload, fds...)
+	if err != nil {
+		fail(err)
+		return
+	}
+	for _, f := range remote {
+		_ = f.Close()
+	}
+	w.control = wire.NewPackets(local[0])
+	g.workers[w.id] = w
+	w.pumps.Add(2)
+	emit := func(to func(int, []byte)) func([]byte) {
+		return func(text []byte) { to(int(w.pidNow.Load()), text) }
+	}
+	go func() { defer w.pumps.Done(); pump(local[1], emit(p.cfg.Stdout)) }()
+	go func() { defer w.pumps.Done(); pump(local[2], emit(p.cfg.Stderr)) }()
+	for _, f := range local[3:] {
+		s, err := wire.NewStream(f)
+		if err != nil {
+			p.cfg.error(0, err.Error())
+			continue
+		}
+		w.streams = append(w.streams, s)
+		w.readers.Add(1)
+		go w.readStream(p.d, s)
+	}
+	w.readers.Add(1)
+	go func() {
+		defer w.readers.Done()
+		for {
+			h, payload, files, err := w.control.Receive()
+			if err != nil {
+				return
+			}
+			for _, f := range files {
+				_ = f.Close() // no message of a worker carries one
+			}
+			p.do(func() { p.fromWorker(w, h, payload) })
+		}
+	}()
+}

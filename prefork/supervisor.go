@@ -1,0 +1,504 @@
+package prefork
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/gounicorn/gounicorn/prefork/wire"
+	"golang.org/x/sys/unix"
+)
+
+// supervise is the goroutine that owns generations and workers.
+func (p *Pool) supervise() {
+	defer close(p.ended)
+	ticks := time.NewTicker(sweepEvery)
+	defer ticks.Stop()
+	for {
+		select {
+		case f := <-p.calls:
+			f()
+		case now := <-ticks.C:
+			p.sweep(now)
+		}
+		p.publish()
+		if p.stopping && p.empty() {
+			for _, c := range p.stopped {
+				close(c)
+			}
+			p.announce(ErrStopped)
+			_ = p.d.board.Close()
+			return
+		}
+	}
+}
+
+func (p *Pool) empty() bool {
+	for _, g := range p.generations {
+		if !g.exited || len(g.workers) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *Pool) publish() {
+	var s Stats
+	for _, g := range p.generations {
+		for _, w := range g.workers {
+			switch w.state {
+			case booting:
+				s.Booting++
+			case ready:
+				s.Ready++
+			case retiring:
+				s.Retiring++
+			}
+		}
+	}
+	p.mu.Lock()
+	p.stats = s
+	p.mu.Unlock()
+}
+
+// announce tells Start how the first boot went; later calls are ignored.
+func (p *Pool) announce(err error) {
+	select {
+	case p.started <- err:
+	default:
+	}
+}
+
+// begin starts a generation that will replace the current one, if any.
+func (p *Pool) begin() {
+	if p.stopping || p.incoming != nil {
+		return
+	}
+	number := 1
+	for _, g := range p.generations {
+		number = max(number, g.number+1)
+	}
+	g, err := p.spawn(number)
+	if err != nil {
+		p.cfg.error(0, err.Error())
+		p.bootFailed(&BootError{Code: 1, Text: err.Error()})
+		return
+	}
+	p.generations = append(p.generations, g)
+	p.incoming = g
+}
+
+// fromZygote handles one message of a zygote.
+func (p *Pool) fromZygote(g *generation, h wire.Header, payload []byte, files []*os.File) {
+	var pidfd *os.File
+	for _, f := range files {
+		if pidfd == nil && h.Kind == wire.KindForked {
+			pidfd = f
+			continue
+		}
+		_ = f.Close()
+	}
+	switch h.Kind {
+	case wire.KindHello:
+		if h.Aux != wire.Version {
+			p.cfg.error(g.cmd.Process.Pid, fmt.Sprintf("the worker binary speaks protocol %d, this gounicorn %d: build both together", h.Aux, wire.Version))
+			_ = g.cmd.Process.Kill()
+		}
+	case wire.KindLog:
+		p.cfg.Log(int(h.Aux), g.cmd.Process.Pid, string(payload))
+	case wire.KindLoaded:
+		g.loaded = true
+		if !g.ending {
+			for range p.cfg.Workers {
+				p.fork(g)
+			}
+		}
+	case wire.KindBootFailed:
+		p.bootFailed(&BootError{Code: int(h.Aux), PID: g.cmd.Process.Pid, Text: string(payload)})
+	case wire.KindForked:
+		p.forked(g, h, pidfd)
+	case wire.KindExited:
+		w := g.workers[h.A]
+		if w == nil || len(payload) < 4 {
+			return
+		}
+		status := syscall.WaitStatus(binary.LittleEndian.Uint32(payload))
+		w.status = &status
+		if w.pid == 0 { // the fork itself failed
+			p.lost(w)
+			return
+		}
+		if w.drained {
+			p.bury(w)
+		}
+	}
+}
+
+func (p *Pool) forked(g *generation, h wire.Header, pidfd *os.File) {
+	w := g.workers[h.A]
+	if w == nil || pidfd == nil {
+		if pidfd != nil {
+			_ = pidfd.Close()
+		}
+		return
+	}
+	w.pid, w.pidfd = int(h.B), nonblocking(pidfd)
+	w.pidNow.Store(int64(w.pid))
+	p.cfg.info(w.pid, fmt.Sprintf("Booting worker with pid: %d", w.pid))
+	go func() {
+		_ = awaitExit(w.pidfd)
+		p.do(func() { p.lost(w) })
+	}()
+	if p.stopping || g.ending {
+		p.stop(w, CauseReload)
+	}
+}
+
+// nonblocking makes a received descriptor one that the runtime can poll.
+func nonblocking(f *os.File) *os.File {
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return f
+	}
+	_ = unix.SetNonblock(fd, true)
+	_ = f.Close()
+	return os.NewFile(uintptr(fd), "pidfd")
+}
+
+// fromWorker handles one message of a worker.
+func (p *Pool) fromWorker(w *worker, h wire.Header, payload []byte) {
+	switch h.Kind {
+	case wire.KindReady:
+		p.workerReady(w)
+	case wire.KindLog:
+		p.cfg.Log(int(h.Aux), int(w.pidNow.Load()), string(payload))
+	case wire.KindBootFailed:
+		w.bootError = &BootError{Code: int(h.Aux), PID: w.pid, Text: string(payload)}
+	case wire.KindRetiring:
+		cause := map[uint16]Cause{wire.RetireMaxRequests: CauseMaxRequests, wire.RetireAppExit: CauseExit}[h.Aux]
+		if cause == CauseMaxRequests {
+			p.cfg.info(w.pid, "Autorestarting worker after current request.")
+		}
+		p.retire(w, cause)
+	case wire.KindStacks:
+		if w.dumping {
+			p.cfg.error(w.pid, "Python stacks of the worker, most recent call first:\n"+strings.TrimRight(string(payload), "\n"))
+			w.dumping = false
+			w.signal(unix.SIGKILL)
+		}
+	}
+}
+
+func (p *Pool) workerReady(w *worker) {
+	if w.state != booting {
+		return
+	}
+	w.state, w.deadline = ready, time.Time{}
+	p.failures = 0
+	p.d.grow(w.g, p.cfg.Threads)
+	g := w.g
+	if g.serving || g.ending {
+		return
+	}
+	for _, o := range g.workers {
+		if o.state == booting {
+			return
+		}
+	}
+	g.serving = true
+	if g != p.incoming {
+		return
+	}
+	old := p.current
+	p.current, p.incoming = g, nil
+	p.d.aim(g)
+	if old != nil {
+		p.end(old)
+	}
+	p.cfg.info(0, fmt.Sprintf("Ready: %d workers", p.cfg.Workers))
+	p.announce(nil)
+}
+
+// retire takes a worker out of service, because it said so or was asked to stop, and forks its successor.
+func (p *Pool) retire(w *worker, cause Cause) {
+	if w.state == retiring || w.state == dead {
+		return
+	}
+	wasReady := w.state == ready
+	w.state = retiring
+	if cause != causeUnknown {
+		w.cause = cause
+	}
+	w.deadline = time.Now().Add(p.cfg.GracefulTimeout)
+	if wasReady {
+		p.d.grow(w.g, -p.cfg.Threads)
+	}
+	if !p.stopping && !w.g.ending {
+		p.fork(w.g)
+	}
+}
+
+// stop asks a worker to finish what it runs and leave.
+func (p *Pool) stop(w *worker, cause Cause) {
+	_ = w.control.Send(wire.Header{Kind: wire.KindStop}, nil)
+	p.retire(w, cause)
+}
+
+// end lets a generation finish.
+func (p *Pool) end(g *generation) {
+	if g.ending {
+		return
+	}
+	g.ending = true
+	for _, w := range g.workers {
+		p.stop(w, CauseReload)
+	}
+	_ = g.control.Send(wire.Header{Kind: wire.KindExit}, nil)
+}
+
+// lost is told that a worker's process is dead: its streams will end, then its jobs are settled.
+func (p *Pool) lost(w *worker) {
+	if w.state == dead {
+		return
+	}
+	if w.state == ready {
+		p.d.grow(w.g, -p.cfg.Threads)
+	}
+	before := w.state
+	w.state = dead
+	close(w.gone)
+	w.control.Drain()
+	for _, s := range w.streams {
+		s.Drain()
+	}
+	go func() {
+		w.readers.Wait()
+		p.do(func() { p.settle(w, before) })
+	}()
+}
+
+// settle ends the jobs of a dead worker and starts its successor.
+func (p *Pool) settle(w *worker, before workerState) {
+	for _, j := range p.d.owned(w.g, w.id) {
+		p.fail(w, j)
+	}
+	p.d.resend(w.g)
+	w.drained = true
+	if w.pidfd != nil {
+		_ = w.pidfd.Close()
+	}
+	if before != retiring && !p.stopping && !w.g.ending {
+		if before == booting || time.Since(w.started) < time.Second {
+			p.failures++
+			if p.current == nil && w.bootError == nil && p.failures >= bootTries {
+				w.bootError = &BootError{Code: 3, PID: w.pid, Text: "Worker failed to boot: the process died while it loaded the application."}
+			}
+			p.later(w.g)
+		} else {
+			p.fork(w.g)
+		}
+	}
+	if w.status != nil || w.g.exited {
+		p.bury(w)
+		return
+	}
+	time.AfterFunc(statusWait, func() { p.do(func() { p.bury(w) }) })
+}
+
+// fail ends one job of a dead worker, or gives it a second chance.
+func (p *Pool) fail(w *worker, j *Job) {
+	failure := WorkerDied
+	switch {
+	case w.broken.Load():
+		failure = Broken
+	case w.guilty == j:
+		failure = w.failure
+	case w.guilty != nil:
+		failure = Collateral
+	}
+	if (failure == WorkerDied || failure == Collateral) && j.Idempotent && !j.Retried && !j.answered.Load() && !j.cancelled.Load() && !p.stopping {
+		p.cfg.Observe(Event{Kind: EventRetry})
+		p.d.retry(j)
+		return
+	}
+	sink, text := j.Sink, j.Sink.String()
+	p.cfg.error(w.pid, fmt.Sprintf("request failed, %v: %s", failure, text))
+	p.d.over(j, false)
+	sink.Failed(failure)
+}
+
+// bury forgets a dead worker and says how it ended.
+func (p *Pool) bury(w *worker) {
+	if w.g.workers[w.id] != w {
+		return
+	}
+	delete(w.g.workers, w.id)
+	_ = w.control.Close()
+	printed := make(chan struct{})
+	go func() { w.pumps.Wait(); close(printed) }()
+	go func() {
+		select {
+		case <-printed:
+		case <-time.After(outputGrace): // a process that the application left behind holds its output open
+		}
+		p.do(func() { p.obituary(w) })
+	}()
+	p.generationEnded(w.g)
+}
+
+// obituary logs how a worker ended, in gunicorn's words where it has some.
+func (p *Pool) obituary(w *worker) {
+	if !p.stopping && !w.g.ending {
+		p.cfg.Observe(Event{Kind: EventRestart, Cause: w.epitaph()})
+	}
+	switch st := w.status; {
+	case w.bootError != nil:
+		p.bootFailed(w.bootError)
+	case st == nil || w.pid == 0:
+		p.cfg.error(0, "a worker could not be forked")
+	case st.Signaled() && w.cause == CauseTimeout && st.Signal() == unix.SIGKILL:
+		p.cfg.info(w.pid, fmt.Sprintf("Worker (pid:%d) was killed because of the timeout.", w.pid))
+	case st.Signaled() && w.broken.Load():
+	case st.Signaled() && st.Signal() == unix.SIGKILL:
+		p.cfg.error(w.pid, fmt.Sprintf("Worker (pid:%d) was sent SIGKILL! Perhaps out of memory?", w.pid))
+	case st.Signaled():
+		core := ""
+		if st.CoreDump() {
+			core = ", core dumped"
+		}
+		p.cfg.error(w.pid, fmt.Sprintf("Worker (pid:%d) was sent %s%s!", w.pid, unix.SignalName(st.Signal()), core))
+	case st.ExitStatus() != 0:
+		p.cfg.error(w.pid, fmt.Sprintf("Worker (pid:%d) exited with code %d.", w.pid, st.ExitStatus()))
+	default:
+		p.cfg.info(w.pid, fmt.Sprintf("Worker exiting (pid: %d)", w.pid))
+	}
+}
+
+// epitaph is the cause of a restart.
+func (w *worker) epitaph() Cause {
+	switch {
+	case w.bootError != nil:
+		return CauseBoot
+	case w.cause != causeUnknown:
+		return w.cause
+	case w.broken.Load():
+		return CauseProtocol
+	case w.status != nil && w.status.Signaled():
+		return CauseSignal
+	default:
+		return CauseExit
+	}
+}
+
+// bootFailed decides what a failed boot means: the end at the first start, another try later once the site was up.
+func (p *Pool) bootFailed(e *BootError) {
+	if p.current == nil {
+		p.announce(e)
+		p.shutdown(nil)
+		return
+	}
+	p.cfg.error(e.PID, e.Text)
+	if g := p.incoming; g != nil {
+		p.cfg.error(0, "Reload failed: the old workers go on serving.")
+		p.incoming = nil
+		p.end(g)
+	}
+}
+
+// later forks another worker after a pause that grows with the number of failures in a row.
+func (p *Pool) later(g *generation) {
+	if g != p.current && g != p.incoming {
+		return
+	}
+	pause := backoff(p.failures)
+	time.AfterFunc(pause, func() {
+		p.do(func() {
+			if !p.stopping && !g.ending && !g.exited {
+				p.fork(g)
+			}
+		})
+	})
+}
+
+// backoff is the pause before the next try: none at first, then 0.1 s, doubled up to 10 s.
+func backoff(failures int) time.Duration {
+	if failures <= 1 {
+		return 0
+	}
+	return min(100*time.Millisecond<<min(failures-2, 7), 10*time.Second)
+}
+
+// zygoteExited is told that a zygote is dead. Its workers live on until a new generation can serve.
+func (p *Pool) zygoteExited(g *generation, err error) {
+	g.exited = true
+	_ = g.control.Close()
+	pid := g.cmd.Process.Pid
+	delete(p.children, pid)
+	if g == p.incoming {
+		p.incoming = nil
+		if p.current == nil {
+			p.bootFailed(&BootError{Code: 1, PID: pid, Text: zygoteDeath(g, err)})
+		}
+	}
+	if !g.ending && !p.stopping {
+		p.cfg.error(pid, zygoteDeath(g, err))
+		p.failures++
+		time.AfterFunc(backoff(p.failures), func() { p.do(p.begin) })
+	}
+	p.generationEnded(g)
+}
+
+func zygoteDeath(g *generation, err error) string {
+	if g.cmd.ProcessState != nil && g.cmd.ProcessState.ExitCode() == 127 {
+		return "the worker binary cannot be run: the libpython it was built against is missing; " +
+			"install it again, or build the worker for this interpreter with \"make build PYTHON=/path/to/python\""
+	}
+	return fmt.Sprintf("the zygote ended: %v", err)
+}
+
+func (p *Pool) generationEnded(g *generation) {
+	if !g.exited || len(g.workers) > 0 {
+		return
+	}
+	g.queue.close()
+	for i, o := range p.generations {
+		if o == g {
+			p.generations = append(p.generations[:i:i], p.generations[i+1:]...)
+			break
+		}
+	}
+}
+
+// shutdown begins to stop everything; done is closed at the end.
+func (p *Pool) shutdown(done chan struct{}) {
+	if done != nil {
+		p.stopped = append(p.stopped, done)
+	}
+	if p.stopping {
+		return
+	}
+	p.stopping = true
+	for _, j := range p.d.close() {
+		j.Sink.Failed(Stopping)
+	}
+	for _, g := range p.generations {
+		p.end(g)
+	}
+}
+
+func (p *Pool) killAll() {
+	for _, g := range p.generations {
+		for _, w := range g.workers {
+			w.signal(unix.SIGKILL)
+		}
+		if !g.exited {
+			_ = g.cmd.Process.Kill()
+		}
+	}
+}
+
+// spawned notes a child that is not to be reaped by reapOrphans.
+func (p *Pool) spawned(pid int) { p.children[pid] = true }

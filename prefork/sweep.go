@@ -1,0 +1,162 @@
+package prefork
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/gounicorn/gounicorn/prefork/wire"
+	"golang.org/x/sys/unix"
+)
+
+// sweep enforces every deadline of the pool; it is the only place that does, so that a request costs no timer.
+func (p *Pool) sweep(now time.Time) {
+	expired, overdue := p.d.sweep(now)
+	for _, j := range expired {
+		j.Sink.Failed(QueueTimeout)
+	}
+	for _, o := range overdue {
+		if w := o.owner.workers[o.worker]; w != nil && w.state != dead && w.guilty == nil {
+			p.timeout(w, o.job)
+		}
+	}
+	for _, g := range p.generations {
+		for _, w := range g.workers {
+			if w.state == dead || w.deadline.IsZero() || now.Before(w.deadline) {
+				continue
+			}
+			w.deadline = time.Time{}
+			switch {
+			case w.dumping:
+				p.cfg.error(w.pid, "the worker did not show its stacks in time")
+				w.dumping = false
+			case w.state == booting:
+				p.cfg.error(w.pid, fmt.Sprintf("Worker (pid:%d) did not load the application within %v", w.pid, p.cfg.BootTimeout))
+				w.cause = CauseBoot
+			default:
+				p.cfg.warning(w.pid, fmt.Sprintf("Worker (pid:%d) did not finish within %v and is killed", w.pid, p.cfg.GracefulTimeout))
+			}
+			w.signal(unix.SIGKILL)
+		}
+	}
+	p.reapOrphans()
+}
+
+// timeout asks a worker whose request is overdue for its Python stacks, then kills it.
+func (p *Pool) timeout(w *worker, j *Job) {
+	w.guilty, w.failure = j, TimedOut
+	p.cfg.Log(wire.LevelCritical, w.pid, fmt.Sprintf("WORKER TIMEOUT (pid:%d) %s, running for %v", w.pid, j.Sink, p.d.running(j).Round(time.Millisecond)))
+	p.retire(w, CauseTimeout)
+	w.dumping = true
+	w.deadline = time.Now().Add(stacksWait)
+	if w.control.Send(wire.Header{Kind: wire.KindDump}, nil) != nil {
+		w.dumping = false
+		w.signal(unix.SIGKILL)
+	}
+}
+
+// reapOrphans collects processes that became ours because their parent died.
+func (p *Pool) reapOrphans() {
+	for {
+		var info unix.Siginfo
+		err := unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+		if err != nil {
+			return
+		}
+		pid := siginfoPID(&info)
+		if pid == 0 || p.children[pid] {
+			return // nobody, or a zygote that exec.Cmd is about to reap
+		}
+		if _, err := unix.Wait4(pid, nil, unix.WNOHANG, nil); err != nil {
+			return
+		}
+	}
+}
+
+// overdueJob is a job that ran too long, and who runs it.
+type overdueJob struct {
+	job    *Job
+	owner  *generation
+	worker uint32
+}
+
+// sweep returns the jobs that waited too long, already off the books, and those whose worker was silent or ran for too long. On the way
+// it counts as slow what runs longer than a fast request may.
+func (d *dispatcher) sweep(now time.Time) (expired []*Job, overdue []overdueJob) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if limit := d.cfg.QueueTimeout; limit > 0 {
+		late := func(j *Job) bool { return now.Sub(j.submitted) > limit }
+		expired = append(d.waitFast.take(late), d.waitSlow.take(late)...)
+		for _, j := range expired {
+			j.where = nowhere
+			j.Queued = now.Sub(j.submitted)
+		}
+	}
+	changed := false
+	for slot := range d.jobs {
+		j := d.jobs[slot].Load()
+		if j == nil {
+			continue
+		}
+		word := d.board.Load(j.slot)
+		switch word.State() {
+		case wire.SlotQueued:
+			if d.cfg.QueueTimeout > 0 && now.Sub(j.submitted) > d.cfg.QueueTimeout && d.withdraw(j) {
+				d.release(j)
+				j.Queued = now.Sub(j.submitted)
+				expired = append(expired, j)
+				changed = true
+			}
+		case wire.SlotRunning:
+			run := d.running(j)
+			if j.class != slow && run > d.cfg.SlowAfter {
+				if j.class == fast {
+					d.fast--
+					d.slow++
+				}
+				j.class = slow
+				if d.routes.learn(j.route, j.Key, run) {
+					d.reclassify()
+				}
+				changed = true
+			}
+			silent := min(run, time.Duration(d.now()-j.activity.Load()))
+			if (d.cfg.Timeout > 0 && silent > d.cfg.Timeout && !j.stalled.Load()) || (d.cfg.RequestTimeout > 0 && run > d.cfg.RequestTimeout) {
+				overdue = append(overdue, overdueJob{j, j.owner, word.Worker()})
+			}
+		}
+	}
+	if changed || d.blocked {
+		d.blocked = false
+		d.pump()
+	}
+	return expired, overdue
+}
+
+// running is how long a job has run, 0 when it has not started.
+func (d *dispatcher) running(j *Job) time.Duration {
+	started := d.board.Times(j.slot).Started
+	if started == 0 {
+		return 0
+	}
+	return max(time.Duration(d.now()-int64(started-d.mono)), 0)
+}
+
+// close refuses new jobs and returns those that wait, now off the books.
+func (d *dispatcher) close() []*Job {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+	all := func(*Job) bool { return true }
+	jobs := append(d.waitFast.take(all), d.waitSlow.take(all)...)
+	for slot := range d.jobs {
+		if j := d.jobs[slot].Load(); j != nil && d.withdraw(j) {
+			d.release(j)
+			jobs = append(jobs, j)
+		}
+	}
+	for _, j := range jobs {
+		j.where = nowhere
+	}
+	return jobs
+}

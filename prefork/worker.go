@@ -1,0 +1,193 @@
+package prefork
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/gounicorn/gounicorn/prefork/wire"
+	"golang.org/x/sys/unix"
+)
+
+type workerState uint8
+
+const (
+	booting workerState = iota
+	ready
+	retiring
+	dead
+)
+
+var workerStates = [...]string{"booting", "ready", "retiring", "dead"}
+
+// worker is one process. The supervisor owns it; the goroutines that read its sockets know only what they were given at start, the
+// atomics, and the channel gone.
+type worker struct {
+	id      uint32
+	g       *generation
+	state   workerState
+	pid     int
+	pidfd   *os.File
+	control *wire.Packets
+	streams []*wire.Stream
+	readers sync.WaitGroup // stream readers
+	pumps   sync.WaitGroup // output pumps
+	gone    chan struct{}  // closed when the process is known to be dead
+	started time.Time
+
+	cause     Cause // why it is retiring or was killed
+	guilty    *Job  // the request it was killed for
+	failure   Failure
+	dumping   bool
+	bootError *BootError
+	status    *syscall.WaitStatus // from the zygote
+	drained   bool                // its streams have ended
+	deadline  time.Time           // when retiring or booting must be over; zero: never
+	broken    atomic.Bool         // it broke the protocol
+	pidNow    atomic.Int64        // pid, for the goroutines
+}
+
+// BootError says why the application could not be loaded.
+type BootError struct {
+	Code int    // exit code for the master: 3 the application failed, 4 it was not found
+	PID  int    // process that tried
+	Text string // one sentence, then the traceback when there is one
+}
+
+// Error returns the text.
+func (e *BootError) Error() string { return e.Text }
+
+// signal sends a signal to exactly this process.
+func (w *worker) signal(sig unix.Signal) {
+	if w.pidfd != nil && w.state != dead {
+		_ = w.pidfdControl(func(fd int) { _ = unix.PidfdSendSignal(fd, sig, nil, 0) })
+	}
+}
+
+func (w *worker) pidfdControl(f func(fd int)) error {
+	raw, err := w.pidfd.SyscallConn()
+	if err != nil {
+		return err
+	}
+	return raw.Control(func(fd uintptr) { f(int(fd)) })
+}
+
+// awaitExit blocks until the process is dead.
+func awaitExit(pidfd *os.File) error {
+	raw, err := pidfd.SyscallConn()
+	if err != nil {
+		return err
+	}
+	return raw.Read(func(fd uintptr) bool {
+		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		n, err := unix.Poll(poll, 0)
+		return n > 0 || (err != nil && err != unix.EINTR)
+	})
+}
+
+// readStream passes the frames of one serving thread on to the jobs they belong to, until the stream ends.
+func (w *worker) readStream(d *dispatcher, s *wire.Stream) {
+	defer w.readers.Done()
+	defer s.Close()
+	for {
+		h, payload, file, err := s.Next()
+		if err != nil {
+			if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+				w.breakOff(d, err)
+			}
+			return
+		}
+		if h.Kind == wire.KindHello {
+			if h.Aux != wire.Version {
+				w.breakOff(d, fmt.Errorf("worker speaks protocol %d, master %d", h.Aux, wire.Version))
+				return
+			}
+			continue
+		}
+		j := d.job(h.A, h.B)
+		if j == nil || !w.runs(d, j) {
+			if file != nil {
+				_ = file.Close()
+			}
+			w.breakOff(d, fmt.Errorf("%w: %v for slot %d, generation %d, which this worker does not run", wire.ErrProtocol, h.Kind, h.A, h.B))
+			return
+		}
+		if err := w.deliver(d, j, h, payload, file); err != nil {
+			w.breakOff(d, err)
+			return
+		}
+	}
+}
+
+// runs checks with the scoreboard that the job is this worker's, so that a frame can never reach another request.
+func (w *worker) runs(d *dispatcher, j *Job) bool {
+	word := d.board.Load(j.slot)
+	return word.Worker() == w.id && word.Generation() == j.generation
+}
+
+func (w *worker) deliver(d *dispatcher, j *Job, h wire.Header, payload []byte, file *os.File) error {
+	sink := j.Sink
+	if last := h.End() || h.Kind == wire.KindAbort; last {
+		d.over(j, h.Kind != wire.KindAbort) // first, so that the next request starts while this response is written
+		return sink.Frame(h, payload, file)
+	}
+	j.answered.Store(true)
+	j.activity.Store(d.now())
+	if err := sink.Frame(h, payload, file); err != nil {
+		return err
+	}
+	j.stalled.Store(true)
+	sink.Room(w.gone)
+	j.activity.Store(d.now())
+	j.stalled.Store(false)
+	return nil
+}
+
+// breakOff ends a worker that does not follow the protocol: its streams can no longer be trusted.
+func (w *worker) breakOff(d *dispatcher, err error) {
+	if !w.broken.Swap(true) {
+		d.cfg.error(int(w.pidNow.Load()), fmt.Sprintf("worker broke the protocol and is killed: %v", err))
+	}
+	select {
+	case <-w.gone:
+	default:
+		if pid := int(w.pidNow.Load()); pid > 0 {
+			_ = w.pidfdControl(func(fd int) { _ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) })
+		}
+	}
+}
+
+// pump passes on what a worker prints, whole lines at a time, until every holder of the pipe closed it.
+func pump(r *os.File, emit func([]byte)) {
+	defer r.Close()
+	const most = 64 << 10 // a longer line is cut
+	buf := make([]byte, 0, 4096)
+	for {
+		if len(buf) == cap(buf) {
+			if len(buf) >= most {
+				emit(append(buf, '\n'))
+				buf = buf[:0]
+			} else {
+				buf = append(make([]byte, 0, 2*cap(buf)), buf...)
+			}
+		}
+		n, err := r.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if i := bytes.LastIndexByte(buf, '\n'); i >= 0 {
+			emit(buf[:i+1])
+			buf = append(buf[:0], buf[i+1:]...)
+		}
+		if err != nil {
+			if len(buf) > 0 {
+				emit(append(buf, '\n'))
+			}
+			return
+		}
+	}
+}

@@ -1,0 +1,64 @@
+package accesslog
+
+import (
+	"bytes"
+	"encoding/base64"
+	"time"
+)
+
+// Entry is what there is to say about one request. A nil slice is a missing
+// value and logged as "-"; an empty one is present and empty.
+type Entry struct {
+	RemoteAddr  []byte        // address of the client without port
+	User        []byte        // see BasicUser
+	Time        time.Time     // when the line is written, as gunicorn has it
+	Duration    time.Duration // from the last byte of the request's head to the end of the response
+	RequestLine []byte        // nil: made of Method, Target and Proto
+	Method      []byte
+	Target      []byte // as the client sent it
+	Path        []byte // decoded
+	Query       []byte
+	Proto       []byte // e.g. HTTP/1.1
+	Status      int
+	BytesSent   int64 // of the body
+	Referer     []byte
+	UserAgent   []byte
+	Pid         int           // of the process that answered; the worker's, else the master's
+	Worker      int           // pid of the worker, 0 if none was involved
+	Queue       time.Duration // waiting for a worker
+	Run         time.Duration // in a worker
+	Lane        []byte
+	Route       []byte
+	Fields      Fields // for {name}i, {name}o and {name}e; nil has none
+}
+
+// Fields looks up what only some formats ask for. Names are in lower case, as
+// compared without regard to case; of several fields with one name gunicorn
+// logs the last.
+type Fields interface {
+	RequestHeader(name string) (value []byte, ok bool)
+	ResponseHeader(name string) (value []byte, ok bool)
+	Environ(name string) (value []byte, ok bool)
+}
+
+// BasicUser appends the user's name from the value of an Authorization header
+// of the scheme Basic to dst. ok is false, and dst as it was, for anything else.
+func BasicUser(dst, authorization []byte) (_ []byte, ok bool) {
+	scheme, rest, found := bytes.Cut(authorization, []byte(" "))
+	if !found || !bytes.EqualFold(scheme, []byte("basic")) {
+		return dst, false
+	}
+	rest = bytes.TrimSpace(rest)
+	start := len(dst)
+	out, err := base64.StdEncoding.AppendDecode(dst, rest)
+	if err != nil {
+		return dst, false
+	}
+	if i := bytes.IndexByte(out[start:], ':'); i >= 0 {
+		out = out[:start+i]
+	}
+	if len(out) == start {
+		return dst, false // gunicorn too writes "-" for an empty name
+	}
+	return out, true
+}

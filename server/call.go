@@ -1,0 +1,337 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gounicorn/gounicorn/server/accesslog"
+	"github.com/gounicorn/gounicorn/server/http1"
+	"github.com/gounicorn/gounicorn/server/metrics"
+	"github.com/gounicorn/gounicorn/server/spool"
+	"github.com/gounicorn/gounicorn/wsgi"
+)
+
+// App runs requests.
+type App interface {
+	// Serve takes a call. It must end it exactly once, from any goroutine and perhaps before it returns: by Head, Body or File with
+	// end set, by Abort, or by Fail.
+	Serve(c *Call)
+	// Withdraw takes a call back that has not started. It returns true when the app has forgotten the call and will not end it; false
+	// when the call runs or has ended.
+	Withdraw(c *Call) bool
+	// Abandon says that nobody waits for the response any more. The app may hurry, and ends the call as usual. It may find the call
+	// ended already.
+	Abandon(c *Call)
+}
+
+// Report is what the app knows of a call when it ends it.
+type Report struct {
+	Queued, Run, CPU time.Duration
+	PID              int // of the worker; 0 if none was involved
+	Slow, Retried    bool
+}
+
+var (
+	errAborted = errors.New("server: response aborted")
+	errGone    = errors.New("server: client left")
+)
+
+// pastHalf is how long a client that closed its side may wait for a worker. TCP does not tell whether it still listens, so a request
+// that has not started by then is answered with 503, which costs no worker if nobody does.
+const pastHalf = time.Second
+
+// Call is one request on its way to the App and back. The exported fields are the app's to read from Serve on until it ends the
+// call; Report is its to fill before. The methods are for the app, one goroutine at a time.
+type Call struct {
+	Payload    []byte // of a REQUEST packet
+	Pairs      int
+	BodyFile   *os.File // request body when it is not in Payload
+	Key        []byte   // route key
+	Idempotent bool     // may be run a second time if nothing came of the first (RFC 9110 9.2.2)
+	Report     Report
+	Extra      any // the app's own; it stays when the call is used again
+
+	h       *handler
+	x       *http1.Exchange
+	environ wsgi.Environ
+	body    spool.Body
+	inline  []byte // the body when it is small
+	size    []byte // its length as text, when it came in chunks
+	key     []byte
+	name    []byte // method and target, for the log
+	remote  []byte // address of the peer as text; of the connection
+	port    []byte
+	buffer  *spool.Buffer // a response that comes in pieces
+	refs    atomic.Int32  // the app and the exchange; the call can be used again at 0
+	failed  Failure
+
+	mu   sync.Mutex // guards what follows
+	turn int        // counts the uses
+	gone bool       // the client left before the response was complete
+
+	onDone func(*http1.Exchange, http1.Result)
+	onGone func(http1.Gone)
+}
+
+// Failure is why the app could not answer; it decides the status and the log line.
+type Failure struct {
+	Status     int    // 500, 502, 503 or 504
+	RetryAfter int    // seconds; 0: not said
+	Reason     string // for the log
+}
+
+// release drops one of the two holds on the call.
+func (c *Call) release() {
+	if c.refs.Add(-1) == 0 {
+		c.body.Release()
+		c.BodyFile, c.Payload, c.inline, c.buffer = nil, nil, nil, nil
+	}
+}
+
+// String describes the request for the log. It may be called until the app has ended the call.
+func (c *Call) String() string { return string(c.name) }
+
+// Head gives status line and fields, as the payload of a HEAD frame, with the first bytes of the body. end says that this is
+// the whole response. An error means that the payload is malformed; the call has been ended if end is set.
+func (c *Call) Head(status int, payload []byte, end bool) error {
+	x := c.x
+	head, err := wsgi.ParseHead(status, payload)
+	if err != nil || !c.start(&head) {
+		c.refuse(end)
+		return err
+	}
+	if end {
+		c.release()
+		if err := x.Finish(head.Body); err != nil {
+			c.h.s.complain(c.h.s.cfg.Warnf, "response of the application: %v", err)
+		}
+		return nil
+	}
+	c.buffer = spool.NewBuffer(&c.h.s.budget)
+	c.buffer.Append(head.Body)
+	if err := x.Stream(-1, c.buffer); err != nil {
+		c.buffer = nil
+		x.Abort()
+	}
+	return nil
+}
+
+// start gives the head to the engine, which looks at every byte of it.
+func (c *Call) start(head *wsgi.Head) bool {
+	err := c.x.Start(head.Status, head.Reason)
+	if err == nil {
+		head.Fields(func(name, value []byte) bool {
+			if err = c.x.Field(name, value); errors.Is(err, http1.ErrHopByHop) {
+				err = nil // dropped
+			}
+			return err == nil
+		})
+	}
+	if err != nil && !errors.Is(err, http1.ErrState) {
+		c.h.s.complain(c.h.s.cfg.Errorf, "response head of %s refused: %v", c, err)
+	}
+	return err == nil
+}
+
+// refuse answers for an app whose response cannot be sent; what still comes of it is dropped.
+func (c *Call) refuse(end bool) {
+	x := c.x
+	if end {
+		c.release()
+	}
+	if !x.Error(500, 0) {
+		x.Abort()
+	}
+}
+
+// Body gives more bytes of the body.
+func (c *Call) Body(p []byte, end bool) {
+	c.piece(end, func(b *spool.Buffer) { b.Append(p) })
+}
+
+// File gives n bytes of f from off as the next piece of the body. f becomes the call's.
+func (c *Call) File(f *os.File, off, n int64, end bool) {
+	if c.buffer == nil || off < 0 || n < 0 {
+		_ = f.Close()
+		c.piece(end, func(*spool.Buffer) {})
+		return
+	}
+	c.piece(end, func(b *spool.Buffer) { b.AppendFile(f, off, n) })
+}
+
+func (c *Call) piece(end bool, add func(*spool.Buffer)) {
+	b := c.buffer
+	if b == nil { // the head was refused
+		if end {
+			c.release()
+		}
+		return
+	}
+	add(b)
+	if end {
+		b.End(io.EOF)
+		c.release()
+	}
+}
+
+// Interim gives an informational response such as 103.
+func (c *Call) Interim(status int, payload []byte) error {
+	head, err := wsgi.ParseHead(status, payload)
+	if err != nil {
+		return err
+	}
+	fields := make([]http1.Field, 0, head.Len())
+	head.Fields(func(name, value []byte) bool {
+		fields = append(fields, http1.Field{Name: name, Value: value})
+		return true
+	})
+	if err := c.x.Interim(status, fields); err != nil && !errors.Is(err, http1.ErrState) {
+		c.h.s.complain(c.h.s.cfg.Warnf, "interim response of %s: %v", c, err)
+	}
+	return nil
+}
+
+// Room blocks while the response cannot be buffered, until stop is closed.
+func (c *Call) Room(stop <-chan struct{}) {
+	if b := c.buffer; b != nil {
+		b.Room(stop)
+	}
+}
+
+// Abort ends the call because the application failed: with a page when nothing was sent yet, otherwise by cutting the connection, so
+// that nobody takes half a response for a whole one.
+func (c *Call) Abort() { c.Fail(Failure{Status: 500}) }
+
+// Fail ends the call without (the rest of) a response.
+func (c *Call) Fail(f Failure) {
+	c.failed = f
+	b, x := c.buffer, c.x
+	c.release()
+	if b != nil {
+		b.End(&http1.StatusError{Status: f.Status, RetryAfter: f.RetryAfter, Err: errAborted})
+		return
+	}
+	if !x.Error(f.Status, f.RetryAfter) {
+		x.Abort()
+	}
+}
+
+// left is called on the connection's goroutine when the client leaves.
+func (c *Call) left(how http1.Gone) {
+	if how == http1.HalfClosed {
+		c.mu.Lock()
+		turn := c.turn
+		c.mu.Unlock()
+		time.AfterFunc(pastHalf, func() { c.withdraw(turn, http1.HalfClosed) })
+		return
+	}
+	c.mu.Lock()
+	turn := c.turn
+	c.mu.Unlock()
+	c.withdraw(turn, http1.Reset)
+}
+
+// withdraw tells the app that the client of the given use of the call left, and ends the call when it had not started.
+func (c *Call) withdraw(turn int, how http1.Gone) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.turn != turn || c.refs.Load() < 2 {
+		return
+	}
+	x := c.x
+	if how == http1.HalfClosed {
+		// It may only have shut its side: a request that runs gets its answer.
+		if c.h.app.Withdraw(c) {
+			c.gone = true
+			c.release()
+			x.Error(503, 1)
+		}
+		return
+	}
+	c.gone = true
+	if c.h.app.Withdraw(c) {
+		c.release()
+		x.Abort()
+		return
+	}
+	c.h.app.Abandon(c)
+	if b := c.buffer; b != nil {
+		b.End(errGone)
+	}
+}
+
+// done is called by the engine when the exchange has ended.
+func (c *Call) done(x *http1.Exchange, r http1.Result) {
+	s := c.h.s
+	if r.Err != nil && c.refs.Load() > 1 {
+		c.h.app.Abandon(c)
+	}
+	status := r.Status
+	if r.Err != nil && (c.gone || status == 0) && c.failed.Status == 0 {
+		status = 499
+		s.cfg.Metrics.ClientGone(c.stage())
+	} else if status == 0 {
+		status = c.failed.Status
+	}
+	class := metrics.Fast
+	if c.Report.Slow {
+		class = metrics.Slow
+	}
+	s.cfg.Metrics.Request(class, status)
+	s.cfg.Metrics.Sent(int(r.Sent))
+	if c.Report.PID != 0 {
+		s.cfg.Metrics.Queued(class, c.Report.Queued)
+		s.cfg.Metrics.Ran(class, c.Report.Run)
+	}
+	if c.Report.Retried {
+		s.cfg.Metrics.Retried()
+	}
+	if s.cfg.AccessLog != nil {
+		c.log(x, status, r.Sent)
+	}
+	c.release()
+}
+
+func (c *Call) stage() metrics.Stage {
+	switch {
+	case c.Report.PID != 0 && c.buffer == nil:
+		return metrics.StageSending
+	case c.buffer != nil:
+		return metrics.StageSending
+	}
+	return metrics.StageQueued
+}
+
+func (c *Call) log(x *http1.Exchange, status int, sent int64) {
+	now := time.Now()
+	proto := protocols[min(x.Minor, 1)]
+	e := accesslog.Entry{
+		RemoteAddr: c.remote, Time: now, Duration: now.Sub(x.Received), RequestLine: x.RequestLine(), Method: x.Method,
+		Target: x.Target, Path: x.Path, Query: x.RawQuery, Proto: proto, Status: status, BytesSent: sent,
+		Referer: x.Get("referer"), UserAgent: x.Get("user-agent"), Pid: c.Report.PID, Worker: c.Report.PID,
+		Queue: c.Report.Queued, Run: c.Report.Run, Route: c.Key, Fields: (*fields)(c),
+	}
+	if auth := x.Get("authorization"); auth != nil {
+		if user, ok := accesslog.BasicUser(nil, auth); ok {
+			e.User = user
+		}
+	}
+	e.Lane = laneFast
+	if c.Report.Slow {
+		e.Lane = laneSlow
+	}
+	if e.Pid == 0 {
+		e.Pid = c.h.s.cfg.PID
+	}
+	c.h.s.cfg.AccessLog.Log(&e)
+}
+
+var (
+	laneFast  = []byte("fast")
+	laneSlow  = []byte("slow")
+	protocols = [2][]byte{[]byte("HTTP/1.0"), []byte("HTTP/1.1")}
+)

@@ -1,0 +1,12 @@
+// Package server is the HTTP side of gounicorn: it listens, turns what the engine in server/http1 read into an environ, hands it to the
+// App, and gives the answer back, buffered so that no slow client ever holds a worker.
+//
+//	listen.go    addresses to listeners: TCP, unix sockets, inherited descriptors
+//	server.go    Server: start, stop, what is open
+//	handler.go   one request on its way in: trust, body, environ
+//	call.go      the same request on its way out: head, body pieces, failures, the record for log and metrics
+//	trust.go     which peers may say who the client is
+//	routekey.go  the key under which the duration of similar requests is learnt
+//
+// The package knows no worker and no Python: App is the interface it consumes. It imports neither prefork nor pyworker.
+package server

@@ -1,0 +1,16 @@
+package server
+
+// fields answers the access log's questions about a call that has ended.
+type fields Call
+
+// RequestHeader implements accesslog.Fields.
+func (f *fields) RequestHeader(name string) ([]byte, bool) {
+	v := f.x.Get(name)
+	return v, v != nil
+}
+
+// ResponseHeader implements accesslog.Fields.
+func (f *fields) ResponseHeader(name string) ([]byte, bool) { return f.x.ResponseField(name) }
+
+// Environ implements accesslog.Fields: the entries that the master knows.
+func (f *fields) Environ(name string) ([]byte, bool) { return f.environ.Lookup(name) }

@@ -1,0 +1,279 @@
+package http1
+
+import (
+	"context"
+	"errors"
+	"net"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrServerClosed is returned by Serve after Shutdown or Close.
+var ErrServerClosed = errors.New("http1: server closed")
+
+// Server serves HTTP/1 on any number of listeners. All methods are safe for
+// concurrent use.
+type Server struct {
+	config  Config
+	rules   rules
+	timing  timing
+	handler Handler
+	pool    bufferPool
+
+	start    time.Time
+	slack    time.Duration          // time between two sweeps
+	clock    atomic.Int64           // ns since start, advanced by the sweeper
+	date     atomic.Pointer[string] // value of Date
+	draining atomic.Bool
+	tasks    sync.WaitGroup // goroutines of connections and answers
+	stop     chan struct{}  // ends the sweeper
+
+	mu        sync.Mutex // guards the rest
+	conns     *Conn      // list
+	count     int
+	room      *sync.Cond // signalled when count falls, and at the end
+	listeners map[net.Listener]struct{}
+	closed    bool
+	sweeping  bool
+	sweeper   sync.WaitGroup
+}
+
+// New returns a Server. It starts nothing.
+func New(c Config) *Server {
+	s := &Server{
+		config:    c,
+		rules:     newRules(&c),
+		timing:    newTiming(c.Timeouts),
+		handler:   c.Handler,
+		start:     time.Now(),
+		stop:      make(chan struct{}),
+		listeners: make(map[net.Listener]struct{}),
+	}
+	s.room = sync.NewCond(&s.mu)
+	s.slack = s.tickLength()
+	s.tick()
+	return s
+}
+
+// Serve accepts connections from ln until Shutdown or Close, which close ln,
+// or until accepting fails for good. It may be called for several listeners.
+func (s *Server) Serve(ln net.Listener) error {
+	if !s.adopt(ln) {
+		_ = ln.Close() // the server has ended already, which is the error to report
+		return ErrServerClosed
+	}
+	defer s.disown(ln)
+	var pause acceptPause
+	for {
+		if !s.awaitRoom() {
+			return ErrServerClosed
+		}
+		nc, err := ln.Accept()
+		if err == nil {
+			pause.reset()
+			s.ServeConn(nc)
+			continue
+		}
+		switch {
+		case s.ended():
+			return ErrServerClosed
+		case errors.Is(err, unix.ECONNABORTED), errors.Is(err, unix.EINTR), errors.Is(err, unix.EPROTO):
+			continue
+		case exhausted(err):
+			pause.wait(s, err)
+			continue
+		}
+		return err
+	}
+}
+
+// ServeConn serves one connection that was accepted elsewhere, for example
+// behind TLS, and closes it. It returns at once.
+func (s *Server) ServeConn(nc net.Conn) {
+	c := newConn(s, nc)
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		_ = nc.Close() // nobody was promised an answer
+		return
+	}
+	s.startSweeper()
+	if s.conns != nil {
+		s.conns.prev = c
+	}
+	c.next, s.conns = s.conns, c
+	s.count++
+	s.tasks.Add(1)
+	s.mu.Unlock()
+	go c.serve()
+}
+
+// forget is the end of a connection.
+func (s *Server) forget(c *Conn) {
+	s.mu.Lock()
+	if c.prev != nil {
+		c.prev.next = c.next
+	} else {
+		s.conns = c.next
+	}
+	if c.next != nil {
+		c.next.prev = c.prev
+	}
+	c.next, c.prev = nil, nil
+	s.count--
+	s.room.Broadcast()
+	s.mu.Unlock()
+	s.tasks.Done()
+}
+
+// Connections returns the number of open connections.
+func (s *Server) Connections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.count
+}
+
+// Shutdown stops accepting, closes idle connections, lets running exchanges
+// end with Connection: close, and waits for them until ctx is done. It may be
+// followed by Close.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.draining.Store(true)
+	s.closeListeners()
+	s.sweep()
+	done := make(chan struct{})
+	go func() { // ends when the last connection does, at the latest after Close
+		s.awaitTasks()
+		close(done)
+	}()
+	select {
+	case <-done:
+		s.endSweeper()
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Close stops accepting, resets all connections and waits for their
+// goroutines. It returns only after every outstanding exchange was ended by
+// whoever holds it: the connection's reset is reported to SetGone.
+func (s *Server) Close() error {
+	s.draining.Store(true)
+	s.closeListeners()
+	s.mu.Lock()
+	for c := s.conns; c != nil; c = c.next {
+		c.kill()
+	}
+	s.mu.Unlock()
+	s.awaitTasks()
+	s.endSweeper()
+	return nil
+}
+
+// awaitTasks waits for all goroutines but the sweeper.
+func (s *Server) awaitTasks() {
+	s.mu.Lock()
+	for s.count > 0 {
+		s.room.Wait()
+	}
+	s.mu.Unlock()
+	s.tasks.Wait()
+}
+
+func (s *Server) adopt(ln net.Listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.startSweeper()
+	s.listeners[ln] = struct{}{}
+	return true
+}
+
+func (s *Server) disown(ln net.Listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.listeners, ln)
+}
+
+func (s *Server) closeListeners() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	for ln := range s.listeners {
+		_ = ln.Close() // Serve reports that the server has ended
+	}
+	s.room.Broadcast()
+}
+
+func (s *Server) ended() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
+
+// awaitRoom waits while the server has MaxConnections connections.
+func (s *Server) awaitRoom() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for !s.closed && s.config.MaxConnections > 0 && s.count >= s.config.MaxConnections {
+		s.room.Wait()
+	}
+	return !s.closed
+}
+
+// panicked reports a panic (row 62).
+func (s *Server) panicked(c *Conn, v any, stack []byte) {
+	if s.config.OnPanic != nil {
+		s.config.OnPanic(c, v, stack)
+	}
+}
+
+// exhausted reports whether accepting failed for lack of something that may
+// come back (row 59).
+func exhausted(err error) bool {
+	for _, e := range []error{unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// Bounds of the pause after a failed accept, and of its reports.
+const (
+	minAcceptPause  = 5 * time.Millisecond
+	maxAcceptPause  = time.Second
+	acceptLogPeriod = time.Minute
+)
+
+// acceptPause backs off while descriptors are exhausted.
+type acceptPause struct {
+	next   time.Duration
+	logged time.Time
+}
+
+func (p *acceptPause) reset() { p.next = 0 }
+
+// wait sheds idle connections, reports, and pauses.
+func (p *acceptPause) wait(s *Server, err error) {
+	if now := time.Now(); s.config.OnAcceptError != nil && (p.logged.IsZero() || now.Sub(p.logged) >= acceptLogPeriod) {
+		p.logged = now
+		s.config.OnAcceptError(err)
+	}
+	if s.closeIdle() {
+		runtime.Gosched() // their goroutines give the descriptors back
+	}
+	p.next = min(max(p.next*2, minAcceptPause), maxAcceptPause)
+	timer := time.NewTimer(p.next)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-s.stop:
+	}
+}

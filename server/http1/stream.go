@@ -1,0 +1,261 @@
+package http1
+
+import (
+	"errors"
+	"io"
+	"os"
+	"runtime/debug"
+	"strconv"
+)
+
+// Source is a body that comes piece by piece.
+type Source interface {
+	// Next returns the next piece: either bytes, valid until the next call, or
+	// n bytes of f from off. An empty piece is skipped. io.EOF, alone, ends
+	// the body; any other error breaks it off. Next may block, but must return
+	// when the client has gone (Exchange.SetGone).
+	Next() (p []byte, f *os.File, off, n int64, err error)
+	// Close is called exactly once, when no further piece is wanted.
+	Close()
+}
+
+// StatusError may be returned by a Source before its first byte: the client
+// then gets the engine's page instead of a broken connection.
+type StatusError struct {
+	Status     int
+	RetryAfter int // seconds, 0 for none
+	Err        error
+}
+
+// Error describes the status and the error behind it.
+func (e *StatusError) Error() string {
+	if e.Err == nil {
+		return "status " + strconv.Itoa(e.Status)
+	}
+	return "status " + strconv.Itoa(e.Status) + ": " + e.Err.Error()
+}
+
+// Unwrap returns the error behind the status.
+func (e *StatusError) Unwrap() error { return e.Err }
+
+// Stream gives the rest of the answer piece by piece, from a goroutine of its
+// own, and ends the exchange when src ends. length is the length of the body,
+// or -1 if it is not known: the application's Content-Length counts then, and
+// without one the body is chunked, or ended by closing for HTTP/1.0. The head
+// is sent together with the first piece. If Stream returns an error, nothing
+// was sent, src was closed and the exchange is not ended.
+func (x *Exchange) Stream(length int64, src Source) error {
+	if x.length >= 0 && length >= 0 && x.length != length {
+		src.Close()
+		return ErrContentLength
+	}
+	if !x.state.CompareAndSwap(stateBuilding, stateCommitted) {
+		src.Close()
+		return ErrState
+	}
+	if x.length >= 0 {
+		length = x.length
+	}
+	x.conn.srv.tasks.Add(1)
+	go x.stream(length, src)
+	return nil
+}
+
+// streamer is one running Stream.
+type streamer struct {
+	x      *Exchange
+	framed uint8
+	length int64 // announced, or -1
+	sent   int64
+	begun  bool // the head was sent
+	size   [20]byte
+}
+
+// stream is the goroutine of Stream.
+func (x *Exchange) stream(length int64, src Source) {
+	c := x.conn
+	defer c.srv.tasks.Done()
+	s := streamer{x: x, length: length}
+	switch {
+	case x.status == 204:
+		s.framed = framedEmpty
+	case length >= 0:
+		s.framed = framedByLength
+	case x.withoutBody():
+		s.framed = framedEmpty
+		if x.head && x.Minor >= 1 {
+			s.framed = framedByChunks // HEAD has the fields of GET
+		}
+	case x.Minor >= 1:
+		s.framed = framedByChunks
+	default:
+		s.framed = framedByClose
+	}
+	err := s.run(src)
+	s.close(src)
+	var status *StatusError
+	switch {
+	case err == nil:
+		x.end(x.status, s.sent, nil, !x.keep)
+		return
+	case errors.Is(err, ErrLongBody):
+		x.end(x.status, s.sent, err, true)
+		return
+	case !s.begun && errors.As(err, &status):
+		x.out = x.out[:x.interim]
+		x.sendPage(status.Status, status.RetryAfter)
+		return
+	}
+	c.kill()
+	code := x.status
+	if !s.begun {
+		code = 0
+	}
+	x.end(code, s.sent, err, true)
+}
+
+// run pulls and writes until the end of the body.
+func (s *streamer) run(src Source) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.x.conn.srv.panicked(s.x.conn, v, debug.Stack())
+			err = errPanic
+		}
+	}()
+	if s.x.withoutBody() {
+		return s.head(nil)
+	}
+	for {
+		p, f, off, n, err := src.Next()
+		if err == io.EOF {
+			return s.finish()
+		}
+		if err != nil {
+			return err
+		}
+		if f == nil {
+			n = int64(len(p))
+		}
+		if n <= 0 {
+			continue
+		}
+		long := s.framed == framedByLength && n > s.length-s.sent
+		if long {
+			n = s.length - s.sent
+		}
+		if n > 0 {
+			if f == nil {
+				err = s.piece(p[:n])
+			} else {
+				err = s.file(f, off, n)
+			}
+		}
+		switch {
+		case err != nil:
+			return err
+		case long:
+			if err = s.finish(); err == nil {
+				err = ErrLongBody
+			}
+			return err
+		}
+	}
+}
+
+var errPanic = errors.New("http1: panic in a source")
+
+// head sends the head and, in the same write if possible, p.
+func (s *streamer) head(p []byte) error {
+	if s.begun {
+		return s.x.conn.write(p)
+	}
+	s.begun = true
+	x := s.x
+	x.wmu.Lock()
+	x.endHead(s.framed, s.length)
+	n, err := x.conn.tryWrite(x.out, p)
+	x.wmu.Unlock()
+	if err != nil {
+		return err
+	}
+	if n < len(x.out) {
+		if err := x.conn.write(x.out[n:]); err != nil {
+			return err
+		}
+		n = len(x.out)
+	}
+	return x.conn.write(p[n-len(x.out):])
+}
+
+// piece sends bytes, as a chunk if need be.
+func (s *streamer) piece(p []byte) error {
+	if s.framed != framedByChunks {
+		err := s.head(p)
+		if err == nil {
+			s.sent += int64(len(p))
+		}
+		return err
+	}
+	frame := s.x.conn.srv.pool.get(mediumBuffer)
+	defer s.x.conn.srv.pool.put(frame)
+	for len(p) > 0 {
+		k := min(len(p), mediumBuffer-64)
+		b := append(s.chunkSize(frame.b[:0], int64(k)), p[:k]...)
+		if err := s.head(append(b, '\r', '\n')); err != nil {
+			return err
+		}
+		s.sent += int64(k)
+		p = p[k:]
+	}
+	return nil
+}
+
+func (s *streamer) chunkSize(b []byte, n int64) []byte {
+	return append(strconv.AppendInt(b, n, 16), '\r', '\n')
+}
+
+// file sends a part of a file, as a chunk if need be.
+func (s *streamer) file(f *os.File, off, n int64) error {
+	chunks := s.framed == framedByChunks
+	var prefix []byte
+	if chunks {
+		prefix = s.chunkSize(s.size[:0], n)
+	}
+	if err := s.head(prefix); err != nil {
+		return err
+	}
+	k, err := s.x.conn.writeFile(f, off, n)
+	s.sent += k
+	if err == nil && chunks {
+		err = s.x.conn.write(chunkEnd)
+	}
+	return err
+}
+
+var (
+	chunkEnd  = []byte("\r\n")
+	lastChunk = []byte("0\r\n\r\n")
+)
+
+// finish ends the body where it was announced to end.
+func (s *streamer) finish() error {
+	switch {
+	case s.framed == framedByLength && s.sent < s.length:
+		return ErrShortBody
+	case s.framed == framedByChunks:
+		return s.head(lastChunk)
+	case !s.begun:
+		return s.head(nil)
+	}
+	return nil
+}
+
+// close closes src and survives its panic.
+func (s *streamer) close(src Source) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.x.conn.srv.panicked(s.x.conn, v, debug.Stack())
+		}
+	}()
+	src.Close()
+}

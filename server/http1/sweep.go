@@ -1,0 +1,149 @@
+package http1
+
+import "time"
+
+// maxTick is the longest time between two sweeps.
+const maxTick = 250 * time.Millisecond
+
+// Bounds of a lingering close (RFC 9112 9.6): the client gets this long, and
+// may send this much, to read the last answer.
+const (
+	lingerTotal = 30 * time.Second
+	lingerIdle  = 5 * time.Second
+	lingerBytes = 64 << 20
+)
+
+// startSweeper starts the one goroutine that enforces all timeouts. The caller
+// holds mu.
+func (s *Server) startSweeper() {
+	if s.sweeping {
+		return
+	}
+	s.sweeping = true
+	s.sweeper.Add(1)
+	go s.runSweeper()
+}
+
+// endSweeper ends it; it may be called again.
+func (s *Server) endSweeper() {
+	s.mu.Lock()
+	select {
+	case <-s.stop:
+	default:
+		close(s.stop)
+	}
+	s.mu.Unlock()
+	s.sweeper.Wait()
+}
+
+func (s *Server) runSweeper() {
+	defer s.sweeper.Done()
+	ticker := time.NewTicker(s.slack)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case <-ticker.C:
+			s.tick()
+			s.sweep()
+		}
+	}
+}
+
+// tickLength is short enough for the shortest timeout.
+func (s *Server) tickLength() time.Duration {
+	d := maxTick
+	for _, t := range []time.Duration{s.timing.header, s.timing.body, s.timing.send, s.timing.idle} {
+		if t > 0 {
+			d = min(d, t/4)
+		}
+	}
+	return max(d, time.Millisecond)
+}
+
+// tick advances the clock and the date. The clock is monotonic; Date follows
+// the wall (row 66).
+func (s *Server) tick() {
+	now := time.Now()
+	s.clock.Store(int64(now.Sub(s.start)))
+	date := now.UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT")
+	if old := s.date.Load(); old == nil || *old != date {
+		s.date.Store(&date)
+	}
+}
+
+// sweep looks at every connection once.
+func (s *Server) sweep() {
+	now := s.clock.Load()
+	draining := s.draining.Load()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := s.conns; c != nil; c = c.next {
+		s.judge(c, now, draining)
+	}
+}
+
+// judge compares one connection with the timeouts.
+func (s *Server) judge(c *Conn, now int64, draining bool) {
+	now -= int64(s.slack) // stamps may be as old as one tick
+	if at := c.sending.Load(); at != 0 && s.timing.send > 0 && now-at > int64(s.timing.send) {
+		c.kill()
+		return
+	}
+	age := time.Duration(now - c.since.Load())
+	switch c.phase.Load() {
+	case phaseIdle:
+		if draining || s.timing.idle > 0 && age > s.timing.idle {
+			c.closeIdle()
+		}
+	case phaseHead:
+		if s.timing.header > 0 && age > s.timing.header {
+			c.expire()
+		}
+	case phaseBody:
+		if s.timing.body > 0 && age > s.timing.body || s.tooSlow(c, now) {
+			c.expire()
+		}
+	case phaseLinger:
+		if age > lingerIdle || draining {
+			c.kill()
+		}
+	}
+}
+
+// tooSlow applies MinBodyRate (row 19).
+func (s *Server) tooSlow(c *Conn, now int64) bool {
+	begun := c.bodySince.Load()
+	if s.timing.rate == 0 || begun == 0 {
+		return false
+	}
+	took := time.Duration(now - begun)
+	return took > rateGrace && c.bodyBytes.Load() < int64(took.Seconds()*float64(s.timing.rate))
+}
+
+// expire tells the reader that its time is up.
+func (c *Conn) expire() {
+	c.timedOut.Store(true)
+	c.wake()
+}
+
+// closeIdle closes the connection if no request has begun.
+func (c *Conn) closeIdle() bool {
+	if !c.phase.CompareAndSwap(phaseIdle, phaseClosed) {
+		return false
+	}
+	_ = c.nc.Close()
+	return true
+}
+
+// closeIdle closes all idle connections and reports whether there were any.
+func (s *Server) closeIdle() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	any := false
+	for c := s.conns; c != nil; c = c.next {
+		any = c.closeIdle() || any
+	}
+	return any
+}

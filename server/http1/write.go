@@ -1,0 +1,152 @@
+package http1
+
+import (
+	"io"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// pieceBytes is the largest piece that is written between two looks of the
+// sweeper at the send timeout.
+const pieceBytes = 64 << 10
+
+// tryWrite makes one attempt to write a and b that never blocks, and returns
+// how many bytes the kernel took. The caller holds x.wmu. Connections that are
+// not sockets of ours take nothing.
+func (c *Conn) tryWrite(a, b []byte) (int, error) {
+	if c.raw == nil {
+		return 0, nil
+	}
+	c.writeA, c.writeB, c.writeN, c.writeErr = a, b, 0, nil
+	err := c.raw.Write(c.writeFn)
+	c.writeA, c.writeB = nil, nil
+	if err == nil {
+		err = c.writeErr
+	}
+	return c.writeN, err
+}
+
+// writeReady is called by tryWrite with the descriptor; it never waits.
+func (c *Conn) writeReady(fd uintptr) bool {
+	for {
+		var n int
+		var err error
+		if len(c.writeB) == 0 {
+			n, err = unix.Write(int(fd), c.writeA)
+		} else {
+			n, err = unix.Writev(int(fd), [][]byte{c.writeA, c.writeB})
+		}
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err == unix.EAGAIN:
+		case err != nil:
+			c.writeErr = err
+		default:
+			c.writeN = n
+		}
+		return true
+	}
+}
+
+// write writes all of p and blocks for it.
+func (c *Conn) write(p []byte) error {
+	_, err := c.writeAll(p)
+	return err
+}
+
+// writeAll writes p in pieces, each of which has the send timeout.
+func (c *Conn) writeAll(p []byte) (int, error) {
+	total := 0
+	for len(p) > 0 {
+		k := min(len(p), pieceBytes)
+		c.sending.Store(c.srv.clock.Load())
+		n, err := c.nc.Write(p[:k])
+		c.sending.Store(0)
+		total += n
+		if err != nil {
+			return total, err
+		}
+		p = p[k:]
+	}
+	return total, nil
+}
+
+// writeFile sends n bytes of f from off, by sendfile where the connection is a
+// socket of ours, and returns how many were sent. The file's offset is not
+// used. A file that ends early is io.ErrUnexpectedEOF.
+func (c *Conn) writeFile(f *os.File, off, n int64) (int64, error) {
+	if c.raw == nil {
+		return c.copyFile(f, off, n)
+	}
+	rc, err := f.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var sent int64
+	var failure error
+	err = rc.Control(func(in uintptr) {
+		for sent < n && failure == nil {
+			var k int
+			k, failure = c.sendfile(int(in), off+sent, int(min(n-sent, pieceBytes)))
+			if k == 0 && failure == nil {
+				failure = io.ErrUnexpectedEOF
+			}
+			sent += int64(k)
+		}
+	})
+	switch {
+	case err != nil:
+		return sent, err
+	case sent == 0 && (failure == unix.EINVAL || failure == unix.ENOSYS):
+		return c.copyFile(f, off, n) // the file system has no sendfile
+	}
+	return sent, failure
+}
+
+// sendfile sends one piece and blocks for it.
+func (c *Conn) sendfile(in int, off int64, n int) (sent int, failure error) {
+	c.sending.Store(c.srv.clock.Load())
+	defer c.sending.Store(0)
+	err := c.raw.Write(func(out uintptr) bool {
+		for {
+			at := off
+			sent, failure = syscall.Sendfile(int(out), in, &at, n)
+			switch failure {
+			case syscall.EINTR:
+				continue
+			case syscall.EAGAIN:
+				return false
+			}
+			return true
+		}
+	})
+	if err != nil {
+		return 0, err
+	}
+	return max(sent, 0), failure
+}
+
+// copyFile is writeFile by reading.
+func (c *Conn) copyFile(f *os.File, off, n int64) (int64, error) {
+	b := c.srv.pool.get(pieceBytes)
+	defer c.srv.pool.put(b)
+	var sent int64
+	for sent < n {
+		k, err := f.ReadAt(b.b[:min(n-sent, pieceBytes)], off+sent)
+		if k == 0 {
+			if err == io.EOF || err == nil {
+				err = io.ErrUnexpectedEOF
+			}
+			return sent, err
+		}
+		w, err := c.writeAll(b.b[:k])
+		sent += int64(w)
+		if err != nil {
+			return sent, err
+		}
+	}
+	return sent, nil
+}

@@ -1,0 +1,102 @@
+package metrics
+
+// Class is whether a route is known to be slow.
+type Class uint8
+
+// The classes.
+const (
+	Fast Class = iota
+	Slow
+	numClasses
+)
+
+var classNames = [numClasses]string{Fast: "fast", Slow: "slow"}
+
+// Stage is how far a request had come when its client left.
+type Stage uint8
+
+// The stages.
+const (
+	StageReceiving Stage = iota
+	StageQueued
+	StageRunning
+	StageSending
+	numStages
+)
+
+var stageNames = [numStages]string{
+	StageReceiving: "receiving", StageQueued: "queued", StageRunning: "running", StageSending: "sending",
+}
+
+// ConnState is what a client connection is doing.
+type ConnState uint8
+
+// The states of a connection.
+const (
+	ConnIdle ConnState = iota
+	ConnActive
+	numConnStates
+)
+
+var connNames = [numConnStates]string{ConnIdle: "idle", ConnActive: "active"}
+
+// Medium is where buffered bytes are.
+type Medium uint8
+
+// The media.
+const (
+	Memory Medium = iota
+	Disk
+	numMedia
+)
+
+var mediumNames = [numMedia]string{Memory: "memory", Disk: "disk"}
+
+// WorkerState is what a worker process is doing.
+type WorkerState uint8
+
+// The states of a worker.
+const (
+	WorkerBooting WorkerState = iota
+	WorkerIdle
+	WorkerBusy
+	WorkerRetiring // finishes its requests and ends
+	numWorkerStates
+)
+
+var workerNames = [numWorkerStates]string{
+	WorkerBooting: "booting", WorkerIdle: "idle", WorkerBusy: "busy", WorkerRetiring: "retiring",
+}
+
+// Restart is why a worker was replaced.
+type Restart uint8
+
+// The causes of a restart.
+const (
+	RestartExit        Restart = iota // it ended by itself
+	RestartSignal                     // a signal that we did not send
+	RestartMemory                     // the system ran out of memory
+	RestartTimeout                    // a request was silent or took too long
+	RestartBoot                       // it failed to load the application
+	RestartMaxRequests                // it had served its number of requests
+	RestartReload                     // a new generation took over
+	RestartProtocol                   // it broke the protocol with the master
+	numRestarts
+)
+
+var restartNames = [numRestarts]string{
+	RestartExit: "exit", RestartSignal: "signal", RestartMemory: "out_of_memory", RestartTimeout: "timeout",
+	RestartBoot: "boot_failure", RestartMaxRequests: "max_requests", RestartReload: "reload", RestartProtocol: "protocol",
+}
+
+// Log is one of the server's logs.
+type Log uint8
+
+// The logs.
+const (
+	AccessLog Log = iota
+	ErrorLog
+	numLogs
+)
+
+var logNames = [numLogs]string{AccessLog: "access", ErrorLog: "error"}

@@ -1,0 +1,233 @@
+package metrics
+
+import (
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// The status codes that have a child of their own; others count as maxStatus.
+const (
+	minStatus = 100
+	maxStatus = 599
+)
+
+// Build is what gounicorn_build_info tells.
+type Build struct {
+	Version   string
+	GoVersion string
+	Python    string
+}
+
+// Metrics is the server's figures. All methods are safe for concurrent use;
+// the counting ones take no lock once they have seen their labels.
+type Metrics struct {
+	registry *prometheus.Registry
+
+	requests    *prometheus.CounterVec
+	byStatus    [numClasses][maxStatus - minStatus + 1]atomic.Pointer[prometheus.Counter]
+	queueTime   [numClasses]prometheus.Observer
+	runTime     [numClasses]prometheus.Observer
+	retried     prometheus.Counter
+	clientsGone [numStages]prometheus.Counter
+	badRequests *prometheus.CounterVec
+	restarts    [numRestarts]prometheus.Counter
+	accepted    prometheus.Counter
+	received    atomic.Uint64
+	sent        atomic.Uint64
+
+	state *stateCollector
+}
+
+// New returns a Metrics with every figure at zero.
+func New(b Build) *Metrics {
+	m := &Metrics{registry: prometheus.NewRegistry()}
+	m.requests = m.counters(nameRequests)
+	queueTime, runTime := m.histograms(nameQueueTime), m.histograms(nameRunTime)
+	for c := range numClasses {
+		m.queueTime[c] = queueTime.WithLabelValues(classNames[c])
+		m.runTime[c] = runTime.WithLabelValues(classNames[c])
+	}
+	m.retried = m.counters(nameRetried).WithLabelValues()
+	m.accepted = m.counters(nameAccepted).WithLabelValues()
+	gone := m.counters(nameClientsGone)
+	for s := range numStages {
+		m.clientsGone[s] = gone.WithLabelValues(stageNames[s])
+	}
+	m.badRequests = m.counters(nameBadRequests)
+	restarts := m.counters(nameRestarts)
+	for r := range numRestarts {
+		m.restarts[r] = restarts.WithLabelValues(restartNames[r])
+	}
+	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: nameBuild, Help: row(nameBuild).Help}, labelNames(nameBuild))
+	build.WithLabelValues(b.Version, b.GoVersion, b.Python).Set(1)
+	m.state = newStateCollector(m)
+	m.registry.MustRegister(build, m.state, collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// row returns the row of the table with that name.
+func row(name string) *Metric {
+	for i := range All {
+		if All[i].Name == name {
+			return &All[i]
+		}
+	}
+	return &Metric{}
+}
+
+// labelNames returns the names of the labels of a metric.
+func labelNames(name string) []string {
+	labels := row(name).Labels
+	names := make([]string, len(labels))
+	for i, l := range labels {
+		names[i] = l.Name
+	}
+	return names
+}
+
+func (m *Metrics) counters(name string) *prometheus.CounterVec {
+	v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: row(name).Help}, labelNames(name))
+	m.registry.MustRegister(v)
+	return v
+}
+
+func (m *Metrics) histograms(name string) *prometheus.HistogramVec {
+	v := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: row(name).Help, Buckets: buckets}, labelNames(name))
+	m.registry.MustRegister(v)
+	return v
+}
+
+// Gatherer returns the source of the figures, for tests and other exporters.
+func (m *Metrics) Gatherer() prometheus.Gatherer { return m.registry }
+
+// Request counts a request that has ended, whoever answered it. A status
+// outside 100 to 599 counts as 599.
+func (m *Metrics) Request(class Class, status int) {
+	if status < minStatus || status > maxStatus {
+		status = maxStatus
+	}
+	class = min(class, numClasses-1)
+	slot := &m.byStatus[class][status-minStatus]
+	c := slot.Load()
+	if c == nil {
+		counter := m.requests.WithLabelValues(strconv.Itoa(status), classNames[class])
+		c = &counter
+		slot.Store(c)
+	}
+	(*c).Inc()
+}
+
+// Queued records how long a request waited until a worker took it.
+func (m *Metrics) Queued(class Class, d time.Duration) {
+	m.queueTime[min(class, numClasses-1)].Observe(d.Seconds())
+}
+
+// Ran records how long a worker spent on a request.
+func (m *Metrics) Ran(class Class, d time.Duration) {
+	m.runTime[min(class, numClasses-1)].Observe(d.Seconds())
+}
+
+// Retried counts a request that was given to another worker.
+func (m *Metrics) Retried() { m.retried.Inc() }
+
+// ClientGone counts a request whose client left.
+func (m *Metrics) ClientGone(at Stage) { m.clientsGone[min(at, numStages-1)].Inc() }
+
+// BadRequest counts a request that the HTTP side refused. The causes come from
+// a fixed table of the caller, never from a client.
+func (m *Metrics) BadRequest(cause string) { m.badRequests.WithLabelValues(cause).Inc() }
+
+// Restarted counts a worker that was replaced.
+func (m *Metrics) Restarted(cause Restart) { m.restarts[min(cause, numRestarts-1)].Inc() }
+
+// Accepted counts a client connection.
+func (m *Metrics) Accepted() { m.accepted.Inc() }
+
+// Received adds to the bytes from clients.
+func (m *Metrics) Received(n int) { m.received.Add(uint64(max(n, 0))) }
+
+// Sent adds to the bytes to clients.
+func (m *Metrics) Sent(n int) { m.sent.Add(uint64(max(n, 0))) }
+
+// AddSource adds a function that tells the present state of one part of the
+// server. It is called at every scrape, must be quick and safe for concurrent
+// use, and adds to the fields it knows.
+func (m *Metrics) AddSource(f func(*State)) {
+	m.state.mu.Lock()
+	defer m.state.mu.Unlock()
+	m.state.sources = append(m.state.sources, f)
+}
+
+// State is what is, as opposed to what has happened. The sources fill it.
+type State struct {
+	InFlight    int
+	QueueLength [numClasses]int
+	Connections [numConnStates]int
+	Spool       [numMedia]int64
+	Workers     [numWorkerStates]int
+	LogDropped  [numLogs]uint64
+}
+
+// stateCollector is the Prometheus side of the sources.
+type stateCollector struct {
+	m       *Metrics
+	descs   map[string]*prometheus.Desc
+	mu      sync.Mutex // guards sources
+	sources []func(*State)
+}
+
+// stateNames are the metrics that the collector makes.
+var stateNames = []string{nameInFlight, nameQueueLength, nameConnections, nameSpool, nameWorkers, nameLogDropped, nameReceived, nameSent}
+
+func newStateCollector(m *Metrics) *stateCollector {
+	c := &stateCollector{m: m, descs: make(map[string]*prometheus.Desc)}
+	for _, name := range stateNames {
+		c.descs[name] = prometheus.NewDesc(name, row(name).Help, labelNames(name), nil)
+	}
+	return c
+}
+
+// Describe implements prometheus.Collector.
+func (c *stateCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, name := range stateNames {
+		ch <- c.descs[name]
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
+	c.mu.Lock()
+	sources := c.sources
+	c.mu.Unlock()
+	var s State
+	for _, f := range sources {
+		f(&s)
+	}
+	put := func(name string, t prometheus.ValueType, value float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(c.descs[name], t, value, labels...)
+	}
+	put(nameInFlight, prometheus.GaugeValue, float64(s.InFlight))
+	for i, n := range s.QueueLength {
+		put(nameQueueLength, prometheus.GaugeValue, float64(n), classNames[i])
+	}
+	for i, n := range s.Connections {
+		put(nameConnections, prometheus.GaugeValue, float64(n), connNames[i])
+	}
+	for i, n := range s.Spool {
+		put(nameSpool, prometheus.GaugeValue, float64(n), mediumNames[i])
+	}
+	for i, n := range s.Workers {
+		put(nameWorkers, prometheus.GaugeValue, float64(n), workerNames[i])
+	}
+	for i, n := range s.LogDropped {
+		put(nameLogDropped, prometheus.CounterValue, float64(n), logNames[i])
+	}
+	put(nameReceived, prometheus.CounterValue, float64(c.m.received.Load()))
+	put(nameSent, prometheus.CounterValue, float64(c.m.sent.Load()))
+}

@@ -1,0 +1,92 @@
+package metrics
+
+// Type is Prometheus's type of a metric.
+type Type string
+
+// The types.
+const (
+	Counter   Type = "counter"
+	Gauge     Type = "gauge"
+	Histogram Type = "histogram"
+)
+
+// Label is one dimension of a metric.
+type Label struct {
+	Name   string
+	Values []string // all there are, or nil if Help tells what they are
+	Help   string
+}
+
+// Metric is one row of the table.
+type Metric struct {
+	Name   string
+	Type   Type
+	Unit   string // "", "seconds" or "bytes"
+	Labels []Label
+	Help   string
+}
+
+// The names, each once; the rest of the package uses the constants.
+const (
+	nameRequests    = "gounicorn_requests_total"
+	nameQueueTime   = "gounicorn_request_queue_duration_seconds"
+	nameRunTime     = "gounicorn_request_run_duration_seconds"
+	nameInFlight    = "gounicorn_requests_in_flight"
+	nameQueueLength = "gounicorn_queue_length"
+	nameRetried     = "gounicorn_requests_retried_total"
+	nameClientsGone = "gounicorn_clients_gone_total"
+	nameBadRequests = "gounicorn_bad_requests_total"
+	nameConnections = "gounicorn_connections"
+	nameAccepted    = "gounicorn_connections_accepted_total"
+	nameReceived    = "gounicorn_received_bytes_total"
+	nameSent        = "gounicorn_sent_bytes_total"
+	nameSpool       = "gounicorn_spool_bytes"
+	nameWorkers     = "gounicorn_workers"
+	nameRestarts    = "gounicorn_worker_restarts_total"
+	nameLogDropped  = "gounicorn_log_records_dropped_total"
+	nameBuild       = "gounicorn_build_info"
+)
+
+var classLabel = Label{Name: "route_class", Values: classNames[:], Help: "whether the route is known to be slow"}
+
+// All is the table of metrics, in the order of METRICS.md.
+var All = []Metric{
+	{nameRequests, Counter, "", []Label{{"code", nil, "status code of the response, 499 if the client left before it"}, classLabel},
+		"Requests that have ended, by status code and class of route."},
+	{nameQueueTime, Histogram, "seconds", []Label{classLabel},
+		"Time requests waited for a free worker."},
+	{nameRunTime, Histogram, "seconds", []Label{classLabel},
+		"Time workers spent on requests, without the time in the queue."},
+	{nameInFlight, Gauge, "", nil,
+		"Requests that workers are running now."},
+	{nameQueueLength, Gauge, "", []Label{classLabel},
+		"Requests that wait for a free worker now."},
+	{nameRetried, Counter, "", nil,
+		"Requests given to another worker because the first died before it had started them."},
+	{nameClientsGone, Counter, "", []Label{{"stage", stageNames[:], "how far the request had come"}},
+		"Requests whose client left before the end of the response."},
+	{nameBadRequests, Counter, "", []Label{{"cause", nil, "the rule that was broken, as in the error log"}},
+		"Requests refused by the HTTP side, by cause."},
+	{nameConnections, Gauge, "", []Label{{"state", connNames[:], "idle between two requests, or active"}},
+		"Client connections open now, by state."},
+	{nameAccepted, Counter, "", nil,
+		"Client connections accepted."},
+	{nameReceived, Counter, "bytes", nil,
+		"Bytes received from clients, heads and bodies."},
+	{nameSent, Counter, "bytes", nil,
+		"Bytes sent to clients, heads and bodies."},
+	{nameSpool, Gauge, "bytes", []Label{{"medium", mediumNames[:], "where they are kept"}},
+		"Bytes of request and response bodies buffered now, by medium."},
+	{nameWorkers, Gauge, "", []Label{{"state", workerNames[:], "what the worker is doing"}},
+		"Worker processes now, by state."},
+	{nameRestarts, Counter, "", []Label{{"cause", restartNames[:], "why the worker was replaced"}},
+		"Worker processes replaced, by cause."},
+	{nameLogDropped, Counter, "", []Label{{"log", logNames[:], "which log"}},
+		"Log records dropped because their reader was too slow."},
+	{nameBuild, Gauge, "", []Label{{"version", nil, "of gounicorn"}, {"goversion", nil, "that compiled it"}, {"python", nil, "that runs the application"}},
+		"The value is always 1; the labels tell what is running."},
+}
+
+// buckets divide the times of requests in seconds, from a cached page to a
+// long report.
+var buckets = []float64{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60}

@@ -1,0 +1,151 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/gounicorn/gounicorn/server/accesslog"
+	"github.com/gounicorn/gounicorn/server/http1"
+	"github.com/gounicorn/gounicorn/server/metrics"
+	"github.com/gounicorn/gounicorn/server/spool"
+)
+
+// Config says how a Server serves.
+type Config struct {
+	App      App // required
+	Limits   http1.Limits
+	Timeouts http1.Timeouts
+
+	MaxConnections int
+	ServerName     string // value of the Server field
+
+	SpoolMemory, SpoolDisk int64  // bytes that all bodies together may hold
+	SpoolDir               string // for the files; empty: the system's
+
+	PID       int // of the master, for the access log of requests no worker saw
+	AccessLog *accesslog.Logger
+	Metrics   *metrics.Metrics // required
+
+	// Log functions, in the manner of Printf; all required.
+	Debugf, Warnf, Errorf func(format string, args ...any)
+}
+
+// Server serves HTTP on any number of listeners. Its methods may be called concurrently.
+type Server struct {
+	cfg      Config
+	budget   spool.Budget
+	unixName string
+
+	mu      sync.Mutex // guards engines
+	engines []*http1.Server
+
+	complaints struct {
+		sync.Mutex
+		since   time.Time
+		written int
+	}
+}
+
+// New returns a Server. Nothing runs before Serve.
+func New(cfg Config) *Server {
+	s := &Server{cfg: cfg}
+	s.budget.Dir, s.budget.Memory, s.budget.Disk = cfg.SpoolDir, cfg.SpoolMemory, cfg.SpoolDisk
+	cfg.Metrics.AddSource(func(st *metrics.State) {
+		memory, disk := s.budget.Used()
+		st.Spool[metrics.Memory] += memory
+		st.Spool[metrics.Disk] += disk
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, e := range s.engines {
+			active, idle := e.ConnectionStates()
+			st.Connections[metrics.ConnActive] += active
+			st.Connections[metrics.ConnIdle] += idle
+		}
+	})
+	return s
+}
+
+// Serve serves one listener until Shutdown or Close; it returns nil then.
+func (s *Server) Serve(ln net.Listener) error {
+	h := &handler{s: s, app: s.cfg.App}
+	switch a := ln.Addr().(type) {
+	case *net.TCPAddr:
+		h.serverName, h.serverPort = a.IP.String(), strconv.Itoa(a.Port)
+	default:
+		s.unixName = ln.Addr().String()
+	}
+	engine := http1.New(http1.Config{
+		Limits: s.cfg.Limits, Timeouts: s.cfg.Timeouts, Handler: h, ServerName: s.cfg.ServerName, MaxConnections: s.cfg.MaxConnections,
+		OnError: func(c *http1.Conn, v http1.Verdict) {
+			s.cfg.Metrics.BadRequest(v.Cause.String())
+			s.cfg.Debugf("Invalid request from ip=%s: %s", peerName(c), v.Error())
+		},
+		OnPanic: func(c *http1.Conn, value any, stack []byte) {
+			s.cfg.Errorf("panic while serving %s: %v\n%s", peerName(c), value, stack)
+		},
+		OnAcceptError: func(err error) { s.cfg.Errorf("cannot accept connections: %v", err) },
+	})
+	s.mu.Lock()
+	s.engines = append(s.engines, engine)
+	s.mu.Unlock()
+	if err := engine.Serve(ln); !errors.Is(err, http1.ErrServerClosed) {
+		return fmt.Errorf("serve %s: %w", ln.Addr(), err)
+	}
+	return nil
+}
+
+func peerName(c *http1.Conn) string {
+	if a := c.RemoteAddr(); a.IsValid() {
+		return a.Addr().String()
+	}
+	return "unix socket"
+}
+
+// Shutdown stops accepting, lets the requests that have begun end, and closes every connection. When ctx is done it closes what is
+// left and returns its error.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	engines := s.engines
+	s.mu.Unlock()
+	errs := make(chan error, len(engines))
+	for _, e := range engines {
+		go func() { errs <- e.Shutdown(ctx) }()
+	}
+	var first error
+	for range engines {
+		if err := <-errs; err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// Close closes everything at once.
+func (s *Server) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.engines {
+		_ = e.Close()
+	}
+}
+
+// complain logs something that a client or an application could make happen for every request: at most ten times a second.
+func (s *Server) complain(logf func(string, ...any), format string, args ...any) {
+	c := &s.complaints
+	c.Lock()
+	now := time.Now()
+	if now.Sub(c.since) > time.Second {
+		c.since, c.written = now, 0
+	}
+	c.written++
+	write := c.written <= 10
+	c.Unlock()
+	if write {
+		logf(format, args...)
+	}
+}

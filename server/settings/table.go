@@ -1,0 +1,245 @@
+package settings
+
+// The sections, in the order of --help and SETTINGS.md.
+const (
+	secApp     = "Application"
+	secListen  = "Listening"
+	secWorkers = "Workers"
+	secTimes   = "Timeouts"
+	secLimits  = "Limits of a request"
+	secSpool   = "Buffered bodies"
+	secLog     = "Logging"
+	secMetrics = "Metrics"
+	secCheck   = "Checking"
+)
+
+// Sections are the headings of the table in order.
+var Sections = []string{secApp, secListen, secWorkers, secTimes, secLimits, secSpool, secLog, secMetrics, secCheck}
+
+// since is the version all settings of the first release carry.
+const since = "0.1"
+
+// autoText is the value of an Auto setting that the server chooses.
+const autoText = "auto"
+
+// All is the table: one row per setting, in the order of --help.
+var All = []Setting{
+	{
+		Name: "wsgi_app", Section: secApp, Kind: String, Metavar: "APP",
+		Reload: Worker, Status: Works, Origin: Gunicorn, Since: since,
+		Help: "The application: MODULE:NAME, where NAME may be a call of a factory with literal arguments. " +
+			"A MODULE alone means MODULE:application. It is the first word on the command line that is no flag.",
+	},
+	{
+		Name: "chdir", Section: secApp, Flags: []string{"--chdir"}, Kind: Path, Metavar: "DIR",
+		Reload: Worker, Status: Works, Origin: Gunicorn, Since: since,
+		Help: "Folder to change to before the application is loaded; it also stands first on Python's path. Default: the current folder.",
+	},
+	{
+		Name: "pythonpath", Section: secApp, Flags: []string{"--pythonpath"}, Kind: Comma, Metavar: "DIRS",
+		Reload: Worker, Status: Works, Origin: Gunicorn, Since: since,
+		Help: "Folders to put first on Python's path, separated by commas.",
+	},
+	{
+		Name: "raw_env", Section: secApp, Flags: []string{"-e", "--env"}, Kind: List, Metavar: "NAME=VALUE",
+		Reload: Worker, Status: Works, Origin: Gunicorn, Since: since,
+		Help: "Environment variable for the application, NAME=VALUE. May be repeated.",
+	},
+	{
+		Name: "python", Section: secApp, Flags: []string{"--python"}, Kind: Path, Metavar: "FILE",
+		Reload: Worker, Status: Works, Origin: Gounicorn, Since: since,
+		Help: "The Python interpreter of the application. Default: the one of the active virtual environment, else python3 from PATH.",
+	},
+	{
+		Name: "worker_bin", Section: secApp, Kind: Path, Metavar: "FILE", Env: "GOUNICORN_WORKER",
+		Reload: Restart, Status: Works, Origin: Gounicorn, Since: since,
+		Help: "The worker program, for developers of gounicorn and packagers. Default: gounicorn-worker beside gounicorn. There is no flag.",
+	},
+
+	{
+		Name: "bind", Section: secListen, Flags: []string{"-b", "--bind"}, Kind: Bind, Default: "127.0.0.1:8000", Metavar: "ADDRESS", Env: "PORT",
+		Reload: Restart, Status: Works, Origin: Gunicorn, Since: since,
+		Help: "Address to listen on: HOST, HOST:PORT, :PORT, [V6]:PORT, unix:PATH or fd://N. May be repeated. " +
+			"Port 0 takes a free port, which the log names. With the variable PORT set the default is 0.0.0.0:$PORT.",
+	},
+	{
+		Name: "backlog", Section: secListen, Flags: []string{"--backlog"}, Kind: Int, Default: "2048", Metavar: "N", Min: 1,
+		Reload: Restart, Status: Works, Origin: Gunicorn, Since: since,
+		Help: "Connections the kernel keeps waiting to be accepted. The kernel lowers it to net.core.somaxconn.",
+	},
+	{
+		Name: "max_connections", Section: secListen, Flags: []string{"--max-connections"}, Kind: Int, Default: "10000", Metavar: "N",
+		Reload: Live, Status: Works, Origin: Gounicorn, Since: since,
+		Help: "Client connections held open at once, all addresses together; idle ones are closed first when it is reached. " +
+			"0 means no limit but the number of files the system allows.",
+	},
+
+	{
+		Name: "workers", Section: secWorkers, Flags: []string{"-w", "--workers"}, Kind: Auto, Default: autoText, Metavar: "N", Env: "WEB_CONCURRENCY", Min: 1,
+		Reload: Live, Status: Works, Origin: Gunicorn, Since: since,
+		Help: "Worker processes. The default is computed: twice the CPUs of the container or machine plus one, " +
+			"lowered to what its memory holds, at least 2 (gunicorn: 1), since with one process any slow page blocks the whole site.",
+	},
+	{
+		Name: "worker_class", Section: secWorkers, Flags: []string{"-k", "--worker-class"}, Kind: String, Default: "sync", Metavar: "CLASS",
+		Reload: Worker, Status: Works, Origin: Gunicorn, Since: since,
+		Help: "sync: never two requests at once in one process. gthread: --threads requests at once. sync with --threads above 1 means gthread. " +
+			"The classes gevent, eventlet, tornado and asgi are refused with the native way to the same end.",
+	},
+	{
+		Name: "threads", Section: secWorkers, Flags: []string{"--threads"}, Kind: Int, Default: "1", Metavar: "N", Min: 1,
+		Reload: Worker, Status: Works, Origin: Gunicorn, Since: since,
+		Help: "Requests that one worker process runs at once. More than 1 needs a thread-safe application; it helps requests that wait, not requests that compute.",
+	},
+	{
+		Name: "worker_connections", Section: secWorkers, Flags: []string{"--worker-connections"}, Kind: Int, Default: "0", Metavar: "N",
+		Reload: Live, Status: Works, Origin: Gunicorn, Since: since,
+		Help: "If set, N times the number of workers is a second limit beside --max-connections. Workers hold no client connections here, so gunicorn's default of 1000 does not apply.",
+	},
+	{
+		Name: "max_requests", Section: secWorkers, Flags: []string{"--max-requests"}, Kind: Int, Default: "0", Metavar: "N",
+		Reload: Worker, Status: Works, Origin: Gunicorn, Since: since,
+		Help: "Requests after which a worker is replaced, against slow memory leaks. 0 means never.",
+	},
+	{
+		Name: "max_requests_jitter", Section: secWorkers, Flags: []string{"--max-requests-jitter"}, Kind: Int, Default: "0", Metavar: "N",
+		Reload: Worker, Status: Works, Origin: Gunicorn, Since: since,
+		Help: "A random number up to N is added to --max-requests for each worker, so that they are not all replaced together.",
+	},
+	{
+		Name: "preload_app", Section: secWorkers, Flags: []string{"--preload"}, Kind: Bool, Default: "false",
+		Reload: Worker, Status: Works, Origin: Gunicorn, Since: since,
+		Help: "Load the application once, before the workers are forked, so that they share its memory. Unlike in gunicorn a reload loads it again.",
+	},
+	{
+		Name: "slow_reserve", Section: secWorkers, Flags: []string{"--slow-reserve"}, Kind: Int, Default: "1", Metavar: "N",
+		Reload: Live, Status: Works, Origin: Gounicorn, Since: since,
+		Help: "Slots (workers times threads) that requests known to be slow may not use, so that the home page stays fast. 0 lets slow requests fill every slot.",
+	},
+
+	{
+		Name: "timeout", Section: secTimes, Flags: []string{"-t", "--timeout"}, Kind: Seconds, Default: "30", Metavar: "SECONDS",
+		Reload: Live, Status: Works, Origin: Gunicorn, Since: since,
+		Help: "Silence of a running request after which its worker is killed and the client gets 504; every piece of a response starts it anew. 0 means never. " +
+			"It holds for threads too, where gunicorn has no limit.",
+	},
+	{
+		Name: "request_timeout", Section: secTimes, Flags: []string{"--request-timeout"}, Kind: Seconds, Default: "0", Metavar: "SECONDS",
+		Reload: Live, Status: Works, Origin: Gounicorn, Since: since,
+		Help: "Time for the whole of a request in a worker, whether silent or not; then as --timeout. 0 means no such limit.",
+	},
+	{
+		Name: "queue_timeout", Section: secTimes, Flags: []string{"--queue-timeout"}, Kind: Seconds, Default: "30", Metavar: "SECONDS",
+		Reload: Live, Status: Works, Origin: Gounicorn, Since: since,
+		Help: "Time a request may wait for a free worker; then the client gets 503 with Retry-After, and the request has not been started. 0 means no limit.",
+	},
+	{
+		Name: "graceful_timeout", Section: secTimes, Flags: []string{"--graceful-timeout"}, Kind: Seconds, Default: "30", Metavar: "SECONDS",
+		Reload: Live, Status: Works, Origin: Gunicorn, Since: since,
+		Help: "Time for running requests to finish when the server stops or a worker is replaced; then they are ended.",
+	},
+	{
+		Name: "boot_timeout", Section: secTimes, Flags: []string{"--boot-timeout"}, Kind: Seconds, Default: "120", Metavar: "SECONDS",
+		Reload: Live, Status: Works, Origin: Gounicorn, Since: since,
+		Help: "Time for a worker to load the application; then it is killed, which counts as a failed start. 0 means no limit, as in gunicorn.",
+	},
+	{
+		Name: "keepalive", Section: secTimes, Flags: []string{"--keep-alive"}, Kind: Seconds, Default: "75", Metavar: "SECONDS",
+		Reload: Live, Status: Works, Origin: Gunicorn, Since: since,
+		Help: "Time an idle client connection is kept open. gunicorn's default is 2, for a server that only a proxy on the same machine talks to and whose workers hold the connections. " +
+			"Here clients and load balancers connect directly and an idle connection costs no worker; 75 is longer than the 60 of common load balancers, " +
+			"which otherwise reuse a connection just as it is closed. 0 closes after every response.",
+	},
+	{
+		Name: "header_timeout", Section: secTimes, Flags: []string{"--header-timeout"}, Kind: Seconds, Default: "30", Metavar: "SECONDS",
+		Reload: Live, Status: Works, Origin: Gounicorn, Since: since,
+		Help: "Time for a client to send the whole head of a request, from its first byte. 0 means no limit.",
+	},
+	{
+		Name: "body_timeout", Section: secTimes, Flags: []string{"--body-timeout"}, Kind: Seconds, Default: "60", Metavar: "SECONDS",
+		Reload: Live, Status: Works, Origin: Gounicorn, Since: since,
+		Help: "Longest pause of a client while it sends a body. 0 means no limit.",
+	},
+	{
+		Name: "send_timeout", Section: secTimes, Flags: []string{"--send-timeout"}, Kind: Seconds, Default: "60", Metavar: "SECONDS",
+		Reload: Live, Status: Works, Origin: Gounicorn, Since: since,
+		Help: "Longest pause of a client while it takes a response. 0 means no limit.",
+	},
+
+	{
+		Name: "limit_request_line", Section: secLimits, Flags: []string{"--limit-request-line"}, Kind: Int, Default: "4094", Metavar: "BYTES", Max: 8190,
+		Reload: Live, Status: Works, Origin: Gunicorn, Since: since,
+		Help: "Longest request line; a longer one gets 414. 0 leaves only the limit on the whole head.",
+	},
+	{
+		Name: "limit_request_fields", Section: secLimits, Flags: []string{"--limit-request-fields"}, Kind: Int, Default: "100", Metavar: "N", Min: 1, Max: 32768,
+		Reload: Live, Status: Works, Origin: Gunicorn, Since: since,
+		Help: "Most header fields in a request; more get 431.",
+	},
+	{
+		Name: "limit_request_field_size", Section: secLimits, Flags: []string{"--limit-request-field_size"}, Kind: Int, Default: "8190", Metavar: "BYTES", Max: 8190,
+		Reload: Live, Status: Works, Origin: Gunicorn, Since: since,
+		Help: "Longest header field; a longer one gets 431. 0 means the largest, as in gunicorn's code (its documents say unlimited). The underscore in the flag is gunicorn's.",
+	},
+	{
+		Name: "limit_request_body", Section: secLimits, Flags: []string{"--limit-request-body"}, Kind: Bytes, Default: "100M", Metavar: "SIZE",
+		Reload: Live, Status: Works, Origin: Gounicorn, Since: since,
+		Help: "Largest request body; a larger one gets 413, before it is read if its length was announced. gunicorn has no limit and leaves it to the proxy in front (nginx: 1M), " +
+			"which is gone here; 100M holds the uploads of most sites and stops a client from filling the disk. 0 means no limit.",
+	},
+
+	{
+		Name: "spool_memory", Section: secSpool, Flags: []string{"--spool-memory"}, Kind: Bytes, Default: "64M", Metavar: "SIZE",
+		Reload: Live, Status: Works, Origin: Gounicorn, Since: since,
+		Help: "Memory for all buffered bodies together; what exceeds it goes to files. 0 keeps everything but small pieces in files.",
+	},
+	{
+		Name: "spool_disk", Section: secSpool, Flags: []string{"--spool-disk"}, Kind: Bytes, Default: "4G", Metavar: "SIZE",
+		Reload: Live, Status: Works, Origin: Gounicorn, Since: since,
+		Help: "Disk space for all buffered bodies together; when it is used up, requests with a body get 503. 0 means no limit.",
+	},
+	{
+		Name: "spool_dir", Section: secSpool, Flags: []string{"--spool-dir"}, Kind: Path, Metavar: "DIR",
+		Reload: Live, Status: Works, Origin: Gounicorn, Since: since,
+		Help: "Folder for the files of buffered bodies, which have no name there and vanish with the server. It should be a disk, not memory. Default: TMPDIR, else the system's folder for temporary files.",
+	},
+
+	{
+		Name: "accesslog", Section: secLog, Flags: []string{"--access-logfile"}, Kind: Path, Metavar: "FILE",
+		Reload: Live, Status: Works, Origin: Gunicorn, Since: since,
+		Help: "File of the access log, - for standard output. Default: no access log.",
+	},
+	{
+		Name: "access_log_format", Section: secLog, Flags: []string{"--access-logformat"}, Kind: String, Metavar: "FORMAT",
+		Default: `%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"`,
+		Reload:  Live, Status: Works, Origin: Gunicorn, Since: since,
+		Help: "Line of the access log, made of gunicorn's atoms and, for time in the queue and the like, %({queue}x)s, %({run}x)s, %({worker}x)s, %({lane}x)s.",
+	},
+	{
+		Name: "errorlog", Section: secLog, Flags: []string{"--error-logfile", "--log-file"}, Kind: Path, Default: "-", Metavar: "FILE",
+		Reload: Live, Status: Works, Origin: Gunicorn, Since: since,
+		Help: "File of the error log, - for standard error. Despite its name it is the log of everything but requests.",
+	},
+	{
+		Name: "loglevel", Section: secLog, Flags: []string{"--log-level"}, Kind: String, Default: "info", Metavar: "LEVEL",
+		Reload: Live, Status: Works, Origin: Gunicorn, Since: since,
+		Help: "Least level that reaches the error log: debug, info, warning, error or critical. An unknown one means info, with a warning.",
+	},
+
+	{
+		Name: "metrics_bind", Section: secMetrics, Flags: []string{"--metrics-bind"}, Kind: Listen, Metavar: "ADDRESS",
+		Reload: Restart, Status: Works, Origin: Gounicorn, Since: since,
+		Help: "Address that serves /metrics for Prometheus. It has no password, so keep it private. Default: none.",
+	},
+	{
+		Name: "metrics_pprof", Section: secMetrics, Flags: []string{"--metrics-pprof"}, Kind: Bool, Default: "false",
+		Reload: Restart, Status: Works, Origin: Gounicorn, Since: since,
+		Help: "Serve profiles of the master under /debug/pprof on that address too, for developers of gounicorn.",
+	},
+
+	{
+		Name: "check_config", Section: secCheck, Flags: []string{"--check-config"}, Kind: Bool, Default: "false",
+		Reload: Restart, Status: Works, Origin: Gunicorn, Since: since,
+		Help: "Check the settings and load the application, then exit: 0 if all is well, 1 if not.",
+	},
+}

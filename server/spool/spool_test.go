@@ -1,0 +1,191 @@
+package spool
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"testing"
+	"testing/iotest"
+)
+
+func budget(t *testing.T, memory, disk int64) *Budget {
+	b := &Budget{Dir: t.TempDir(), Memory: memory, Disk: disk}
+	t.Cleanup(func() {
+		if m, d := b.Used(); m != 0 || d != 0 {
+			t.Errorf("%d bytes of memory and %d of disk were not given back", m, d)
+		}
+		if left, _ := os.ReadDir(b.Dir); len(left) > 0 {
+			t.Errorf("files left behind: %v", left)
+		}
+	})
+	return b
+}
+
+func random(n int) []byte {
+	p := make([]byte, n)
+	r := rand.NewChaCha8([32]byte{1})
+	_, _ = r.Read(p)
+	return p
+}
+
+func contents(t *testing.T, b *Body) []byte {
+	t.Helper()
+	if b.File() == nil {
+		return b.Bytes()
+	}
+	p, err := io.ReadAll(io.NewSectionReader(b.File(), 0, b.Size()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestBodyKeepsEveryByteAtEverySize(t *testing.T) {
+	for _, size := range []int{0, 1, InlineBody - 1, InlineBody, InlineBody + 1, memoryBody - 1, memoryBody, memoryBody + 1, 3*memoryBody + 7} {
+		for _, announced := range []int64{int64(size), -1} {
+			bud := budget(t, 8<<20, 8<<20)
+			b := Body{Budget: bud}
+			want := random(size)
+			for range 2 { // again after Release
+				if err := b.Fill(iotest.HalfReader(bytes.NewReader(want)), announced); err != nil {
+					t.Fatalf("%d bytes, announced %d: %v", size, announced, err)
+				}
+				if got := contents(t, &b); !bytes.Equal(got, want) || b.Size() != int64(size) {
+					t.Errorf("%d bytes, announced %d: got %d (Size %d)", size, announced, len(got), b.Size())
+				}
+				if inline := b.File() == nil; inline != (size <= InlineBody) {
+					t.Errorf("%d bytes, announced %d: inline = %v", size, announced, inline)
+				}
+				b.Release()
+			}
+		}
+	}
+}
+
+func TestBodyGoesToDiskWhenMemoryIsTaken(t *testing.T) {
+	bud := budget(t, 40<<10, 1<<20)
+	b := Body{Budget: bud}
+	defer b.Release()
+	want := random(300 << 10)
+	if err := b.Fill(bytes.NewReader(want), -1); err != nil {
+		t.Fatal(err)
+	}
+	if m, d := bud.Used(); m != 0 || d != int64(len(want)) {
+		t.Errorf("uses %d of memory, %d of disk", m, d)
+	}
+	if !bytes.Equal(contents(t, &b), want) {
+		t.Error("contents differ")
+	}
+}
+
+func TestBodyIsRefusedWhenNothingIsLeft(t *testing.T) {
+	b := Body{Budget: budget(t, 0, 100<<10)}
+	if err := b.Fill(bytes.NewReader(random(200<<10)), -1); !errors.Is(err, ErrFull) {
+		t.Errorf("err = %v, want ErrFull", err)
+	}
+	b.Release()
+	missing := Body{Budget: &Budget{Dir: t.TempDir() + "/none", Memory: 0, Disk: 1 << 30}}
+	if err := missing.Fill(bytes.NewReader(random(2<<20)), 2<<20); err == nil || !strings.Contains(err.Error(), "none") {
+		t.Errorf("missing directory: %v", err)
+	}
+	missing.Release()
+}
+
+func take1(t *testing.T, b *Buffer) []byte {
+	t.Helper()
+	p, f, off, n, err := b.Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f == nil {
+		return p
+	}
+	got, err := io.ReadAll(io.NewSectionReader(f, off, n))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func TestBufferGivesPiecesInOrderThroughMemoryAndFile(t *testing.T) {
+	b := NewBuffer(budget(t, 8<<20, 64<<20))
+	want := random(5 << 20)
+	extra, err := os.CreateTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	extra.WriteString("0123456789")
+	go func() {
+		r := rand.New(rand.NewPCG(1, 2))
+		for rest := want; len(rest) > 0; {
+			n := min(1+r.IntN(100<<10), len(rest))
+			b.Append(rest[:n])
+			b.Room(nil)
+			rest = rest[n:]
+		}
+		b.AppendFile(extra, 3, 4)
+		b.Append([]byte("end"))
+		b.End(io.EOF)
+	}()
+	var got []byte
+	for {
+		p, f, off, n, err := b.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f != nil {
+			p, _ = io.ReadAll(io.NewSectionReader(f, off, n))
+		}
+		got = append(got, p...)
+	}
+	if !bytes.Equal(got, append(append([]byte{}, want...), "3456end"...)) {
+		t.Errorf("got %d bytes, want %d", len(got), len(want)+7)
+	}
+	b.Close()
+}
+
+func TestBufferMakesTheWorkerWaitWhenNothingIsLeft(t *testing.T) {
+	b := NewBuffer(budget(t, 0, 100<<10))
+	b.Append(random(60 << 10)) // disk
+	b.Append(random(60 << 10)) // neither: the last one
+	full := make(chan struct{})
+	go func() { b.Room(nil); close(full) }()
+	select {
+	case <-full:
+		t.Fatal("Room returned although memory and disk are full")
+	default:
+	}
+	if n := len(take1(t, b)); n != 60<<10 {
+		t.Errorf("first piece has %d bytes", n)
+	}
+	if n := len(take1(t, b)); n != 60<<10 {
+		t.Errorf("second piece has %d bytes", n)
+	}
+	b.End(io.EOF)
+	if _, _, _, _, err := b.Next(); err != io.EOF {
+		t.Errorf("end: %v", err)
+	}
+	<-full
+	b.Close()
+}
+
+func TestBufferLetsTheWorkerGoWhenTheClientLeft(t *testing.T) {
+	b := NewBuffer(budget(t, 0, 0))
+	b.Append([]byte("x"))
+	released := make(chan struct{})
+	go func() { b.Room(nil); close(released) }()
+	b.Close()
+	<-released
+	b.Append([]byte("dropped"))
+	b.End(errors.New("cut"))
+	if stop := make(chan struct{}); true {
+		close(stop)
+		NewBuffer(budget(t, 0, 0)).Room(stop)
+	}
+}

@@ -1,0 +1,1 @@
+"""The parts of the benchmark suite; bench.py is its command line."""

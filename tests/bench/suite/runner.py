@@ -1,0 +1,251 @@
+"""Running one server for one cell, and load against it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import selectors
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .environment import APPS, Environment
+from .procs import Group, Processes
+from .servers import Launch, Place, Server
+
+_READY_SECONDS = 40.0
+_WRK_SCRIPT = Path(__file__).with_name("wrk.lua")
+
+
+class CellError(Exception):
+    """A server or a load generator failed; the cell has no figures."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Answer is one page as a plain client sees it."""
+
+    status: int
+    body: bytes
+
+
+@dataclass
+class Running:
+    """Running is a started server that answers."""
+
+    server: Server
+    port: int
+    group: Group
+    log: Path
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def get(self, path: str, timeout: float = 30.0) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return Answer(response.status, response.read())
+        finally:
+            connection.close()
+
+    def fetch(self, path: str, number: int, clients: int) -> None:
+        """Ask for a page so many times, from so many clients at a time."""
+        with ThreadPoolExecutor(clients) as pool:
+            for answer in pool.map(lambda _: self.get(path), range(number)):
+                if answer.status != 200:
+                    raise CellError(f"{self.server.label}: {path} answered {answer.status}")
+
+    def keeps_connections(self, path: str) -> bool:
+        """Whether a second request over the same connection is answered, whatever the headers claim."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection.auto_open = 0
+        try:
+            connection.connect()
+            for _ in range(2):
+                connection.request("GET", path)
+                connection.getresponse().read()
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+        return True
+
+    def connections_served(self, path: str, number: int, seconds: float) -> int:
+        """Of so many clients that ask once and keep their connection if they may, how many are answered within the time.
+
+        As every proper client, they leave when the server says it will close.
+        """
+        request = f"GET {path} HTTP/1.1\r\nHost: {self.address}\r\n\r\n".encode("ascii")
+        deadline = time.monotonic() + seconds
+        served = 0
+        with ExitStack() as stack:
+            selector = stack.enter_context(selectors.DefaultSelector())
+            for _ in range(number):
+                client = stack.enter_context(socket.create_connection(("127.0.0.1", self.port), timeout=5))
+                client.sendall(request)
+                selector.register(client, selectors.EVENT_READ, client)
+            while served < number and (left := deadline - time.monotonic()) > 0:
+                for key, _ in selector.select(left):
+                    client = key.data
+                    selector.unregister(client)
+                    answer = client.recv(4096)
+                    served += answer.startswith(b"HTTP/1.")
+                    if b"\r\nconnection: close" in answer.lower():
+                        client.close()
+        return served
+
+    def log_tail(self, lines: int = 15) -> str:
+        text = self.log.read_text(encoding="utf-8", errors="replace")
+        return "\n".join(text.splitlines()[-lines:])
+
+
+@dataclass
+class Runner:
+    """Runner starts servers and load generators, all of which end with it."""
+
+    environment: Environment
+    processes: Processes = field(default_factory=Processes)
+
+    def hello(self, workers: int) -> Launch:
+        return Launch("hello:application", APPS, workers)
+
+    def echo(self, workers: int, timeout_seconds: int, environment: dict[str, str]) -> Launch:
+        return Launch(
+            "echo:application",
+            APPS,
+            workers,
+            ready_path="/echo/ready",
+            timeout_seconds=timeout_seconds,
+            environment=environment,
+        )
+
+    def site(self, workers: int, preload: bool = False) -> Launch:
+        return Launch("contracts.wsgi:application", self.environment.site, workers, preload=preload)
+
+    @contextmanager
+    def serve(self, server: Server, launch: Launch) -> Iterator[Running]:
+        """Start a server, wait until it answers and is quiet, and end it with all its processes."""
+        scratch = self.environment.build / "run" / server.key
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir(parents=True)
+        environment = self.environment
+        place = Place(_free_port(), scratch, environment.venv, environment.gounicorn, environment.nginx)
+        log = scratch / "server.log"
+        variables = {**environment.variables(), "PYTHONPATH": str(launch.directory), **launch.environment}
+        group = Group(self.processes)
+        running = Running(server, place.port, group, log)
+        try:
+            for command in server.commands(launch, place, server.threads):
+                group.roots.append(self.processes.spawn(command, cwd=launch.directory, env=variables, output=log))
+            self._wait_until_ready(running, launch.ready_path)
+            group.settle(15.0)
+            yield running
+            if group.ended():
+                raise CellError(f"{server.label} ended by itself:\n{running.log_tail()}")
+        finally:
+            group.stop()
+
+    def _wait_until_ready(self, running: Running, path: str) -> None:
+        deadline = time.monotonic() + _READY_SECONDS
+        problem = "no connection"
+        while time.monotonic() < deadline:
+            if running.group.ended():
+                raise CellError(f"{running.server.label} ended at start:\n{running.log_tail()}")
+            try:
+                answer = running.get(path, timeout=max(0.1, deadline - time.monotonic()))
+                if answer.status == 200:
+                    return
+                problem = f"status {answer.status}"
+            except (OSError, http.client.HTTPException) as error:
+                problem = str(error)
+            time.sleep(0.05)
+        raise CellError(f"{running.server.label} was not ready in {_READY_SECONDS:.0f} s ({problem}):\n{running.log_tail()}")
+
+    def wrk(self, url: str, *, connections: int, seconds: float) -> dict[str, float]:
+        """Run wrk with one thread and return its figures."""
+        whole = max(1, round(seconds))
+        command = [str(self.environment.wrk), "-t1", f"-c{connections}", f"-d{whole}s", "--timeout", "10s"]
+        text = self._capture([*command, "-s", str(_WRK_SCRIPT), url], limit=whole + 30)
+        for line in text.splitlines():
+            if line.startswith("JSON "):
+                figures: dict[str, float] = json.loads(line[5:])
+                return figures
+        raise CellError(f"wrk printed no result:\n{text}")
+
+    def load(self, arguments: list[str], *, limit: float, tick: Callable[[int | None], None] | None = None) -> dict[str, Any]:
+        """Run the load generator; tick is called every now and then, with the number of requests done when known."""
+        result: dict[str, Any] = json.loads(self._capture([str(self.environment.load), *arguments], limit=limit, tick=tick))
+        return result
+
+    def program(self, command: list[str], *, cwd: Path, limit: float) -> str:
+        """Run a program of the bench's venv to its end and return what it printed."""
+        return self._capture(command, limit=limit, cwd=cwd)
+
+    def _capture(
+        self,
+        command: list[str],
+        *,
+        limit: float,
+        cwd: Path | None = None,
+        tick: Callable[[int | None], None] | None = None,
+    ) -> str:
+        child = self.processes.spawn(command, cwd=cwd or self.environment.build, env=self.environment.variables())
+        try:
+            return _communicate(child, command, limit, tick)
+        finally:
+            if child.poll() is None:
+                child.terminate()
+                try:
+                    child.wait(5)
+                except subprocess.TimeoutExpired:
+                    child.kill()
+                    child.wait()
+            self.processes.forget(child)
+
+
+_TICK_SECONDS = 0.05
+
+
+def _communicate(
+    child: subprocess.Popen[bytes], command: list[str], limit: float, tick: Callable[[int | None], None] | None
+) -> str:
+    assert child.stdout is not None and child.stderr is not None
+    deadline = time.monotonic() + limit
+    output, errors = bytearray(), bytearray()
+    with selectors.DefaultSelector() as selector:
+        selector.register(child.stdout, selectors.EVENT_READ, output)
+        selector.register(child.stderr, selectors.EVENT_READ, errors)
+        while selector.get_map():
+            if time.monotonic() > deadline:
+                raise CellError(f"{Path(command[0]).name} did not end within {limit:.0f} s")
+            for key, _ in selector.select(_TICK_SECONDS if tick else 1.0):
+                piece = key.fileobj.read1(65536)  # type: ignore[union-attr]
+                if piece:
+                    key.data.extend(piece)
+                else:
+                    selector.unregister(key.fileobj)
+            if tick is not None:
+                done = errors.rfind(b"done ")
+                complete = errors.find(b"\n", done) if done >= 0 else -1
+                tick(int(errors[done + 5 : complete]) if complete > 0 else None)
+    code = child.wait(10)
+    if code != 0:
+        raise CellError(f"{Path(command[0]).name} failed with {code}:\n{errors.decode(errors='replace')[-2000:]}")
+    return output.decode()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

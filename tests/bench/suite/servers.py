@@ -1,0 +1,159 @@
+"""The servers compared: one table, one line of command each.
+
+A "Python slot" is a place where the application can run: workers x threads. Scenarios give every server the same number
+of workers; rows that differ in threads say so in their label.
+"""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Launch is what a scenario wants started."""
+
+    app: str  # module:callable
+    directory: Path
+    workers: int
+    ready_path: str = "/"
+    preload: bool = False
+    timeout_seconds: int | None = None
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Place is where a server finds its programs, its port and a directory of its own."""
+
+    port: int
+    scratch: Path
+    venv: Path
+    gounicorn: Path
+    nginx: Path | None
+
+    def program(self, name: str) -> str:
+        return str(self.venv / "bin" / name)
+
+
+Command = list[str]
+
+
+@dataclass(frozen=True)
+class Server:
+    """Server is a row of the table. The function returns the programs to start, in order."""
+
+    key: str
+    label: str
+    threads: int
+    commands: Callable[[Launch, Place, int], list[Command]]
+
+    def slots(self, workers: int) -> int:
+        return workers * self.threads
+
+
+def _gounicorn(launch: Launch, place: Place, threads: int) -> list[Command]:
+    command = [str(place.gounicorn), "-w", str(launch.workers), "-b", f"127.0.0.1:{place.port}"]
+    if threads > 1:
+        command += ["--threads", str(threads)]
+    if launch.preload:
+        command.append("--preload")
+    if launch.timeout_seconds is not None:
+        command += ["--timeout", str(launch.timeout_seconds)]
+    return [[*command, launch.app]]
+
+
+def _gunicorn_to(bind: str, launch: Launch, place: Place, options: list[str]) -> Command:
+    command = [place.program("gunicorn"), "-w", str(launch.workers), "-b", bind, "--no-control-socket", *options]
+    if launch.preload:
+        command.append("--preload")
+    if launch.timeout_seconds is not None:
+        command += ["--timeout", str(launch.timeout_seconds)]
+    return [*command, launch.app]
+
+
+def _gunicorn(launch: Launch, place: Place, threads: int) -> list[Command]:
+    return [_gunicorn_to(f"127.0.0.1:{place.port}", launch, place, [])]
+
+
+def _gthread(launch: Launch, place: Place, threads: int) -> list[Command]:
+    options = ["-k", "gthread", "--threads", str(threads)]
+    return [_gunicorn_to(f"127.0.0.1:{place.port}", launch, place, options)]
+
+
+def _granian(launch: Launch, place: Place, threads: int) -> list[Command]:
+    command = [place.program("granian"), "--interface", "wsgi", "--http", "1", "--no-ws", "--log-level", "warning"]
+    command += ["--host", "127.0.0.1", "--port", str(place.port)]
+    command += ["--workers", str(launch.workers), "--blocking-threads", str(threads)]
+    return [[*command, launch.app]]
+
+
+def _uwsgi(socket: str) -> Callable[[Launch, Place, int], list[Command]]:
+    def commands(launch: Launch, place: Place, threads: int) -> list[Command]:
+        command = [place.program("uwsgi"), socket, f"127.0.0.1:{place.port}", "--master", "--need-app", "--die-on-term"]
+        command += ["--processes", str(launch.workers), "--disable-logging", "--virtualenv", str(place.venv)]
+        if threads > 1:
+            command += ["--threads", str(threads)]
+        if launch.timeout_seconds is not None:
+            command += ["--harakiri", str(launch.timeout_seconds)]
+        return [[*command, "--module", launch.app]]
+
+    return commands
+
+
+_NGINX = """\
+daemon off;
+user {user};
+worker_processes auto;
+pid {scratch}/nginx.pid;
+error_log {scratch}/nginx.log warn;
+events {{ worker_connections 4096; }}
+http {{
+    access_log off;
+    client_body_temp_path {scratch}/body;
+    proxy_temp_path {scratch}/proxy;
+    fastcgi_temp_path {scratch}/fastcgi;
+    uwsgi_temp_path {scratch}/uwsgi;
+    scgi_temp_path {scratch}/scgi;
+    upstream app {{ server unix:{scratch}/gunicorn.sock fail_timeout=0; }}
+    server {{
+        listen 127.0.0.1:{port} backlog=2048;
+        keepalive_requests 1000000;
+        location / {{
+            proxy_pass http://app;
+            proxy_buffering on;
+            proxy_set_header Host $http_host;
+            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+            proxy_set_header X-Forwarded-Proto $scheme;
+        }}
+    }}
+}}
+"""
+
+
+def _nginx(launch: Launch, place: Place, threads: int) -> list[Command]:
+    assert place.nginx is not None
+    config = place.scratch / "nginx.conf"
+    config.write_text(_NGINX.format(user=getpass.getuser(), scratch=place.scratch, port=place.port), encoding="utf-8")
+    gunicorn = _gunicorn_to(f"unix:{place.scratch}/gunicorn.sock", launch, place, [])
+    return [gunicorn, [str(place.nginx), "-e", f"{place.scratch}/nginx.log", "-c", str(config)]]
+
+
+SERVERS = {
+    server.key: server
+    for server in (
+        Server("gounicorn", "gounicorn", 1, _gounicorn),
+        Server("gounicorn-4t", "gounicorn, 4 threads", 4, _gounicorn),
+        Server("gunicorn", "gunicorn sync", 1, _gunicorn),
+        Server("gthread", "gunicorn gthread, 1 thread", 1, _gthread),
+        Server("gthread-4t", "gunicorn gthread, 4 threads", 4, _gthread),
+        Server("granian", "granian, 1 blocking thread", 1, _granian),
+        Server("granian-4t", "granian, 4 blocking threads", 4, _granian),
+        Server("uwsgi", "uWSGI --http11-socket (keep-alive)", 1, _uwsgi("--http11-socket")),
+        Server("uwsgi-close", "uWSGI --http-socket (no keep-alive)", 1, _uwsgi("--http-socket")),
+        Server("nginx", "nginx + gunicorn sync", 1, _nginx),
+    )
+}
