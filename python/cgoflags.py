@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 COMPAT = Path(__file__).resolve().parent.parent / "pyworker" / "cpy3_compat.h"
+DEFAULT = "-O2 -g"  # the go command's own, which a variable replaces
 SYSTEM_LIBRARIES = ("/usr/lib", "/lib")  # the loader looks here by itself
 
 
@@ -119,8 +120,8 @@ def environment(found: Flags) -> dict[str, str]:
     """Return the variables of a build."""
     return {
         "CGO_ENABLED": "1",
-        "CGO_CFLAGS": " ".join(filter(None, [quote(found.cflags), os.environ.get("CGO_CFLAGS", "-O2 -g")])),
-        "CGO_LDFLAGS": " ".join(filter(None, [quote(found.ldflags), os.environ.get("CGO_LDFLAGS", "-O2 -g")])),
+        "CGO_CFLAGS": f"{quote(found.cflags)} {os.environ.get('CGO_CFLAGS') or DEFAULT}",
+        "CGO_LDFLAGS": f"{quote(found.ldflags)} {os.environ.get('CGO_LDFLAGS') or DEFAULT}",
         "PKG_CONFIG": "true",  # a command that prints nothing and succeeds
     }
 

@@ -13,4 +13,7 @@ import (
 // for that.
 func init() { runtime.LockOSThread() }
 
-func main() { os.Exit(pyworker.Main(os.Args[1:], os.Stdout, os.Stderr)) }
+// version is set by the build, from pyproject.toml.
+var version = "unknown"
+
+func main() { os.Exit(pyworker.Main(version, os.Args[1:], os.Stdout, os.Stderr)) }

@@ -27,7 +27,7 @@ def environment() -> dict[str, str]:
         **os.environ,
         "GOUNICORN_PYTHON": sys.executable,  # symbolic links kept: a virtual environment is found beside it
         "GOUNICORN_PYTHON_VERSION": f"{sys.version_info.major}.{sys.version_info.minor}",
-        "GOUNICORN_PYTHON_OPTIONS": "\n".join(subprocess._args_from_interpreter_flags()),  # noqa: SLF001
+        "GOUNICORN_PYTHON_OPTIONS": "\n".join(subprocess._args_from_interpreter_flags()),
     }
 
 
@@ -35,7 +35,8 @@ def main() -> int:
     """Become gounicorn."""
     program = find_program()
     if program is None:
-        print("gounicorn: the gounicorn program is neither in this package nor on PATH: install it with 'make install'.", file=sys.stderr)
+        message = "the gounicorn program is neither in this package nor on PATH: build it with 'make build' and put bin/ on PATH"
+        print(f"gounicorn: {message}.", file=sys.stderr)
         return 1
     os.execve(program, ["gounicorn", *sys.argv[1:]], environment())
     return 1

@@ -7,6 +7,7 @@ prefork/wire/PROTOCOL.md is the specification, whose numbers come from C (_gouni
 from __future__ import annotations
 
 import array
+import contextlib
 import gc
 import os
 import select
@@ -65,10 +66,8 @@ class Control:
         payload = payload[: process.MAX_PACKET - process.HEADER_SIZE]
         packet = HEADER.pack(len(payload), kind, 0, aux, a, b) + payload
         rights = [] if fd is None else [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))]
-        try:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.socket.sendmsg([packet], rights, socket.MSG_NOSIGNAL)
-        except (BrokenPipeError, ConnectionResetError):
-            pass
 
     def log(self, level: int, text: str) -> None:
         """Put a line into the master's log."""

@@ -21,7 +21,7 @@ def launch(tmp_path: Path, *options: str) -> tuple[subprocess.Popen[str], str]:
     program.chmod(0o755)
     env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONPATH": str(PACKAGE)}
     command = [sys.executable, *options, "-m", "gounicorn", "-w", "3", "site:app"]
-    process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
     out, _ = process.communicate(timeout=60)
     return process, out
 
@@ -40,7 +40,7 @@ def test_program_takes_the_place_of_the_launcher(tmp_path: Path) -> None:
 def test_missing_program_is_one_sentence(tmp_path: Path) -> None:
     """Without the program the exit code is 1 and the fix is named."""
     env = {**os.environ, "PATH": str(tmp_path), "PYTHONPATH": str(PACKAGE)}
-    done = subprocess.run([sys.executable, "-m", "gounicorn"], env=env, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run([sys.executable, "-m", "gounicorn"], env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "gounicorn program" in done.stderr
