@@ -84,7 +84,7 @@ func (p *Pool) begin() {
 	g, err := p.spawn(number)
 	if err != nil {
 		p.cfg.error(0, err.Error())
-		p.bootFailed(&BootError{Code: 1, Text: err.Error()})
+		p.bootFailed(nil, &BootError{Code: 1, Text: err.Error()})
 		return
 	}
 	p.generations = append(p.generations, g)
@@ -117,7 +117,7 @@ func (p *Pool) fromZygote(g *generation, h wire.Header, payload []byte, files []
 			}
 		}
 	case wire.KindBootFailed:
-		p.bootFailed(&BootError{Code: int(h.Aux), PID: g.cmd.Process.Pid, Text: string(payload)})
+		p.bootFailed(g, &BootError{Code: int(h.Aux), PID: g.cmd.Process.Pid, Text: string(payload)})
 	case wire.KindForked:
 		p.forked(g, h, pidfd)
 	case wire.KindExited:
@@ -203,10 +203,14 @@ func (p *Pool) workerReady(w *worker) {
 	if g.serving || g.ending {
 		return
 	}
+	able := 0
 	for _, o := range g.workers {
-		if o.state == booting {
-			return
+		if o.state == ready {
+			able++
 		}
+	}
+	if able < p.cfg.Workers {
+		return
 	}
 	g.serving = true
 	if g != p.incoming {
@@ -356,7 +360,7 @@ func (p *Pool) obituary(w *worker) {
 	}
 	switch st := w.status; {
 	case w.bootError != nil:
-		p.bootFailed(w.bootError)
+		p.bootFailed(w.g, w.bootError)
 	case st == nil || w.pid == 0:
 		p.cfg.error(0, "a worker could not be forked")
 	case st.Signaled() && w.cause == CauseTimeout && st.Signal() == unix.SIGKILL:
@@ -394,14 +398,14 @@ func (w *worker) epitaph() Cause {
 }
 
 // bootFailed decides what a failed boot means: the end at the first start, another try later once the site was up.
-func (p *Pool) bootFailed(e *BootError) {
+func (p *Pool) bootFailed(g *generation, e *BootError) {
 	if p.current == nil {
 		p.announce(e)
 		p.shutdown(nil)
 		return
 	}
 	p.cfg.error(e.PID, e.Text)
-	if g := p.incoming; g != nil {
+	if g != nil && g == p.incoming {
 		p.cfg.error(0, "Reload failed: the old workers go on serving.")
 		p.incoming = nil
 		p.end(g)
@@ -440,7 +444,7 @@ func (p *Pool) zygoteExited(g *generation, err error) {
 	if g == p.incoming {
 		p.incoming = nil
 		if p.current == nil {
-			p.bootFailed(&BootError{Code: 1, PID: pid, Text: zygoteDeath(g, err)})
+			p.bootFailed(g, &BootError{Code: 1, PID: pid, Text: zygoteDeath(g, err)})
 		}
 	}
 	if !g.ending && !p.stopping {

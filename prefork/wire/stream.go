@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,6 +26,8 @@ type Stream struct {
 	recv         func(fd uintptr) bool
 	n, oobn, flg int
 	err          error
+	iov          unix.Iovec
+	msg          unix.Msghdr
 }
 
 // NewStream takes over a SOCK_STREAM socket.
@@ -34,11 +37,24 @@ func NewStream(file *os.File) (*Stream, error) {
 		return nil, fmt.Errorf("response stream: %w", err)
 	}
 	s := &Stream{file: file, raw: raw, buf: make([]byte, streamBuffer), oob: make([]byte, unix.CmsgSpace(4*8))}
-	s.recv = func(fd uintptr) bool {
-		s.n, s.oobn, s.flg, _, s.err = unix.Recvmsg(int(fd), s.buf[s.w:], s.oob, unix.MSG_CMSG_CLOEXEC)
-		return s.err != unix.EAGAIN && s.err != unix.EINTR
-	}
+	s.recv = s.receive
 	return s, nil
+}
+
+// receive makes one attempt to read and reports whether waiting would be pointless. The socket does not block, so the scheduler need
+// not be told of the call.
+func (s *Stream) receive(fd uintptr) bool {
+	free := s.buf[s.w:]
+	s.iov.Base = unsafe.SliceData(free)
+	s.iov.SetLen(len(free))
+	s.msg = unix.Msghdr{Iov: &s.iov, Iovlen: 1, Control: unsafe.SliceData(s.oob)}
+	s.msg.SetControllen(len(s.oob))
+	n, _, errno := unix.RawSyscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&s.msg)), unix.MSG_CMSG_CLOEXEC)
+	s.n, s.oobn, s.flg, s.err = int(n), int(s.msg.Controllen), int(s.msg.Flags), nil
+	if errno != 0 {
+		s.n, s.oobn, s.flg, s.err = 0, 0, 0, errno
+	}
+	return errno != unix.EAGAIN && errno != unix.EINTR
 }
 
 // Next returns the next frame. The payload is valid until the following call; file is not nil exactly for FILE frames and is the

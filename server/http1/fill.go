@@ -93,15 +93,6 @@ func (c *Conn) setRead(n int, err error) {
 	}
 }
 
-func readFD(fd uintptr, p []byte) (int, error) {
-	for {
-		n, err := unix.Read(int(fd), p)
-		if err != unix.EINTR {
-			return n, err
-		}
-	}
-}
-
 // overWithMore reports whether the exchange that is being watched ended while
 // there is something else to do than wait. The caller holds mu.
 func (c *Conn) overWithMore() bool {

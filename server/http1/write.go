@@ -34,7 +34,7 @@ func (c *Conn) writeReady(fd uintptr) bool {
 		var n int
 		var err error
 		if len(c.writeB) == 0 {
-			n, err = unix.Write(int(fd), c.writeA)
+			n, err = writeFD(fd, c.writeA)
 		} else {
 			n, err = unix.Writev(int(fd), [][]byte{c.writeA, c.writeB})
 		}
