@@ -85,8 +85,10 @@ def link() -> tuple[Path, list[str]]:
     for directory in library_dirs():
         archive = directory / static
         if static.endswith(".a") and archive.is_file():
-            # extension modules take their symbols from the executable, which therefore holds and exports all of them
-            flags = ["-Wl,--whole-archive", str(archive), "-Wl,--no-whole-archive", "-rdynamic"]
+            # Extension modules take their symbols from the executable, which therefore holds and exports all of them. The go
+            # command gives the flags once for each package with cgo; the first copy counts.
+            flags = ["-Wl,--allow-multiple-definition", "-rdynamic"]
+            flags += ["-Wl,--whole-archive", str(archive), "-Wl,--no-whole-archive"]
             return archive, flags + shlex.split(f"{_config('LIBS')} {_config('MODLIBS')} {_config('SYSLIBS')}")
     looked = ", ".join(str(d) for d in library_dirs())
     message = f"libpython of Python {_short()} ({sys.executable}) was not found in {looked}: {_advice(shared=True)}."
