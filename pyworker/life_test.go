@@ -303,3 +303,28 @@ func TestDeathOfAWorkerIsSeenAtOnce(t *testing.T) {
 	}
 	m.get(t, other, "/hello")
 }
+
+func TestFailedForkIsReported(t *testing.T) {
+	dir := t.TempDir()
+	text := "import os\ndef fork(): raise BlockingIOError(11, 'no more processes')\nos.fork = fork\n"
+	if err := os.WriteFile(filepath.Join(dir, "sitecustomize.py"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m := spawn(t, boot{app: "apps", env: []string{"PYTHONPATH=" + dir}})
+	control, remote, err := wire.SocketPair(unix.SOCK_SEQPACKET, "worker control")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer control.Close()
+	fd := int(remote.Fd())
+	if err := m.control.Send(wire.Header{Kind: wire.KindFork, Aux: 1, A: 5}, []byte{0, 0, 0, 0}, fd, fd, fd, fd); err != nil {
+		t.Fatal(err)
+	}
+	remote.Close()
+	if p := m.control.next(t, wire.KindLog); p.Aux != wire.LevelError || !strings.Contains(string(p.payload), "worker 5 failed: no more processes") {
+		t.Errorf("LOG %d: %s", p.Aux, p.payload)
+	}
+	if p := m.control.next(t, wire.KindExited); p.A != 5 || p.B != 0 {
+		t.Errorf("EXITED: worker %d, pid %d; want worker 5 and no pid", p.A, p.B)
+	}
+}

@@ -1,3 +1,7 @@
+// A worker's Go side needs one processor, so the runtime need not keep files of the cgroup open to count them.
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
+
 // Command gounicorn-worker is what gounicorn starts as its zygote: a program with CPython inside, whose forks serve requests. By hand
 // it only tells what it was built for.
 package main
