@@ -93,7 +93,7 @@ func (s *Server) Serve(ln net.Listener) error {
 	s.mu.Lock()
 	s.engines = append(s.engines, engine)
 	s.mu.Unlock()
-	if err := engine.Serve(ln); !errors.Is(err, http1.ErrServerClosed) {
+	if err := engine.Serve(ln); !errors.Is(err, http1.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("serve %s: %w", ln.Addr(), err)
 	}
 	return nil
@@ -125,7 +125,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return first
 }
 
-// Close closes everything at once.
+// Close closes every connection at once and waits until the App has ended the calls that it has.
 func (s *Server) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
