@@ -20,9 +20,14 @@ type interpreter struct {
 
 const askTimeout = 30 * time.Second
 
-// findInterpreter returns the Python of --python, else of the virtual environment, else python3 on the PATH.
+// findInterpreter returns the Python of --python, else the one that "python -m gounicorn" runs under, else that of the virtual
+// environment, else python3 on the PATH.
 func findInterpreter(flag string, env func(string) (string, bool)) (interpreter, error) {
 	path, from := flag, "--python"
+	if path == "" {
+		path, _ = env("GOUNICORN_PYTHON")
+		from = "GOUNICORN_PYTHON"
+	}
 	if path == "" {
 		if venv, ok := env("VIRTUAL_ENV"); ok && venv != "" {
 			path, from = filepath.Join(venv, "bin", "python"), "VIRTUAL_ENV"

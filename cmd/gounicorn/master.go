@@ -361,7 +361,7 @@ func (m *master) serveMetrics() error {
 
 // bootFailed reports why the application could not be loaded; the pool has stopped itself.
 func (m *master) bootFailed(err error) int {
-	m.stopPool(m.v.GracefulTimeout)
+	m.stopPool(quickGrace)
 	m.closeListeners()
 	var boot *prefork.BootError
 	if !errors.As(err, &boot) {

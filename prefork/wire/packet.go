@@ -85,6 +85,9 @@ func (c *Packets) Receive() (Header, []byte, []*os.File, error) {
 	var recvErr error
 	if err := raw.Read(func(fd uintptr) bool {
 		n, oobn, flags, _, recvErr = unix.Recvmsg(int(fd), buf, oob, unix.MSG_CMSG_CLOEXEC)
+		if recvErr == unix.ECONNRESET { // said once, before what a peer that died had still sent
+			n, oobn, flags, _, recvErr = unix.Recvmsg(int(fd), buf, oob, unix.MSG_CMSG_CLOEXEC)
+		}
 		return recvErr != unix.EAGAIN && recvErr != unix.EINTR
 	}); err != nil {
 		if errors.Is(err, os.ErrClosed) {

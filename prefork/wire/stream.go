@@ -50,6 +50,9 @@ func (s *Stream) receive(fd uintptr) bool {
 	s.msg = unix.Msghdr{Iov: &s.iov, Iovlen: 1, Control: unsafe.SliceData(s.oob)}
 	s.msg.SetControllen(len(s.oob))
 	n, _, errno := unix.RawSyscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&s.msg)), unix.MSG_CMSG_CLOEXEC)
+	if errno == unix.ECONNRESET { // said once, before what a peer that died had still sent
+		n, _, errno = unix.RawSyscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&s.msg)), unix.MSG_CMSG_CLOEXEC)
+	}
 	s.n, s.oobn, s.flg, s.err = int(n), int(s.msg.Controllen), int(s.msg.Flags), nil
 	if errno != 0 {
 		s.n, s.oobn, s.flg, s.err = 0, 0, 0, errno
