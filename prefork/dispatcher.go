@@ -19,7 +19,8 @@ const (
 )
 
 // dispatcher holds the jobs that wait and hands them to the workers' queue. A job that is known to be fast may be sent ahead of a
-// free thread; one that is slow or unknown is sent only when a thread is free for it, and never to the last SlowReserve threads.
+// free thread; one that is slow or unknown is sent only when a thread is free for it, and one that is known to be slow never to the
+// last SlowReserve threads.
 // All methods may be called concurrently.
 type dispatcher struct {
 	cfg   *Config
@@ -29,12 +30,10 @@ type dispatcher struct {
 	jobs  [scoreboardSlots]atomic.Pointer[Job] // by slot
 
 	mu       sync.Mutex
-	target   *generation // where packets go; nil: nowhere
-	capacity int         // serving threads that are ready there
-	fast     int         // jobs with the workers, by class; unknown ones count as slow
-	slow     int
-	waitFast fifo
-	waitSlow fifo
+	target   *generation   // where packets go; nil: nowhere
+	capacity int           // serving threads that are ready there
+	busy     [classes]int  // jobs with the workers, by class
+	waits    [classes]fifo // jobs that wait, by class
 	routes   routes
 	free     []uint32
 	numbers  [scoreboardSlots]uint32 // generation of each slot
@@ -126,15 +125,11 @@ func (d *dispatcher) submit(j *Job) {
 	}
 	j.route = d.routes.find(j.Key)
 	j.class = d.routes.classOf(j.route)
-	q := &d.waitFast
-	if j.class != fast {
-		q = &d.waitSlow
-	}
-	if q.n == 0 && d.admits(j.class) && d.send(j) {
+	if d.waits[j.class].n == 0 && d.admits(j.class) && d.send(j) {
 		d.mu.Unlock()
 		return
 	}
-	if d.waitFast.n+d.waitSlow.n >= d.cfg.MaxQueue {
+	if d.waiting() >= d.cfg.MaxQueue {
 		d.mu.Unlock()
 		j.Sink.Failed(QueueFull)
 		return
@@ -143,32 +138,39 @@ func (d *dispatcher) submit(j *Job) {
 	d.mu.Unlock()
 }
 
+// waiting is the number of jobs that wait.
+func (d *dispatcher) waiting() (n int) {
+	for c := range d.waits {
+		n += d.waits[c].n
+	}
+	return n
+}
+
 // admits reports whether a job of the class may be sent now.
 func (d *dispatcher) admits(c class) bool {
 	if d.target == nil || d.capacity == 0 || len(d.free) == 0 {
 		return false
 	}
-	if c == fast {
-		return d.fast < max(d.capacity-d.slow, 0)+window*d.capacity
+	held := d.busy[slow] + d.busy[unknown] // threads that may be taken for long
+	switch c {
+	case fast:
+		return d.busy[fast] < max(d.capacity-held, 0)+window*d.capacity
+	case unknown:
+		return held < d.capacity
+	default:
+		reserve := min(d.cfg.SlowReserve, d.capacity-1)
+		return held < d.capacity && d.busy[slow] < d.capacity-reserve
 	}
-	reserve := min(d.cfg.SlowReserve, d.capacity-1)
-	return d.slow < d.capacity-reserve
 }
 
-// pump sends what may be sent.
+// pump sends what may be sent: what is known to be fast first.
 func (d *dispatcher) pump() {
-	for d.waitFast.n > 0 && d.admits(fast) {
-		j := d.waitFast.pop()
-		if !d.send(j) {
-			d.waitFast.pushFront(j)
-			return
-		}
-	}
-	for d.waitSlow.n > 0 && d.admits(slow) {
-		j := d.waitSlow.pop()
-		if !d.send(j) {
-			d.waitSlow.pushFront(j)
-			return
+	for _, c := range [...]class{fast, unknown, slow} {
+		for q := &d.waits[c]; q.n > 0 && d.admits(c); {
+			if j := q.pop(); !d.send(j) {
+				q.pushFront(j)
+				return
+			}
 		}
 	}
 }
@@ -190,11 +192,7 @@ func (d *dispatcher) send(j *Job) bool {
 	}
 	d.free = d.free[:len(d.free)-1]
 	j.where = sent
-	if j.class == fast {
-		d.fast++
-	} else {
-		d.slow++
-	}
+	d.busy[j.class]++
 	return true
 }
 
@@ -246,7 +244,7 @@ func (d *dispatcher) over(j *Job, learn bool) {
 	if learn && j.PID != 0 && d.routes.learn(j.route, j.Key, j.Run) {
 		d.reclassify()
 	}
-	if d.waitFast.n+d.waitSlow.n > 0 {
+	if d.waiting() > 0 {
 		d.pump()
 	}
 	d.mu.Unlock()
@@ -279,11 +277,7 @@ func (d *dispatcher) release(j *Job) {
 	d.jobs[j.slot].Store(nil)
 	d.board.Free(j.slot, j.generation)
 	d.free = append(d.free, j.slot)
-	if j.class == fast {
-		d.fast--
-	} else {
-		d.slow--
-	}
+	d.busy[j.class]--
 }
 
 // recall takes a job back that has not started and reports whether it did; its Sink is not called then.
@@ -292,8 +286,7 @@ func (d *dispatcher) recall(j *Job) bool {
 	defer d.mu.Unlock()
 	switch j.where {
 	case waiting:
-		match := func(o *Job) bool { return o == j }
-		if len(d.waitFast.take(match))+len(d.waitSlow.take(match)) == 0 {
+		if len(d.waits[j.class].take(func(o *Job) bool { return o == j })) == 0 {
 			return false
 		}
 		j.where = nowhere
@@ -329,7 +322,8 @@ func (d *dispatcher) withdraw(j *Job) bool {
 // reclassify moves waiting jobs to the queue that fits what is now known of their routes.
 func (d *dispatcher) reclassify() {
 	var all fifo
-	for _, q := range []*fifo{&d.waitFast, &d.waitSlow} {
+	for c := range d.waits {
+		q := &d.waits[c]
 		for j := q.pop(); j != nil; j = q.pop() {
 			all.push(j)
 		}
@@ -344,11 +338,7 @@ func (d *dispatcher) reclassify() {
 // wait appends a job to the queue of its class.
 func (d *dispatcher) wait(j *Job) {
 	j.where = waiting
-	if j.class == fast {
-		d.waitFast.push(j)
-	} else {
-		d.waitSlow.push(j)
-	}
+	d.waits[j.class].push(j)
 }
 
 // retry puts a job whose worker died back to the front of its queue.
@@ -357,11 +347,7 @@ func (d *dispatcher) retry(j *Job) {
 	d.release(j)
 	j.Retried = true
 	j.where = waiting
-	if j.class == fast {
-		d.waitFast.pushFront(j)
-	} else {
-		d.waitSlow.pushFront(j)
-	}
+	d.waits[j.class].pushFront(j)
 	d.pump()
 	d.mu.Unlock()
 }
@@ -394,11 +380,7 @@ func (d *dispatcher) aim(g *generation) {
 		if j := d.jobs[slot].Load(); j != nil && j.owner == old && d.withdraw(j) {
 			d.release(j)
 			j.where = waiting
-			if j.class == fast {
-				d.waitFast.pushFront(j)
-			} else {
-				d.waitSlow.pushFront(j)
-			}
+			d.waits[j.class].pushFront(j)
 		}
 	}
 	d.pump()

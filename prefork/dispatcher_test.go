@@ -78,7 +78,7 @@ func (b *bench) queued() int {
 	b.t.Helper()
 	b.d.mu.Lock()
 	defer b.d.mu.Unlock()
-	return b.d.fast + b.d.slow
+	return b.d.busy[fast] + b.d.busy[slow] + b.d.busy[unknown]
 }
 
 // start plays a worker that takes the next packet; ok is false when the packet may not start.
@@ -115,13 +115,23 @@ func TestSlowRequestsLeaveAThreadFree(t *testing.T) {
 	}
 }
 
-func TestUnknownRequestsCannotFillTheServer(t *testing.T) {
+func TestUnknownRequestsTakeOnlyFreeThreads(t *testing.T) {
 	b := newBench(t, 4, nil)
+	b.teach("slow", time.Second)
+	for range 10 {
+		b.submit("slow", "")
+	}
 	for i := range 10 {
 		b.submit(fmt.Sprint("never seen ", i), "")
 	}
-	if n := b.queued(); n != 3 {
-		t.Errorf("%d requests of unknown routes were sent to 4 threads, want 3", n)
+	if n := b.queued(); n != 4 {
+		t.Errorf("%d requests were sent to 4 threads", n)
+	}
+	for range 3 { // the slow ones
+		b.start(1)
+	}
+	if j, ok := b.start(1); !ok || j.class != unknown {
+		t.Error("a request of an unknown route waits behind slow ones although a thread is free")
 	}
 }
 

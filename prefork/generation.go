@@ -26,6 +26,8 @@ type generation struct {
 	serving bool // every worker has been ready once
 	ending  bool // it gets no new worker
 	ready   int  // serving threads; guarded by the dispatcher's mutex
+
+	deadline time.Time // when loaded must be true; zero: never
 }
 
 // spawn starts the zygote of a new generation. What it reports arrives at the supervisor.
@@ -35,6 +37,9 @@ func (p *Pool) spawn(number int) (*generation, error) {
 		return nil, err
 	}
 	g := &generation{number: number, queue: queue, workers: map[uint32]*worker{}}
+	if p.cfg.BootTimeout > 0 {
+		g.deadline = time.Now().Add(p.cfg.BootTimeout)
+	}
 	local, remote, err := wire.SocketPair(unix.SOCK_SEQPACKET, "zygote control")
 	if err != nil {
 		queue.close()

@@ -52,7 +52,7 @@ type Pool struct {
 type Stats struct {
 	Booting, Ready, Retiring int // workers by state
 	Busy                     int // jobs with the workers
-	WaitingFast, WaitingSlow int // jobs that wait in the master; unknown ones count as slow
+	WaitingFast, WaitingSlow int // jobs that wait in the master; only those known to be slow count as slow
 }
 
 // New prepares a pool; Start starts it.
@@ -111,7 +111,8 @@ func (p *Pool) Stats() Stats {
 	s := p.stats
 	p.mu.Unlock()
 	p.d.mu.Lock()
-	s.Busy, s.WaitingFast, s.WaitingSlow = p.d.fast+p.d.slow, p.d.waitFast.n, p.d.waitSlow.n
+	s.Busy = p.d.busy[fast] + p.d.busy[slow] + p.d.busy[unknown]
+	s.WaitingFast, s.WaitingSlow = p.d.waits[fast].n+p.d.waits[unknown].n, p.d.waits[slow].n
 	p.d.mu.Unlock()
 	return s
 }

@@ -9,6 +9,7 @@ const (
 	unknown class = iota // its route was never seen
 	fast
 	slow
+	classes
 )
 
 // Bounds of the route table.

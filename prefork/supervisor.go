@@ -323,7 +323,8 @@ func (p *Pool) fail(w *worker, j *Job) {
 	case w.guilty != nil:
 		failure = Collateral
 	}
-	if (failure == WorkerDied || failure == Collateral) && j.Idempotent && !j.Retried && !j.answered.Load() && !j.cancelled.Load() && !p.stopping {
+	mayRetry := failure != TimedOut && j.Idempotent && !j.Retried && !j.answered.Load() && !j.cancelled.Load()
+	if mayRetry && !p.stopping {
 		p.cfg.Observe(Event{Kind: EventRetry})
 		p.d.retry(j)
 		return

@@ -20,6 +20,12 @@ func (p *Pool) sweep(now time.Time) {
 		}
 	}
 	for _, g := range p.generations {
+		if !g.loaded && !g.deadline.IsZero() && now.After(g.deadline) {
+			g.deadline = time.Time{}
+			p.bootFailed(g, &BootError{Code: 3, PID: g.cmd.Process.Pid, Text: fmt.Sprintf(
+				"The application was not preloaded within %v (--boot-timeout)", p.cfg.BootTimeout)})
+			_ = g.cmd.Process.Kill()
+		}
 		for _, w := range g.workers {
 			if w.state == dead || w.deadline.IsZero() || now.Before(w.deadline) {
 				continue
@@ -30,8 +36,9 @@ func (p *Pool) sweep(now time.Time) {
 				p.cfg.error(w.pid, "the worker did not show its stacks in time")
 				w.dumping = false
 			case w.state == booting:
-				p.cfg.error(w.pid, fmt.Sprintf("Worker (pid:%d) did not load the application within %v", w.pid, p.cfg.BootTimeout))
 				w.cause = CauseBoot
+				w.bootError = &BootError{Code: 3, PID: w.pid, Text: fmt.Sprintf(
+					"Worker failed to boot: it did not load the application within %v (--boot-timeout)", p.cfg.BootTimeout)}
 			default:
 				p.cfg.warning(w.pid, fmt.Sprintf("Worker (pid:%d) did not finish within %v and is killed", w.pid, p.cfg.GracefulTimeout))
 			}
@@ -86,7 +93,7 @@ func (d *dispatcher) sweep(now time.Time) (expired []*Job, overdue []overdueJob)
 	defer d.mu.Unlock()
 	if limit := d.cfg.QueueTimeout; limit > 0 {
 		late := func(j *Job) bool { return now.Sub(j.submitted) > limit }
-		expired = append(d.waitFast.take(late), d.waitSlow.take(late)...)
+		expired = d.take(late)
 		for _, j := range expired {
 			j.where = nowhere
 			j.Queued = now.Sub(j.submitted)
@@ -110,10 +117,8 @@ func (d *dispatcher) sweep(now time.Time) (expired []*Job, overdue []overdueJob)
 		case wire.SlotRunning:
 			run := d.running(j)
 			if j.class != slow && run > d.cfg.SlowAfter {
-				if j.class == fast {
-					d.fast--
-					d.slow++
-				}
+				d.busy[j.class]--
+				d.busy[slow]++
 				j.class = slow
 				if d.routes.learn(j.route, j.Key, run) {
 					d.reclassify()
@@ -133,6 +138,14 @@ func (d *dispatcher) sweep(now time.Time) (expired []*Job, overdue []overdueJob)
 	return expired, overdue
 }
 
+// take removes the waiting jobs that match.
+func (d *dispatcher) take(match func(*Job) bool) (jobs []*Job) {
+	for c := range d.waits {
+		jobs = append(jobs, d.waits[c].take(match)...)
+	}
+	return jobs
+}
+
 // running is how long a job has run, 0 when it has not started.
 func (d *dispatcher) running(j *Job) time.Duration {
 	started := d.board.Times(j.slot).Started
@@ -147,8 +160,7 @@ func (d *dispatcher) close() []*Job {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.closed = true
-	all := func(*Job) bool { return true }
-	jobs := append(d.waitFast.take(all), d.waitSlow.take(all)...)
+	jobs := d.take(func(*Job) bool { return true })
 	for slot := range d.jobs {
 		if j := d.jobs[slot].Load(); j != nil && d.withdraw(j) {
 			d.release(j)

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 COMPAT = Path(__file__).resolve().parent.parent / "pyworker" / "cpy3_compat.h"
+DEFAULT = "-O2 -g"  # the go command's own, which a variable replaces
 SYSTEM_LIBRARIES = ("/usr/lib", "/lib")  # the loader looks here by itself
 
 
@@ -84,8 +85,10 @@ def link() -> tuple[Path, list[str]]:
     for directory in library_dirs():
         archive = directory / static
         if static.endswith(".a") and archive.is_file():
-            # extension modules take their symbols from the executable, which therefore holds and exports all of them
-            flags = ["-Wl,--whole-archive", str(archive), "-Wl,--no-whole-archive", "-rdynamic"]
+            # Extension modules take their symbols from the executable, which therefore holds and exports all of them. The go
+            # command gives the flags once for each package with cgo; the first copy counts.
+            flags = ["-Wl,--allow-multiple-definition", "-rdynamic"]
+            flags += ["-Wl,--whole-archive", str(archive), "-Wl,--no-whole-archive"]
             return archive, flags + shlex.split(f"{_config('LIBS')} {_config('MODLIBS')} {_config('SYSLIBS')}")
     looked = ", ".join(str(d) for d in library_dirs())
     message = f"libpython of Python {_short()} ({sys.executable}) was not found in {looked}: {_advice(shared=True)}."
@@ -119,8 +122,8 @@ def environment(found: Flags) -> dict[str, str]:
     """Return the variables of a build."""
     return {
         "CGO_ENABLED": "1",
-        "CGO_CFLAGS": " ".join(filter(None, [quote(found.cflags), os.environ.get("CGO_CFLAGS", "-O2 -g")])),
-        "CGO_LDFLAGS": " ".join(filter(None, [quote(found.ldflags), os.environ.get("CGO_LDFLAGS", "-O2 -g")])),
+        "CGO_CFLAGS": f"{quote(found.cflags)} {os.environ.get('CGO_CFLAGS') or DEFAULT}",
+        "CGO_LDFLAGS": f"{quote(found.ldflags)} {os.environ.get('CGO_LDFLAGS') or DEFAULT}",
         "PKG_CONFIG": "true",  # a command that prints nothing and succeeds
     }
 

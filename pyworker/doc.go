@@ -6,7 +6,7 @@
 //   - The goroutine of Main stays on the process's main thread, which is Python's main thread and holds the GIL. It loads the
 //     application through cpy3, serves in C (module _gounicorn), and runs the exit functions.
 //   - One goroutine reads the control socket. It never takes the GIL, so it answers when Python is stuck.
-//   - All signals are blocked in threads that Go makes; see gp_signals.c.
+//   - Signals belong to Python again once Go has started; see gp_signals.c.
 //
 // Definitions of the protocol are in prefork/wire. The package must not import server, prefork or wsgi.
 package pyworker

@@ -20,11 +20,16 @@ static const char *const cached_names[] = {
     "HTTP_X_FORWARDED_HOST",
 };
 
-/* Names that every environ has, in case that the master leaves one out. With them the prototype is large enough that a copy of it
- * takes a usual request without growing. */
+/* Names that every environ has. A thread's prototype holds a value for each, at first "", later what requests bring again and again, so
+ * that an equal value need not be set. What a packet leaves out is "". */
 static const unsigned char always[] = {
     GP_KEY_REQUEST_METHOD, GP_KEY_SCRIPT_NAME, GP_KEY_RAW_URI, GP_KEY_PATH_INFO, GP_KEY_QUERY_STRING, GP_KEY_SERVER_NAME,
     GP_KEY_SERVER_PORT, GP_KEY_SERVER_PROTOCOL, GP_KEY_WSGI_URL_SCHEME, GP_KEY_REMOTE_ADDR,
+};
+enum {
+    ALWAYS = 1 << GP_KEY_REQUEST_METHOD | 1 << GP_KEY_SCRIPT_NAME | 1 << GP_KEY_RAW_URI | 1 << GP_KEY_PATH_INFO | 1 << GP_KEY_QUERY_STRING |
+             1 << GP_KEY_SERVER_NAME | 1 << GP_KEY_SERVER_PORT | 1 << GP_KEY_SERVER_PROTOCOL | 1 << GP_KEY_WSGI_URL_SCHEME |
+             1 << GP_KEY_REMOTE_ADDR,
 };
 
 /* Interns the table of well-known names; called once, from the module's initialiser. */
@@ -64,6 +69,19 @@ static int fill(PyObject *d, PyObject *errors, PyObject *extra, PyObject *versio
     return extra != Py_None ? PyDict_Update(d, extra) : 0;
 }
 
+/* Puts a name in and takes it out again, so that a table that is just full grows: the copies inherit its size, and have room for the
+ * names of a usual request. */
+static int make_room(PyObject *d)
+{
+    PyObject *key_ref = PyUnicode_InternFromString("gounicorn.room");
+    int rc = -1;
+
+    if (key_ref != NULL && PyDict_SetItem(d, key_ref, Py_None) == 0)
+        rc = PyDict_DelItem(d, key_ref);
+    Py_XDECREF(key_ref);
+    return rc;
+}
+
 /* Makes the prototype that every thread's own is copied from. extra is a dict or None. */
 PyObject *gp_environ_prototype(PyObject *errors, PyObject *extra, const char *software, int multithread, int multiprocess)
 {
@@ -77,6 +95,8 @@ PyObject *gp_environ_prototype(PyObject *errors, PyObject *extra, const char *so
         if (PyDict_SetItem(d_ref, gp_w.key_ref[always[i]], empty_ref) < 0)
             goto exit;
     rc = fill(d_ref, errors, extra, version_ref, software_ref, multithread, multiprocess);
+    if (rc == 0)
+        rc = make_room(d_ref);
 exit:
     Py_XDECREF(empty_ref);
     Py_XDECREF(version_ref);
@@ -91,7 +111,17 @@ int gp_environ_thread(gp_thread *t)
 {
     gp_environ_clear(t);
     t->proto_ref = PyDict_Copy(gp_w.proto_ref);
-    return t->proto_ref != NULL ? 0 : -1;
+    if (t->proto_ref == NULL)
+        return -1;
+    for (size_t i = 0; i < sizeof always; i++) {
+        PyObject *value = PyDict_GetItemWithError(t->proto_ref, gp_w.key_ref[always[i]]);
+
+        if (value == NULL || !PyUnicode_Check(value) || PyUnicode_GET_LENGTH(value) != 0)
+            continue; /* the configuration set it */
+        Py_INCREF(value);
+        t->base_ref[always[i]] = value;
+    }
+    return PyErr_Occurred() ? -1 : 0;
 }
 
 /* Drops everything that the thread keeps for environs. */
@@ -101,6 +131,8 @@ void gp_environ_clear(gp_thread *t)
     Py_CLEAR(t->spare_ref);
     for (unsigned k = 0; k < GP_KEY_COUNT; k++)
         Py_CLEAR(t->cache_ref[k]);
+    for (unsigned k = 0; k < GP_BASE_KEYS; k++)
+        Py_CLEAR(t->base_ref[k]);
 }
 
 /* Copies the prototype for the next request; called when the response is on its way. Without memory the next request tries again. */
@@ -111,22 +143,47 @@ void gp_environ_spare(gp_thread *t)
         PyErr_Clear();
 }
 
-/* The value of a well-known key as a str, from the cache when it is the same as last time. */
-static PyObject *value_of(gp_thread *t, unsigned key, const char *p, size_t size)
+static bool same(PyObject *text, const char *p, size_t size)
 {
-    PyObject *last = t->cache_ref[key];
-    PyObject *value_ref;
+    return text != NULL && (size_t)PyUnicode_GET_LENGTH(text) == size && memcmp(PyUnicode_1BYTE_DATA(text), p, size) == 0;
+}
 
-    if (last != NULL && (size_t)PyUnicode_GET_LENGTH(last) == size && memcmp(PyUnicode_1BYTE_DATA(last), p, size) == 0) {
-        Py_INCREF(last);
-        return last;
-    }
-    value_ref = PyUnicode_DecodeLatin1(p, (Py_ssize_t)size, NULL);
-    if (value_ref != NULL && gp_w.cached[key] && size <= CACHED_SIZE) {
+/* Puts a value that came twice in a row into the prototype, for the requests that follow. */
+static int rebase(gp_thread *t, unsigned key, PyObject *value)
+{
+    if (PyDict_SetItem(t->proto_ref, gp_w.key_ref[key], value) < 0)
+        return -1;
+    Py_INCREF(value);
+    Py_XSETREF(t->base_ref[key], value);
+    return 0;
+}
+
+/* Sets a well-known key; its str is taken from the cache when it is the same as last time, and kept there. */
+static int put_known(gp_thread *t, PyObject *env, unsigned key, const char *p, size_t size)
+{
+    PyObject *value_ref;
+    int rc = -1;
+
+    if (key < GP_BASE_KEYS && same(t->base_ref[key], p, size))
+        return 0;
+    if (same(t->cache_ref[key], p, size)) {
+        value_ref = t->cache_ref[key];
         Py_INCREF(value_ref);
-        Py_XSETREF(t->cache_ref[key], value_ref);
+        if (key < GP_BASE_KEYS && (ALWAYS >> key & 1) != 0 && rebase(t, key, value_ref) < 0)
+            goto exit;
+    } else {
+        value_ref = PyUnicode_DecodeLatin1(p, (Py_ssize_t)size, NULL);
+        if (value_ref == NULL)
+            return -1;
+        if (gp_w.cached[key] && size <= CACHED_SIZE) {
+            Py_INCREF(value_ref);
+            Py_XSETREF(t->cache_ref[key], value_ref);
+        }
     }
-    return value_ref;
+    rc = PyDict_SetItem(env, gp_w.key_ref[key], value_ref);
+exit:
+    Py_DECREF(value_ref);
+    return rc;
 }
 
 /* Remembers what the server itself needs of a request. */
@@ -144,46 +201,55 @@ static void note(gp_thread *t, unsigned key, const char *p, size_t size)
     }
 }
 
-/* Sets one pair at *at, which it moves behind it. 1: the packet ends too early. */
-static int put_pair(gp_thread *t, PyObject *env, const char **at, const char *end)
+/* Sets a name that is spelt out. */
+static int put_literal(PyObject *env, const char *name, size_t name_size, const char *p, size_t size)
 {
-    const char *p = *at;
-    PyObject *key_ref = NULL, *value_ref = NULL;
-    size_t size;
+    PyObject *key_ref = PyUnicode_DecodeLatin1(name, (Py_ssize_t)name_size, NULL);
+    PyObject *value_ref = PyUnicode_DecodeLatin1(p, (Py_ssize_t)size, NULL);
+    int rc = key_ref != NULL && value_ref != NULL ? PyDict_SetItem(env, key_ref, value_ref) : -1;
+
+    Py_XDECREF(key_ref);
+    Py_XDECREF(value_ref);
+    return rc;
+}
+
+/* Sets one pair at *at, which it moves behind it, and marks its key as seen. 1: the packet ends too early. */
+static int put_pair(gp_thread *t, PyObject *env, const char **at, const char *end, uint64_t *seen)
+{
+    const char *p = *at, *name = NULL;
+    size_t size, name_size = 0;
     unsigned key;
-    int rc = -1;
 
     if (end - p < 1 || (key = (unsigned char)*p++) >= GP_KEY_COUNT)
         return 1;
     if (key == 0) {
-        if (end - p < 2 || (size = gp_get16(p)) == 0 || (size_t)(end - p - 2) < size)
+        if (end - p < 2 || (name_size = gp_get16(p)) == 0 || (size_t)(end - p - 2) < name_size)
             return 1;
-        key_ref = PyUnicode_DecodeLatin1(p + 2, (Py_ssize_t)size, NULL);
-        p += 2 + size;
-    } else {
-        key_ref = gp_w.key_ref[key];
-        Py_INCREF(key_ref);
+        name = p + 2;
+        p = name + name_size;
     }
-    if (key_ref == NULL)
-        goto exit;
-    if (end - p < 4 || (size_t)(end - p - 4) < (size = gp_get32(p))) {
-        rc = 1;
-        goto exit;
-    }
+    if (end - p < 4 || (size_t)(end - p - 4) < (size = gp_get32(p)))
+        return 1;
     p += 4;
-    if (key != 0) {
-        note(t, key, p, size);
-        value_ref = value_of(t, key, p, size);
-    } else {
-        value_ref = PyUnicode_DecodeLatin1(p, (Py_ssize_t)size, NULL);
-    }
-    if (value_ref != NULL)
-        rc = PyDict_SetItem(env, key_ref, value_ref);
     *at = p + size;
-exit:
-    Py_DECREF(key_ref);
-    Py_XDECREF(value_ref);
-    return rc;
+    if (key == 0)
+        return put_literal(env, name, name_size, p, size);
+    *seen |= UINT64_C(1) << (key & 63);
+    if (key <= GP_KEY_SERVER_PROTOCOL)
+        note(t, key, p, size);
+    return put_known(t, env, key, p, size);
+}
+
+/* What the packet left out must not have the value of an earlier request. */
+static int put_missing(gp_thread *t, PyObject *env, uint64_t seen)
+{
+    for (size_t i = 0; i < sizeof always; i++) {
+        unsigned key = always[i];
+
+        if ((seen >> key & 1) == 0 && t->base_ref[key] != NULL && put_known(t, env, key, "", 0) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 /* Sets wsgi.input; the prototype has the one for a request without a body. Takes over *body_fd. 1: lengths do not agree. */
@@ -213,6 +279,7 @@ PyObject *gp_environ_build(gp_thread *t, const char *payload, size_t size, unsig
 {
     const char *p = payload + 8, *end = payload + size;
     PyObject *env_ref = t->spare_ref != NULL ? t->spare_ref : PyDict_Copy(t->proto_ref);
+    uint64_t seen = 0;
     int rc;
 
     t->spare_ref = NULL;
@@ -223,7 +290,9 @@ PyObject *gp_environ_build(gp_thread *t, const char *payload, size_t size, unsig
         return NULL;
     rc = size < 8;
     while (rc == 0 && pairs-- > 0)
-        rc = put_pair(t, env_ref, &p, end);
+        rc = put_pair(t, env_ref, &p, end, &seen);
+    if (rc == 0 && (seen & ALWAYS) != ALWAYS)
+        rc = put_missing(t, env_ref, seen);
     if (rc == 0)
         rc = put_body(t, env_ref, gp_get64(payload), p, end, body_fd);
     if (rc > 0)

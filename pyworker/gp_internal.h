@@ -25,6 +25,7 @@ enum {
     GP_PIECE = GP_MAX_FRAME / 4,     /* bytes of body in one frame; between two pieces the client is looked for */
     GP_COPY = 32768,                 /* a body up to this size is copied behind its head and sent by one plain send */
     GP_MAX_HEAD = 262144,            /* bytes of an encoded response head */
+    GP_BASE_KEYS = 16,               /* the keys below this number may have a value in the prototype */
 };
 
 /* How the response of one request ended. */
@@ -90,6 +91,7 @@ struct gp_thread {
     PyObject *spare_ref; /* a copy of proto_ref made while nobody waited, or NULL */
     PyObject *input_ref; /* wsgi.input of the request that runs, or NULL */
     PyObject *cache_ref[GP_KEY_COUNT]; /* the last value of a key, for keys that seldom change */
+    PyObject *base_ref[GP_BASE_KEYS];  /* the values that proto_ref has for the keys that every request brings; NULL: none */
 };
 
 /* The one configured worker of the process: everything that is not a local variable. */

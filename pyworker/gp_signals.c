@@ -11,6 +11,9 @@ void gp_signals_save(void)
 {
     for (int number = 1; number < NSIG; number++)
         known[number] = sigaction(number, NULL, &saved[number]) == 0;
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigaction(SIGHUP, &ignore, NULL); /* Go leaves these two alone when they are ignored; its own handler would end the process */
+    sigaction(SIGINT, &ignore, NULL);
     sigset_t all;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &mask);

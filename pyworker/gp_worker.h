@@ -27,8 +27,9 @@ void gp_title_init(int argc, char **argv, char **envp);
 void gp_title_set(const char *title);
 
 /* gp_signals.c. The Go runtime takes every signal when it starts. Before that, gp_signals_save notes the dispositions that
- * Python and the application set, and blocks all signals, so that every thread Go makes inherits the mask: signals reach only
- * threads that run Python. gp_signals_restore, called on the main thread once Go runs, gives the signals back. GIL: not needed. */
+ * Python and the application set, and blocks all signals: threads that Go makes inherit the mask, save for the signals that Go
+ * lets through everywhere (crashes, and what ends a program). gp_signals_restore, called on the main thread once Go runs, gives
+ * the signals back to Python. GIL: not needed. */
 void gp_signals_save(void);
 void gp_signals_restore(void);
 

@@ -286,3 +286,45 @@ func TestFactoryGetsItsArguments(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// No other process may hold a worker's sockets: that it died must be seen at once, although a sibling was forked after it.
+func TestDeathOfAWorkerIsSeenAtOnce(t *testing.T) {
+	m := spawn(t, boot{app: "apps"})
+	w := m.start(t, 1, 1)
+	other := m.start(t, 2, 1)
+	w.signal(t, unix.SIGKILL)
+	if _, _, _, err := w.streams[0].Next(); err != io.EOF {
+		t.Errorf("the stream ended with %v, want EOF", err)
+	}
+	for range w.control.packets { // until it closes
+	}
+	if status := m.exitStatus(t, w); status.Signal() != unix.SIGKILL {
+		t.Errorf("worker ended with %#x, want SIGKILL", uint32(status))
+	}
+	m.get(t, other, "/hello")
+}
+
+func TestFailedForkIsReported(t *testing.T) {
+	dir := t.TempDir()
+	text := "import os\ndef fork(): raise BlockingIOError(11, 'no more processes')\nos.fork = fork\n"
+	if err := os.WriteFile(filepath.Join(dir, "sitecustomize.py"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m := spawn(t, boot{app: "apps", env: []string{"PYTHONPATH=" + dir}})
+	control, remote, err := wire.SocketPair(unix.SOCK_SEQPACKET, "worker control")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer control.Close()
+	fd := int(remote.Fd())
+	if err := m.control.Send(wire.Header{Kind: wire.KindFork, Aux: 1, A: 5}, []byte{0, 0, 0, 0}, fd, fd, fd, fd); err != nil {
+		t.Fatal(err)
+	}
+	remote.Close()
+	if p := m.control.next(t, wire.KindLog); p.Aux != wire.LevelError || !strings.Contains(string(p.payload), "worker 5 failed: no more processes") {
+		t.Errorf("LOG %d: %s", p.Aux, p.payload)
+	}
+	if p := m.control.next(t, wire.KindExited); p.A != 5 || p.B != 0 {
+		t.Errorf("EXITED: worker %d, pid %d; want worker 5 and no pid", p.A, p.B)
+	}
+}

@@ -16,6 +16,8 @@ import (
 	"runtime"
 	"runtime/debug"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/gounicorn/gounicorn/prefork/wire"
 )
 
@@ -36,28 +38,35 @@ const (
 const usage = `gounicorn-worker: started by gounicorn, not by hand.
 
   --build-info   print as JSON what this program was built for
+  --version      print gounicorn's version
 `
 
 // Main is the whole program: a worker when a zygote forked the process, else a small command line. It returns the exit code. It must be
 // called from the process's main thread.
-func Main(args []string, stdout, stderr io.Writer) int {
+func Main(version string, args []string, stdout, stderr io.Writer) int {
 	if bool(C.gp_is_worker()) {
 		C.gp_signals_restore()
 		runtime.GOMAXPROCS(maxProcs)
 		debug.SetGCPercent(gcPercent)
 		debug.SetMemoryLimit(softMemory)
+		_ = unix.SetNonblock(wire.FDControl, true) // so that waiting for a packet is the poller's, which no signal disturbs
 		return work(os.NewFile(wire.FDControl, "control"))
 	}
 	if len(args) == 1 && args[0] == "--build-info" {
-		return buildInfo(stdout, stderr)
+		return buildInfo(version, stdout, stderr)
+	}
+	if len(args) == 1 && args[0] == "--version" {
+		fmt.Fprintf(stdout, "gounicorn-worker (version %s)\n", version)
+		return exitOK
 	}
 	fmt.Fprint(stderr, usage)
 	return exitUsage
 }
 
-func buildInfo(stdout, stderr io.Writer) int {
+func buildInfo(version string, stdout, stderr io.Writer) int {
 	info := struct {
-		Version   string `json:"version"`          // of the headers, as "3.12.1"
+		Gounicorn string `json:"gounicorn"`
+		Version   string `json:"version"`          // of Python's headers, as "3.12.1"
 		Runtime   string `json:"runtime"`          // of the library that is loaded
 		Python    string `json:"python,omitempty"` // the interpreter whose flags were used
 		Include   string `json:"include,omitempty"`
@@ -65,6 +74,7 @@ func buildInfo(stdout, stderr io.Writer) int {
 		Wire      int    `json:"wire"`
 		Go        string `json:"go"`
 	}{
+		Gounicorn: version,
 		Version:   C.GoString(C.gp_built_version()),
 		Runtime:   C.GoString(C.Py_GetVersion()),
 		Python:    C.GoString(C.gp_built_python()),

@@ -77,8 +77,7 @@ func (h *handler) readBody(c *Call, x *http1.Exchange) bool {
 		c.BodyFile = c.body.File()
 		return true
 	case errors.As(err, &v):
-		c.refs.Store(1)
-		x.Error(v.Status, 0)
+		c.refs.Store(1) // the engine answers its verdict
 	case errors.Is(err, spool.ErrFull):
 		h.s.complain(h.s.cfg.Errorf, "request body refused: %v", err)
 		c.refs.Store(1)

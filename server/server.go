@@ -84,6 +84,7 @@ func (s *Server) Serve(ln net.Listener) error {
 		OnError: func(c *http1.Conn, v http1.Verdict) {
 			s.cfg.Metrics.BadRequest(v.Cause.String())
 			s.cfg.Debugf("Invalid request from ip=%s: %s", peerName(c), v.Error())
+			s.logRefused(c, v)
 		},
 		OnPanic: func(c *http1.Conn, value any, stack []byte) {
 			s.cfg.Errorf("panic while serving %s: %v\n%s", peerName(c), value, stack)
@@ -93,10 +94,23 @@ func (s *Server) Serve(ln net.Listener) error {
 	s.mu.Lock()
 	s.engines = append(s.engines, engine)
 	s.mu.Unlock()
-	if err := engine.Serve(ln); !errors.Is(err, http1.ErrServerClosed) {
+	if err := engine.Serve(ln); !errors.Is(err, http1.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("serve %s: %w", ln.Addr(), err)
 	}
 	return nil
+}
+
+// logRefused writes the access line of a request whose head was refused, of which nothing else is known. One whose body was refused is
+// a call, and logged as such.
+func (s *Server) logRefused(c *http1.Conn, v http1.Verdict) {
+	if call, ok := c.UserData.(*Call); s.cfg.AccessLog == nil || (ok && call.refs.Load() == 2) {
+		return
+	}
+	e := accesslog.Entry{Time: time.Now(), Status: v.Status, Pid: s.cfg.PID}
+	if a := c.RemoteAddr(); a.IsValid() {
+		e.RemoteAddr = a.Addr().AppendTo(nil)
+	}
+	s.cfg.AccessLog.Log(&e)
 }
 
 func peerName(c *http1.Conn) string {
@@ -125,7 +139,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return first
 }
 
-// Close closes everything at once.
+// Close closes every connection at once and waits until the App has ended the calls that it has.
 func (s *Server) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -400,20 +400,20 @@ func (m *master) stop(srv *server.Server, sigs <-chan os.Signal) {
 	}()
 	if err := srv.Shutdown(ctx); err != nil {
 		m.log.Warningf("Some requests did not end within %v", m.v.GracefulTimeout)
-		srv.Close()
 	}
 	m.closeListeners()
 	if m.pool.Shutdown(ctx) != nil {
 		m.log.Warningf("Some workers had to be killed")
 	}
+	srv.Close()
 	m.log.Infof("Shutting down: Master")
 }
 
 // quit ends at once.
 func (m *master) quit(srv *server.Server) {
-	srv.Close()
 	m.closeListeners()
 	m.stopPool(quickGrace)
+	srv.Close()
 	m.log.Infof("Shutting down: Master")
 }
 

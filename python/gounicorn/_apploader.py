@@ -1,8 +1,10 @@
 """Finding the WSGI application that an app spec names.
 
-    module                  the name `application` in module
-    module:name             a name, or a dotted path of attributes
-    module:factory()        what the factory returns; arguments must be literals: factory("prod", debug=False)
+A spec is one of:
+
+- `module`: the name `application` in the module;
+- `module:name`: a name, or a dotted path of attributes;
+- `module:factory()`: what the factory returns; arguments must be literals, as in `factory("prod", debug=False)`.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ def _load(spec: str) -> Callable[..., Any]:
     try:
         module = importlib.import_module(module_name)
     except ImportError:
-        if module_name.endswith(".py") and os.path.exists(module_name):  # noqa: PTH110
+        if module_name.endswith(".py") and os.path.exists(module_name):
             hint = f"{module_name.removesuffix('.py').replace('/', '.')}:{expression or 'application'}"
             message = f"Failed to find application, did you mean {hint!r}?"
             raise AppError(message) from None
@@ -138,7 +140,7 @@ def load_or_explain(spec: str) -> tuple[int, str]:
     """Load ahead of a fork; return (0, "") or what explain says."""
     try:
         load(spec)
-    except BaseException as error:  # noqa: BLE001
+    except BaseException as error:
         return explain(error)
     finally:
         sys.stdout.flush()

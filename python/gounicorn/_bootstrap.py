@@ -31,8 +31,8 @@ class EmbeddedFinder:
     def find_spec(
         self,
         name: str,
-        path: Sequence[str] | None = None,  # noqa: ARG002
-        target: types.ModuleType | None = None,  # noqa: ARG002
+        path: Sequence[str] | None = None,
+        target: types.ModuleType | None = None,
     ) -> importlib.machinery.ModuleSpec | None:
         """Find a module; part of the protocol of sys.meta_path."""
         source = self._path(name)
@@ -51,7 +51,7 @@ class EmbeddedFinder:
             message = f"{module.__name__} is not part of gounicorn"
             raise ImportError(message, name=module.__name__)
         module.__file__ = path
-        exec(compile(self._sources[path], path, "exec"), module.__dict__)  # noqa: S102
+        exec(compile(self._sources[path], path, "exec"), module.__dict__)
 
     def get_source(self, name: str) -> str | None:
         """Return a module's text; linecache asks for it, so tracebacks show our lines."""
@@ -69,7 +69,7 @@ def prepare(boot: Boot) -> None:
     if current not in sys.path:
         sys.path.insert(0, current)
     for path in boot.get("pythonpath") or []:
-        absolute = os.path.abspath(path)  # noqa: PTH100
+        absolute = os.path.abspath(path)
         if absolute not in sys.path:
             sys.path.insert(0, absolute)
     sys.argv = list(boot["argv"])
@@ -78,6 +78,6 @@ def prepare(boot: Boot) -> None:
 def start(boot: Boot) -> None:
     """Prepare the zygote and run it. Returns only in a worker."""
     sys.meta_path.insert(0, EmbeddedFinder(boot["sources"]))
-    from gounicorn import _worker, _zygote  # noqa: PLC0415
+    from gounicorn import _worker, _zygote
 
     _worker.start(boot, _zygote.run(boot, prepare))

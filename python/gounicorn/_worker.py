@@ -4,6 +4,7 @@ finish, called by Go (package pyworker)."""
 from __future__ import annotations
 
 import atexit
+import contextlib
 import faulthandler
 import gc
 import os
@@ -30,7 +31,7 @@ _stopping = False  # SIGTERM came, perhaps while the application was being impor
 
 def start(boot: dict[str, Any], job: Job) -> None:
     """Make the forked child a worker. Runs before the Go runtime: one thread, no locks."""
-    global _job  # noqa: PLW0603
+    global _job
     _boot.update(boot)
     _boot.pop("sources", None)
     _job = job
@@ -65,13 +66,13 @@ def _take_signals() -> None:
     # SIGHUP, SIGUSR1 and SIGWINCH keep the zygote's handler, which does nothing
 
 
-def _stop(number: int, frame: object) -> None:  # noqa: ARG001
-    global _stopping  # noqa: PLW0603
+def _stop(number: int, frame: object) -> None:
+    global _stopping
     _stopping = True  # no Event: a lock is not for signal handlers
     _gounicorn.stop()
 
 
-def _quit(number: int, frame: object) -> None:  # noqa: ARG001
+def _quit(number: int, frame: object) -> None:
     _flush()
     os._exit(0)
 
@@ -79,7 +80,7 @@ def _quit(number: int, frame: object) -> None:  # noqa: ARG001
 def _raise_oom_score() -> None:
     path = "/proc/self/oom_score_adj"
     try:
-        with open(path, "r+", encoding="ascii") as file:  # noqa: PTH123
+        with open(path, "r+", encoding="ascii") as file:
             score = min(1000, int(file.read()) + OOM_SCORE)
             file.seek(0)
             file.write(str(score))
@@ -159,16 +160,14 @@ def _serve_thread(index: int, stream: int, done: list[int], wake: int) -> None:
         _gounicorn.serve(index, stream)
     finally:
         done.append(index)
-        try:
+        with contextlib.suppress(BlockingIOError):  # what fills the pipe wakes the main thread as well
             os.write(wake, b"\0")
-        except BlockingIOError:
-            pass  # what fills the pipe wakes the main thread as well
 
 
 def finish() -> None:
-    """End as the interpreter would: wait for the application's threads, run its exit functions once, flush. Go bounds the time."""
-    threading._shutdown()  # noqa: SLF001
-    atexit._run_exitfuncs()  # noqa: SLF001
+    """End as the interpreter would: wait for the application's threads, run its exit functions, flush. Go bounds the time."""
+    threading._shutdown()
+    atexit._run_exitfuncs()
     _flush()
 
 

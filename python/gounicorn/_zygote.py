@@ -7,6 +7,7 @@ prefork/wire/PROTOCOL.md is the specification, whose numbers come from C (_gouni
 from __future__ import annotations
 
 import array
+import contextlib
 import gc
 import os
 import select
@@ -30,6 +31,7 @@ EXIT_CONFIG = 1
 HEADER = struct.Struct("<IBBHII")  # length, kind, flags, aux, a, b
 IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGWINCH)
 DEFAULT_GRACE = 30.0  # seconds that children get once the master has gone
+KILL_AGAIN = 1.0  # seconds between two tries
 
 
 @dataclass
@@ -64,10 +66,8 @@ class Control:
         payload = payload[: process.MAX_PACKET - process.HEADER_SIZE]
         packet = HEADER.pack(len(payload), kind, 0, aux, a, b) + payload
         rights = [] if fd is None else [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))]
-        try:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.socket.sendmsg([packet], rights, socket.MSG_NOSIGNAL)
-        except (BrokenPipeError, ConnectionResetError):
-            pass
 
     def log(self, level: int, text: str) -> None:
         """Put a line into the master's log."""
@@ -117,6 +117,7 @@ class Zygote:
                     return job
             if self._deadline is not None and time.monotonic() >= self._deadline:
                 self._kill(signal.SIGKILL)
+                self._deadline += KILL_AGAIN
         return None
 
     def _patience(self) -> float | None:

@@ -111,3 +111,6 @@ const get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 // readHead reads an answer that has no body.
 func readHead(c *client) (*httpcases.Answer, error) { return httpcases.ReadAnswer(c.br, true) }
+
+// readAnswer reads an answer, for goroutines that must not end the test.
+func readAnswer(c *client) (*httpcases.Answer, error) { return httpcases.ReadAnswer(c.br, false) }

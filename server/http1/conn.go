@@ -403,5 +403,19 @@ func (c *Conn) kill() {
 	if t, ok := c.nc.(*net.TCPConn); ok {
 		_ = t.SetLinger(0) // the connection may be gone already
 	}
-	_ = c.nc.Close()
+	c.closeNow()
+}
+
+// closeNow closes the connection without waiting. TLS may wait to send its
+// farewell, and the caller may hold the lock of the server.
+func (c *Conn) closeNow() {
+	if c.raw != nil {
+		_ = c.nc.Close() // nothing is left to be lost
+		return
+	}
+	c.srv.tasks.Add(1)
+	go func() {
+		defer c.srv.tasks.Done()
+		_ = c.nc.Close()
+	}()
 }

@@ -40,6 +40,9 @@
 //     expression and no lenient number parser sees bytes from the wire.
 //   - An idle connection holds no read buffer.
 //
+// The PROXY protocol is not spoken here: its bytes are refused as a malformed
+// request. A listener that unwraps it belongs in front of Serve (row 31).
+//
 // The package imports the standard library and golang.org/x/sys/unix only and
 // knows nothing of WSGI, processes, TLS or HTTP/2.
 package http1

@@ -61,16 +61,16 @@ const (
 // Exchange, because it may already serve the next request.
 type Exchange struct {
 	Method        []byte
-	Target        []byte  // as sent
-	Path          []byte  // percent-decoded once
-	RawQuery      []byte  // behind the "?", as sent
-	Host          []byte  // authority of the target or value of Host, nil if neither
-	Minor         int     // 1 for HTTP/1.1
-	Fields        []Field // in order, with the names as sent
-	Dropped       int     // fields dropped by rule ("_" in names, Proxy)
-	ContentLength int64   // -1 if the body is chunked, 0 if there is none
-	KeepAlive     bool    // the client wants to keep the connection
-	Received      time.Time
+	Target        []byte    // as sent
+	Path          []byte    // percent-decoded once
+	RawQuery      []byte    // behind the "?", as sent
+	Host          []byte    // authority of the target or value of Host, nil if neither
+	Minor         int       // 1 for HTTP/1.1
+	Fields        []Field   // in order, with the names as sent
+	Dropped       int       // fields dropped by rule ("_" in names, Proxy)
+	ContentLength int64     // -1 if the body is chunked, 0 if there is none
+	KeepAlive     bool      // the client wants to keep the connection
+	Received      time.Time // when the head was complete
 
 	// OnDone, if set inside ServeHTTP1, is called exactly once when the answer
 	// was handed to the kernel or failed, on the goroutine that found out. The

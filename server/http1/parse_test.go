@@ -77,6 +77,23 @@ func TestEveryCauseHasARow(t *testing.T) {
 	}
 }
 
+// Row 19: the rate counts over the whole body, and only after a while.
+func TestBodyBelowItsMinimumRateIsTooSlow(t *testing.T) {
+	s := New(Config{Timeouts: Timeouts{MinBodyRate: 100}})
+	c := &Conn{srv: s}
+	for _, row := range []struct {
+		took  time.Duration
+		bytes int64
+		want  bool
+	}{{rateGrace, 0, false}, {2 * rateGrace, 999, true}, {2 * rateGrace, 1000, false}} {
+		c.bodySince.Store(1)
+		c.bodyBytes.Store(row.bytes)
+		if got := s.tooSlow(c, 1+int64(row.took)); got != row.want {
+			t.Errorf("%d bytes in %v: got %v", row.bytes, row.took, got)
+		}
+	}
+}
+
 // FuzzHead: never a panic; the same verdict however the bytes are cut; what is
 // accepted is accepted again, and equal, when written anew from its parts.
 func FuzzHead(f *testing.F) {

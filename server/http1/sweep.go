@@ -133,7 +133,7 @@ func (c *Conn) closeIdle() bool {
 	if !c.phase.CompareAndSwap(phaseIdle, phaseClosed) {
 		return false
 	}
-	_ = c.nc.Close()
+	c.closeNow()
 	return true
 }
 

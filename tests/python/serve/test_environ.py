@@ -70,15 +70,28 @@ def test_changing_values_are_not_mixed_up(start):
         assert d["environ"]["HTTP_USER_AGENT"][1] == repr("x" * (i * 50))
 
 
-def test_names_that_the_master_leaves_out_are_empty(start):
+def test_values_that_come_again_and_again_follow_every_change(start):
     worker = start("environ_dump")
+    methods = ["GET", "GET", "GET", "POST", "GET", "POST", "POST", "POST", "", "", "", "GET"]
+    for i, method in enumerate(methods):
+        address = "10.0.0.%d" % (i // 3)
+        d = dump(worker, method=method, pairs={"REMOTE_ADDR": address, "SCRIPT_NAME": "/a" if i % 4 else ""})
+        e = {k: v[1] for k, v in d["environ"].items()}
+        assert (e["REQUEST_METHOD"], e["REMOTE_ADDR"], e["SCRIPT_NAME"]) == (repr(method), repr(address), repr("/a" if i % 4 else ""))
+
+
+def test_names_that_the_master_leaves_out_are_empty(start):
+    # row 70: not what an earlier request had
+    worker = start("environ_dump")
+    for _ in range(4):
+        assert dump(worker)["environ"]["REMOTE_ADDR"][1] == "'127.0.0.1'"
     worker.queue_slot(5, 7)
     payload = encode({"REQUEST_METHOD": "GET"}, b"", 0, inline=True)
     worker.raw(GP_header(payload, 1, 5, 7) + payload)
     r = worker.response()
     e = json.loads(r.body)["environ"]
-    assert e["PATH_INFO"] == ["str", "''"]
-    assert e["REMOTE_ADDR"] == ["str", "''"]
+    for name in ("PATH_INFO", "REMOTE_ADDR", "SERVER_NAME", "SERVER_PROTOCOL", "wsgi.url_scheme"):
+        assert e[name] == ["str", "''"]
 
 
 def GP_header(payload, pairs, slot, generation, flags=0, kind=None):

@@ -1,0 +1,244 @@
+package http1_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/gounicorn/gounicorn/server/http1"
+)
+
+// TestAnswersNeverMix lets many clients pipeline requests with nonces that are
+// answered from other goroutines, whole, as streams and as errors (row 70).
+func TestAnswersNeverMix(t *testing.T) {
+	var done atomic.Int64
+	addr, _ := start(t, handle(func(x *http1.Exchange) {
+		body, err := io.ReadAll(x)
+		if err != nil {
+			t.Error(err)
+		}
+		x.OnDone = func(_ *http1.Exchange, r http1.Result) {
+			if r.Err != nil {
+				t.Errorf("got %+v", r)
+			}
+			done.Add(1)
+		}
+		text := string(x.Path) + " " + string(x.Get("x-nonce")) + " " + string(body)
+		kind := rand.IntN(4)
+		give := func() {
+			if kind > 1 {
+				runtime.Gosched()
+			}
+			_ = x.Start(200, nil)
+			if kind == 0 {
+				_ = x.Stream(-1, &pieces{list: split(text[:1], text[1:])})
+				return
+			}
+			_ = x.Finish([]byte(text))
+		}
+		if kind == 3 {
+			give()
+		} else {
+			go give()
+		}
+	}))
+	const clients, rounds = 8, 60
+	var all sync.WaitGroup
+	var sent atomic.Int64
+	for k := range clients {
+		all.Go(func() {
+			c := dial(t, addr)
+			for round := range rounds {
+				var out strings.Builder
+				var want []string
+				for i := range 1 + rand.IntN(5) {
+					nonce, body := fmt.Sprintf("%d-%d-%d-%d", k, round, i, rand.Uint64()), strings.Repeat("b", rand.IntN(20)*rand.IntN(500))
+					fmt.Fprintf(&out, "POST /%s HTTP/1.1\r\nHost: x\r\nX-Nonce: %s\r\n", nonce, nonce)
+					if rand.IntN(2) == 0 && body != "" {
+						fmt.Fprintf(&out, "Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", len(body), body)
+					} else {
+						fmt.Fprintf(&out, "Content-Length: %d\r\n\r\n%s", len(body), body)
+					}
+					want = append(want, "/"+nonce+" "+nonce+" "+body)
+				}
+				if _, err := io.WriteString(c.nc, out.String()); err != nil {
+					t.Error(err)
+					return
+				}
+				for _, w := range want {
+					sent.Add(1)
+					if a, err := readAnswer(c); err != nil || string(a.Body) != w {
+						t.Errorf("got %v, %v, want %.80q", a, err, w)
+						return
+					}
+				}
+			}
+		})
+	}
+	all.Wait()
+	if done.Load() != sent.Load() {
+		t.Errorf("OnDone was called %d times for %d requests", done.Load(), sent.Load())
+	}
+}
+
+// starved is a listener whose first accepts fail (row 59).
+type starved struct {
+	net.Listener
+	left atomic.Int32
+}
+
+func (l *starved) Accept() (net.Conn, error) {
+	if l.left.Add(-1) >= 0 {
+		return nil, &net.OpError{Op: "accept", Err: unix.EMFILE}
+	}
+	return l.Listener.Accept()
+}
+
+func TestAcceptingRecoversFromExhaustion(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := handle(func(x *http1.Exchange) { respond(t, x, 200, "ok") })
+	var reports atomic.Int32
+	config.OnAcceptError = func(err error) {
+		if !errors.Is(err, unix.EMFILE) {
+			t.Errorf("got %v", err)
+		}
+		reports.Add(1)
+	}
+	s := http1.New(config)
+	hungry := &starved{Listener: ln}
+	hungry.left.Store(4)
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(hungry) }()
+	c := dial(t, ln.Addr().String())
+	c.send(get)
+	c.want(200, "ok")
+	if n := reports.Load(); n != 1 {
+		t.Errorf("%d reports, want one a minute", n)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := receive(t, done); !errors.Is(err, http1.ErrServerClosed) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestMaxConnectionsWaitsForRoom(t *testing.T) {
+	config := handle(func(x *http1.Exchange) { respond(t, x, 200, "ok") })
+	config.MaxConnections = 1
+	addr, s := start(t, config)
+	first := dial(t, addr)
+	first.send(get)
+	first.want(200, "ok")
+	second := dial(t, addr) // waits in the kernel
+	second.send(get)
+	if n := s.Connections(); n != 1 {
+		t.Errorf("%d connections", n)
+	}
+	_ = first.nc.Close()
+	second.want(200, "ok")
+}
+
+func TestUnixSocketsAreServed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	ln, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := http1.New(handle(func(x *http1.Exchange) {
+		if x.RemoteAddr().IsValid() {
+			t.Error("a Unix peer has no address")
+		}
+		go respond(t, x, 200, strings.Repeat("x", 1<<20))
+	}))
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ln) }()
+	nc, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	if _, err := io.WriteString(nc, get+"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := io.ReadAll(nc); err != nil || len(b) < 2<<20 {
+		t.Errorf("got %d bytes, %v", len(b), err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	receive(t, done)
+}
+
+func BenchmarkRequest(b *testing.B) {
+	body := []byte("hello")
+	name, value := []byte("Content-Type"), []byte("text/plain")
+	answer := func(x *http1.Exchange) {
+		if x.Start(200, nil) != nil || x.Field(name, value) != nil || x.Finish(body) != nil {
+			b.Error("no answer")
+		}
+	}
+	away := make(chan *http1.Exchange, 1)
+	go func() {
+		for x := range away {
+			answer(x)
+		}
+	}()
+	defer close(away)
+	for _, row := range []struct {
+		name string
+		f    func(*http1.Exchange)
+	}{{"inside the handler", answer}, {"elsewhere", func(x *http1.Exchange) { away <- x }}} {
+		b.Run(row.name, func(b *testing.B) {
+			addr, _ := start(b, http1.Config{ServerName: "gounicorn", Handler: http1.HandlerFunc(row.f)})
+			c := dial(b, addr)
+			req, buf := []byte("GET / HTTP/1.1\r\nHost: x\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n"), make([]byte, 4096)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := c.nc.Write(req); err != nil {
+					b.Fatal(err)
+				}
+				if _, err := c.nc.Read(buf); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// TestSteadyRequestsDoNotAllocate counts over client and server, both of which
+// use no memory on a connection that is kept.
+func TestSteadyRequestsDoNotAllocate(t *testing.T) {
+	body := []byte("hello")
+	addr, _ := start(t, handle(func(x *http1.Exchange) {
+		if x.Start(200, nil) != nil || x.Finish(body) != nil {
+			t.Error("no answer")
+		}
+	}))
+	c := dial(t, addr)
+	req, buf := []byte(get), make([]byte, 4096)
+	got := testing.AllocsPerRun(2000, func() {
+		if _, err := c.nc.Write(req); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.nc.Read(buf); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if got >= 1 && !raceEnabled {
+		t.Errorf("%v allocations per request", got)
+	}
+}

@@ -1,0 +1,442 @@
+package server
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gounicorn/gounicorn/server/accesslog"
+	"github.com/gounicorn/gounicorn/server/http1"
+	"github.com/gounicorn/gounicorn/server/metrics"
+	"github.com/gounicorn/gounicorn/wsgi"
+)
+
+// fakeApp plays the pool: serve ends each call.
+type fakeApp struct {
+	serve     func(c *Call)
+	withdraw  func(c *Call) bool
+	mu        sync.Mutex
+	abandoned int
+}
+
+func (a *fakeApp) Serve(c *Call) { a.serve(c) }
+func (a *fakeApp) Withdraw(c *Call) bool {
+	return a.withdraw != nil && a.withdraw(c)
+}
+
+func (a *fakeApp) Abandon(*Call) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.abandoned++
+}
+
+// head makes the payload of a HEAD frame.
+func head(reason string, fields [][2]string, body string) []byte {
+	b := binary.LittleEndian.AppendUint16(make([]byte, 4), uint16(len(reason)))
+	b = binary.LittleEndian.AppendUint16(b, uint16(len(fields)))
+	b = append(b, reason...)
+	for _, f := range fields {
+		b = binary.LittleEndian.AppendUint16(b, uint16(len(f[0])))
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(f[1])))
+		b = append(append(b, f[0]...), f[1]...)
+	}
+	binary.LittleEndian.PutUint32(b, uint32(len(b)))
+	return append(b, body...)
+}
+
+// environ decodes the pairs of a call's payload.
+func environ(c *Call) map[string]string {
+	e := map[string]string{}
+	p := c.Payload[8:]
+	for range c.Pairs {
+		name := wsgi.Key(p[0]).String()
+		literal := p[0] == 0
+		p = p[1:]
+		if literal {
+			n := binary.LittleEndian.Uint16(p)
+			name, p = string(p[2:2+n]), p[2+n:]
+		}
+		n := binary.LittleEndian.Uint32(p)
+		e[name], p = string(p[4:4+n]), p[4+n:]
+	}
+	return e
+}
+
+type log struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// start serves app on a free port and returns its address and its access log.
+func start(t *testing.T, app App, change func(*Config)) (string, *log) {
+	t.Helper()
+	access := &log{}
+	format, err := accesslog.Compile(`%(m)s %(s)s %(B)s %({x-answer}o)s %({REMOTE_ADDR}e)s %({lane}x)s`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := Config{
+		App: app, Metrics: metrics.New(metrics.Build{}), SpoolMemory: 8 << 20, SpoolDisk: 8 << 20, SpoolDir: t.TempDir(), PID: 7,
+		AccessLog: accesslog.New(format, access), ServerName: "gounicorn",
+		Debugf: t.Logf, Warnf: t.Logf, Errorf: t.Logf,
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	s := New(cfg)
+	ln, err := Listen(Address{Network: "tcp", Address: "127.0.0.1:0"}, 16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ln) }()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := s.Shutdown(ctx); err != nil {
+			t.Errorf("Shutdown: %v", err)
+			s.Close()
+		}
+		if err := <-ended; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+		if m, d := s.budget.Used(); m != 0 || d != 0 {
+			t.Errorf("%d bytes of memory and %d of disk stay spooled", m, d)
+		}
+	})
+	return ln.Addr().String(), access
+}
+
+func get(t *testing.T, url string) (*http.Response, string) {
+	t.Helper()
+	res, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res, string(body)
+}
+
+func TestCallCarriesTheRequestAndItsAnswer(t *testing.T) {
+	environs := make(chan map[string]string, 1)
+	addr, access := start(t, &fakeApp{serve: func(c *Call) {
+		environs <- environ(c)
+		c.Report = Report{PID: 99, Slow: true}
+		if err := c.Head(418, head("Short", [][2]string{{"X-Answer", "42"}}, "body"), true); err != nil {
+			t.Error(err)
+		}
+	}}, nil)
+	req, _ := http.NewRequest("POST", "http://"+addr+"/a%20b/7?q=1", strings.NewReader("payload"))
+	req.Header.Set("X-Twice", "1")
+	req.Header.Add("X-Twice", "2")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, _ := io.ReadAll(res.Body)
+	res.Body.Close()
+	if res.StatusCode != 418 || res.Status != "418 Short" || string(body) != "body" || res.Header.Get("X-Answer") != "42" {
+		t.Errorf("got %s %q %v", res.Status, body, res.Header)
+	}
+	seen := <-environs
+	_, port, _ := net.SplitHostPort(addr)
+	for name, want := range map[string]string{
+		"REQUEST_METHOD": "POST", "PATH_INFO": "/a b/7", "RAW_URI": "/a%20b/7?q=1", "QUERY_STRING": "q=1", "SERVER_NAME": "127.0.0.1",
+		"SERVER_PORT": port, "REMOTE_ADDR": "127.0.0.1", "SERVER_PROTOCOL": "HTTP/1.1", "wsgi.url_scheme": "http",
+		"CONTENT_LENGTH": "7", "HTTP_X_TWICE": "1,2", "HTTP_HOST": addr,
+	} {
+		if seen[name] != want {
+			t.Errorf("%s = %q, want %q", name, seen[name], want)
+		}
+	}
+	if want := "POST 418 4 42 127.0.0.1 slow\n"; access.String() != want {
+		t.Errorf("access log %q, want %q", access, want)
+	}
+}
+
+func TestBodiesReachTheAppWhole(t *testing.T) {
+	for _, size := range []int{0, 1, 32 << 10, 32<<10 + 1, 100 << 10, 2 << 20} {
+		for _, chunked := range []bool{false, true} {
+			want := bytes.Repeat([]byte("0123456789abcdef"), size/16+1)[:size]
+			addr, _ := start(t, &fakeApp{serve: func(c *Call) {
+				n := binary.LittleEndian.Uint64(c.Payload)
+				got := c.Payload[len(c.Payload)-int(n)*b2i(c.BodyFile == nil):]
+				if c.BodyFile != nil {
+					got, _ = io.ReadAll(io.NewSectionReader(c.BodyFile, 0, int64(n)))
+				}
+				ok := bytes.Equal(got, want) && environ(c)["CONTENT_LENGTH"] == fmt.Sprint(size)
+				_ = c.Head(200, head("", nil, fmt.Sprint(ok, " ", n)), true)
+			}}, nil)
+			var body io.Reader = bytes.NewReader(want)
+			if chunked {
+				body = io.MultiReader(body) // hides the length
+			}
+			req, _ := http.NewRequest("PUT", "http://"+addr+"/", body)
+			if size == 0 && !chunked {
+				req.Header.Set("Content-Length", "0")
+			}
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, _ := io.ReadAll(res.Body)
+			res.Body.Close()
+			if string(got) != fmt.Sprint("true ", size) {
+				t.Errorf("%d bytes, chunked %v: the app says %s", size, chunked, got)
+			}
+		}
+	}
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func TestStreamedAnswerComesPieceByPiece(t *testing.T) {
+	next := make(chan string)
+	addr, _ := start(t, &fakeApp{serve: func(c *Call) {
+		go func() {
+			if err := c.Head(200, head("OK", nil, "one "), false); err != nil {
+				t.Error(err)
+			}
+			for s := range next {
+				c.Body([]byte(s), s == "end")
+			}
+		}()
+	}}, nil)
+	res, err := http.Get("http://" + addr + "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	r := bufio.NewReader(res.Body)
+	for _, want := range []string{"one ", "two ", "three "} {
+		if want != "one " {
+			next <- want
+		}
+		if got, err := r.ReadString(' '); got != want {
+			t.Fatalf("got %q, %v before the end, want %q", got, err, want)
+		}
+	}
+	next <- "end"
+	close(next)
+	if rest, err := io.ReadAll(r); err != nil || string(rest) != "end" {
+		t.Errorf("the end is %q, %v", rest, err)
+	}
+}
+
+func TestFailedAnswerIsNeverTakenForAWholeOne(t *testing.T) {
+	for name, end := range map[string]func(*Call){
+		"abort":       func(c *Call) { c.Abort() },
+		"worker died": func(c *Call) { c.Fail(Failure{Status: 502}) },
+	} {
+		addr, _ := start(t, &fakeApp{serve: func(c *Call) {
+			go func() {
+				_ = c.Head(200, head("OK", nil, strings.Repeat("x", 1000)), false)
+				<-time.After(10 * time.Millisecond) // so that the head is on its way; the outcome does not depend on it
+				end(c)
+			}()
+		}}, nil)
+		res, err := http.Get("http://" + addr + "/")
+		if err != nil {
+			continue // reset before the head arrived: not a whole answer either
+		}
+		if res.StatusCode == 200 {
+			if _, err := io.ReadAll(res.Body); err == nil {
+				t.Errorf("%s: the client saw a complete 200", name)
+			}
+		}
+		res.Body.Close()
+	}
+}
+
+func TestFailureBeforeTheHeadIsAPage(t *testing.T) {
+	addr, _ := start(t, &fakeApp{serve: func(c *Call) { c.Fail(Failure{Status: 503, RetryAfter: 5}) }}, nil)
+	res, _ := get(t, "http://"+addr+"/")
+	if res.StatusCode != 503 || res.Header.Get("Retry-After") != "5" || res.Header.Get("Cache-Control") != "no-store" {
+		t.Errorf("got %s %v", res.Status, res.Header)
+	}
+}
+
+func TestHeadThatMayNotBeSentIsA500(t *testing.T) {
+	for name, fields := range map[string][][2]string{
+		"CRLF in a value":     {{"X", "a\r\nSet-Cookie: b"}},
+		"space in a name":     {{"X Y", "a"}},
+		"bad length":          {{"Content-Length", "+1"}},
+		"two lengths":         {{"Content-Length", "1"}, {"Content-Length", "1"}},
+		"length with a minus": {{"Content-Length", "-1"}},
+	} {
+		addr, _ := start(t, &fakeApp{serve: func(c *Call) { _ = c.Head(200, head("OK", fields, "x"), true) }}, nil)
+		res, body := get(t, "http://"+addr+"/")
+		if res.StatusCode != 500 || res.Header.Get("Set-Cookie") != "" {
+			t.Errorf("%s: %s %v %q", name, res.Status, res.Header, body)
+		}
+	}
+}
+
+func TestMalformedHeadFromAWorkerIsAnError(t *testing.T) {
+	result := make(chan error, 1)
+	addr, _ := start(t, &fakeApp{serve: func(c *Call) { result <- c.Head(200, []byte("garbage"), true) }}, nil)
+	if res, _ := get(t, "http://"+addr+"/"); res.StatusCode != 500 {
+		t.Errorf("status %d", res.StatusCode)
+	}
+	if err := <-result; !errors.Is(err, wsgi.ErrHead) {
+		t.Errorf("the app was told %v", err)
+	}
+}
+
+func TestClientThatLeftIsWithdrawn(t *testing.T) {
+	served, withdrawn := make(chan struct{}), make(chan struct{})
+	addr, access := start(t, &fakeApp{
+		serve:    func(*Call) { close(served) },
+		withdraw: func(*Call) bool { close(withdrawn); return true },
+	}, nil)
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	<-served
+	_ = c.(*net.TCPConn).SetLinger(0)
+	c.Close()
+	<-withdrawn
+	until(t, func() bool { return strings.HasPrefix(access.String(), "GET 499 ") }, func() string { return access.String() })
+}
+
+func TestHalfClosedClientGetsItsAnswer(t *testing.T) {
+	calls := make(chan *Call, 1)
+	addr, _ := start(t, &fakeApp{serve: func(c *Call) { calls <- c }}, nil)
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+	_ = c.(*net.TCPConn).CloseWrite()
+	call := <-calls
+	_ = call.Head(200, head("OK", nil, "late"), true)
+	if got, err := io.ReadAll(c); err != nil || !strings.HasSuffix(string(got), "late") {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+func until(t *testing.T, ok func() bool, state func() string) {
+	t.Helper()
+	deadline := time.Now().Add(5 * time.Second)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within 5 s; now: %s", state())
+		}
+		<-time.After(5 * time.Millisecond)
+	}
+}
+
+func TestForwardedFieldsOfStrangersAreDropped(t *testing.T) {
+	for name, want := range map[string]bool{
+		"X-Forwarded-For": true, "x-forwarded-proto": true, "Forwarded": true, "X-Real-IP": true, "X-Client-Ip": true,
+		"X-Forward": false, "Accept": false, "X-Request-Id": false, "Forwarded-For": false,
+	} {
+		if got := forwarded([]byte(name)); got != want {
+			t.Errorf("forwarded(%q) = %v", name, got)
+		}
+	}
+}
+
+func TestSchemeFollowsATrustedProxy(t *testing.T) {
+	f := func(pairs ...string) (fields []http1.Field) {
+		for i := 0; i < len(pairs); i += 2 {
+			fields = append(fields, http1.Field{Name: []byte(pairs[i]), Value: []byte(pairs[i+1])})
+		}
+		return fields
+	}
+	for _, c := range []struct {
+		fields []http1.Field
+		want   string
+		ok     bool
+	}{
+		{f(), "http", true},
+		{f("X-Forwarded-Proto", "https"), "https", true},
+		{f("X-Forwarded-Ssl", "on"), "https", true},
+		{f("X-Forwarded-Proto", "HTTPS"), "http", true},
+		{f("X-Forwarded-Proto", "https", "X-Forwarded-Ssl", "off"), "", false},
+	} {
+		if got, ok := schemeOf(c.fields); got != c.want || ok != c.ok {
+			t.Errorf("%q: %q, %v; want %q, %v", c.fields, got, ok, c.want, c.ok)
+		}
+	}
+}
+
+func TestRouteKeyFoldsIdentifiers(t *testing.T) {
+	for path, want := range map[string]string{
+		"/":                                "GET /",
+		"/contract/7/download":             "GET /contract/:n/download",
+		"/contract/1234567890123/download": "GET /contract/:n/download",
+		"/u/3f2504e0-4f89-11d3-9a0c-0305e82c3301/": "GET /u/:id/",
+		"/v2/users": "GET /v2/users",
+		"":          "GET ",
+	} {
+		if got := string(appendRouteKey(nil, []byte("GET"), []byte(path))); got != want {
+			t.Errorf("%q: %q, want %q", path, got, want)
+		}
+	}
+	long := appendRouteKey(nil, []byte("GET"), bytes.Repeat([]byte("/abc"), 1000))
+	if len(long) > longestKey+8 {
+		t.Errorf("key of %d bytes", len(long))
+	}
+}
+
+func TestUnixSocketsAreReplacedOnlyWhenStale(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	a := Address{Network: "unix", Address: path}
+	ln, err := Listen(a, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Listen(a, 0); !errors.Is(err, ErrInUse) {
+		t.Errorf("while somebody listens: %v, want ErrInUse", err)
+	}
+	ln.(*net.UnixListener).SetUnlinkOnClose(false)
+	ln.Close()
+	again, err := Listen(a, 0)
+	if err != nil {
+		t.Fatalf("a stale socket was not replaced: %v", err)
+	}
+	again.Close()
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Listen(a, 0); err == nil {
+		t.Error("an ordinary file was replaced by a socket")
+	}
+}

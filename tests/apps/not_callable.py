@@ -1,0 +1,3 @@
+"""A module whose `app` is not an application."""
+
+app = "a string"
