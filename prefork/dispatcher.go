@@ -1,6 +1,7 @@
 package prefork
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,6 +15,12 @@ const (
 	// window is how many fast requests, for each serving thread, may lie on the workers' queue beyond those that run: enough that a
 	// worker which finishes finds its next request there and nobody waits for the master to wake up.
 	window = 8
+	// packMost is how many requests may share a packet, and packBelow how little time each must be known to take: so short that waiting
+	// for the others in the packet costs less than waking a worker for each. See pack.
+	packMost  = 8
+	packBelow = 500 * time.Microsecond
+	// stuckAfter is when a request that shares a packet is taken back from a worker that does not get to it.
+	stuckAfter = 50 * time.Millisecond
 	// sendBuffer is asked for the workers' queue, in bytes; the kernel may give less.
 	sendBuffer = 4 << 20
 )
@@ -39,7 +46,11 @@ type dispatcher struct {
 	numbers  [scoreboardSlots]uint32 // generation of each slot
 	closed   bool
 	packet   []byte // scratch
+	packed   []*Job // scratch
 	blocked  bool   // the queue's buffer was full; try again when a job ends
+	lazy     bool   // the flusher was told to pump
+
+	flush chan struct{} // tells the flusher; capacity 1
 }
 
 // fifo is a queue of jobs linked through themselves.
@@ -104,7 +115,9 @@ func newDispatcher(cfg *Config) (*dispatcher, error) {
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
 		return nil, err
 	}
-	d := &dispatcher{cfg: cfg, board: board, epoch: time.Now(), mono: uint64(ts.Nano()), routes: newRoutes(cfg.SlowAfter)}
+	d := &dispatcher{
+		cfg: cfg, board: board, epoch: time.Now(), mono: uint64(ts.Nano()), routes: newRoutes(cfg.SlowAfter), flush: make(chan struct{}, 1),
+	}
 	for slot := scoreboardSlots - 1; slot >= 0; slot-- {
 		d.free = append(d.free, uint32(slot))
 	}
@@ -125,7 +138,7 @@ func (d *dispatcher) submit(j *Job) {
 	}
 	j.route = d.routes.find(j.Key)
 	j.class = d.routes.classOf(j.route)
-	if d.waits[j.class].n == 0 && d.admits(j.class) && d.send(j) {
+	if d.waits[j.class].n == 0 && !d.worthWaiting(j) && d.admits(j.class) && d.send(j) {
 		d.mu.Unlock()
 		return
 	}
@@ -135,7 +148,38 @@ func (d *dispatcher) submit(j *Job) {
 		return
 	}
 	d.wait(j)
+	tell := j.class == fast && !d.lazy && d.admits(fast)
+	d.lazy = d.lazy || tell
 	d.mu.Unlock()
+	if tell {
+		d.flush <- struct{}{}
+	}
+}
+
+// worthWaiting reports whether a job had better wait for company: no thread is free for it, and it may share a packet.
+func (d *dispatcher) worthWaiting(j *Job) bool {
+	return j.packable() && d.busy[fast]+d.busy[slow]+d.busy[unknown] >= d.capacity
+}
+
+// packable reports whether a job may share a packet: it is short, small, harmless to run again, and was not near a dead worker.
+func (j *Job) packable() bool {
+	return j.class == fast && j.route.estimate < packBelow && j.Idempotent && !j.Retried && j.Body == nil && len(j.Payload) < wire.MaxPacket/packMost
+}
+
+// flusher sends what waited for company, once the requests that arrived together have all been submitted.
+func (d *dispatcher) flusher(stop <-chan struct{}) {
+	for {
+		select {
+		case <-d.flush:
+		case <-stop:
+			return
+		}
+		runtime.Gosched() // whoever has a request in hand goes first
+		d.mu.Lock()
+		d.lazy = false
+		d.pump()
+		d.mu.Unlock()
+	}
 }
 
 // waiting is the number of jobs that wait.
@@ -167,6 +211,9 @@ func (d *dispatcher) admits(c class) bool {
 func (d *dispatcher) pump() {
 	for _, c := range [...]class{fast, unknown, slow} {
 		for q := &d.waits[c]; q.n > 0 && d.admits(c); {
+			if c == fast && d.pack() {
+				continue
+			}
 			if j := q.pop(); !d.send(j) {
 				q.pushFront(j)
 				return
@@ -175,25 +222,65 @@ func (d *dispatcher) pump() {
 	}
 }
 
-// send puts a job's packet on the workers' queue and reports whether there was room.
-func (d *dispatcher) send(j *Job) bool {
-	slot := d.free[len(d.free)-1]
-	d.numbers[slot]++
-	j.slot, j.generation, j.owner = slot, d.numbers[slot], d.target
-	d.board.Queue(slot, j.generation)
-	j.activity.Store(0)
-	d.jobs[slot].Store(j) // before the packet is there: the answer may be quicker than we are
-	if err := d.write(j); err != nil {
-		d.jobs[slot].Store(nil)
-		d.board.Free(slot, j.generation)
-		j.owner = nil
-		d.blocked = true
+// pack sends several short requests in one packet when more of them wait than threads are free: one system call and at most one
+// wake-up for all. It reports whether it sent any.
+func (d *dispatcher) pack() bool {
+	q := &d.waits[fast]
+	share := (q.n + d.capacity - 1) / d.capacity
+	if share < 2 || d.busy[fast]+d.busy[slow]+d.busy[unknown] < d.capacity {
 		return false
 	}
+	d.packet = d.packet[:0]
+	d.packed = d.packed[:0]
+	for len(d.packed) < min(share, packMost) && q.n > 0 && q.head.packable() && d.admits(fast) {
+		j := q.pop()
+		d.book(j)
+		h := wire.Header{Kind: wire.KindRequest, Aux: uint16(j.Pairs), A: j.slot, B: j.generation, Length: uint32(len(j.Payload))}
+		d.packet = append(wire.AppendHeader(d.packet, h), j.Payload...)
+		d.packed = append(d.packed, j)
+	}
+	if len(d.packed) == 0 {
+		return false
+	}
+	now := time.Now()
+	for _, j := range d.packed {
+		j.packed = now
+	}
+	if d.target.queue.send(d.packet) == nil {
+		return true
+	}
+	d.blocked = true
+	for i := len(d.packed) - 1; i >= 0; i-- {
+		j := d.packed[i]
+		d.release(j)
+		j.where = waiting
+		q.pushFront(j)
+	}
+	return false
+}
+
+// book gives a job its slot and counts it as sent.
+func (d *dispatcher) book(j *Job) {
+	slot := d.free[len(d.free)-1]
 	d.free = d.free[:len(d.free)-1]
+	d.numbers[slot]++
+	j.slot, j.generation, j.owner, j.packed = slot, d.numbers[slot], d.target, time.Time{}
+	d.board.Queue(slot, j.generation)
+	j.activity.Store(0)
 	j.where = sent
 	d.busy[j.class]++
-	return true
+	d.jobs[slot].Store(j) // before the packet is there: the answer may be quicker than we are
+}
+
+// send puts a job's packet on the workers' queue and reports whether there was room.
+func (d *dispatcher) send(j *Job) bool {
+	d.book(j)
+	if d.write(j) == nil {
+		return true
+	}
+	d.release(j)
+	d.blocked = true
+	return false
 }
 
 // write sends the packet of a job that has its slot.
@@ -235,8 +322,16 @@ func (d *dispatcher) job(slot, generation uint32) *Job {
 	return j
 }
 
-// over takes a job off the books, learns from it when it ran to its end, and sends the next one. After it the job is its caller's.
-func (d *dispatcher) over(j *Job, learn bool) {
+// next sends what may be sent.
+func (d *dispatcher) next() {
+	d.mu.Lock()
+	d.pump()
+	d.mu.Unlock()
+}
+
+// over takes a job off the books, learns from it when it ran to its end, and sends the next one, unless more has come from the
+// same worker, after which the caller calls next. After it the job is its caller's.
+func (d *dispatcher) over(j *Job, learn, more bool) {
 	times := d.board.Times(j.slot)
 	d.mu.Lock()
 	d.release(j)
@@ -244,7 +339,7 @@ func (d *dispatcher) over(j *Job, learn bool) {
 	if learn && j.PID != 0 && d.routes.learn(j.route, j.Key, j.Run) {
 		d.reclassify()
 	}
-	if d.waiting() > 0 {
+	if !more && d.waiting() > 0 {
 		d.pump()
 	}
 	d.mu.Unlock()

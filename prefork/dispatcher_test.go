@@ -153,7 +153,7 @@ func TestFastRequestsWaitOnTheWorkersQueueUpToTheWindow(t *testing.T) {
 		t.Errorf("%d sent to 2 threads, want %d", n, 2+2*window)
 	}
 	j, _ := b.start(1)
-	b.d.over(j, true)
+	b.d.over(j, true, false)
 	if n := b.queued(); n != 2+2*window {
 		t.Errorf("%d sent after one ended, want %d again", n, 2+2*window)
 	}
@@ -363,5 +363,91 @@ func TestBackoffGrowsAndIsBounded(t *testing.T) {
 	}
 	if backoff(1) != 0 || last < 5*time.Second {
 		t.Errorf("first pause %v, last %v", backoff(1), last)
+	}
+}
+
+// frames splits a packet of the queue into the slots and generations of its requests.
+func (b *bench) frames() (words [][2]uint32) {
+	b.t.Helper()
+	buf := make([]byte, wire.MaxPacket)
+	n, err := b.g.queue.remote.Read(buf)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for p := buf[:n]; len(p) > 0; {
+		h, ok := wire.ParseHeader(p)
+		if !ok || wire.HeaderSize+int(h.Length) > len(p) {
+			b.t.Fatalf("%d bytes are no frame", len(p))
+		}
+		words = append(words, [2]uint32{h.A, h.B})
+		p = p[wire.HeaderSize+int(h.Length):]
+	}
+	return words
+}
+
+func (b *bench) short(n int) (jobs []*Job) {
+	for range n {
+		j := &Job{Payload: make([]byte, 8), Key: []byte("short"), Sink: &sink{}, Idempotent: true}
+		b.d.submit(j)
+		jobs = append(jobs, j)
+	}
+	return jobs
+}
+
+func TestShortRequestsShareAPacketWhenNoThreadIsFree(t *testing.T) {
+	b := newBench(t, 1, nil)
+	b.teach("short", 10*time.Microsecond)
+	b.short(1 + 2*packMost)
+	b.d.next()
+	if n := len(b.frames()); n != 1 {
+		t.Errorf("the first packet has %d requests although a thread was free", n)
+	}
+	if n := len(b.frames()); n != packMost {
+		t.Errorf("the second packet has %d requests, want %d", n, packMost)
+	}
+}
+
+func TestWhatMayNotShareAPacketDoesNot(t *testing.T) {
+	for name, change := range map[string]func(*Job){
+		"not idempotent":         func(j *Job) { j.Idempotent = false },
+		"tried before":           func(j *Job) { j.Retried = true },
+		"body in a file":         func(j *Job) { j.Body = os.Stdin },
+		"large":                  func(j *Job) { j.Payload = make([]byte, wire.MaxPacket) },
+		"takes longer than that": func(j *Job) { j.route = &route{estimate: packBelow} },
+	} {
+		j := &Job{Payload: make([]byte, 8), Idempotent: true, class: fast, route: &route{estimate: time.Microsecond}}
+		if !j.packable() {
+			t.Fatal("an ordinary short request may share a packet")
+		}
+		if change(j); j.packable() {
+			t.Errorf("%s: may share a packet", name)
+		}
+	}
+}
+
+func TestRequestStuckBehindAnotherInItsPacketIsTakenBack(t *testing.T) {
+	b := newBench(t, 1, nil)
+	b.teach("short", 10*time.Microsecond)
+	jobs := b.short(4)
+	b.d.next()
+	b.frames()
+	words := b.frames()
+	if len(words) != 3 {
+		t.Fatalf("packet of %d", len(words))
+	}
+	start := func(w [2]uint32) bool {
+		return b.d.board.CompareAndSwap(w[0], wire.MakeWord(w[1], wire.SlotQueued, 0), wire.MakeWord(w[1], wire.SlotRunning, 1))
+	}
+	if !start(words[0]) {
+		t.Fatal("did not start")
+	}
+	b.d.sweep(time.Now().Add(2 * stuckAfter))
+	for _, w := range words[1:] {
+		if start(w) {
+			t.Error("a request that was taken back started in its old packet")
+		}
+	}
+	if jobs[2].where == nowhere || jobs[3].where == nowhere {
+		t.Error("a request that was taken back is lost")
 	}
 }

@@ -29,7 +29,8 @@ type Job struct {
 	submitted  time.Time
 	next       *Job // in a queue
 	slot       uint32
-	generation uint32 // of the slot
+	generation uint32    // of the slot
+	packed     time.Time // when it was sent in a packet with others; zero: alone
 	owner      *generation
 	where      place
 	class      class

@@ -82,6 +82,7 @@ func (p *Pool) Start(ctx context.Context) error {
 		p.cfg.warning(0, fmt.Sprintf("cannot become child subreaper: %v", err))
 	}
 	go p.supervise()
+	go p.d.flusher(p.ended)
 	p.do(p.begin)
 	select {
 	case err := <-p.started:

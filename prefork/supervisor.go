@@ -331,7 +331,7 @@ func (p *Pool) fail(w *worker, j *Job) {
 	}
 	sink, text := j.Sink, j.Sink.String()
 	p.cfg.error(w.pid, fmt.Sprintf("request failed, %v: %s", failure, text))
-	p.d.over(j, false)
+	p.d.over(j, false, false)
 	sink.Failed(failure)
 }
 

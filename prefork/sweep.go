@@ -108,6 +108,13 @@ func (d *dispatcher) sweep(now time.Time) (expired []*Job, overdue []overdueJob)
 		word := d.board.Load(j.slot)
 		switch word.State() {
 		case wire.SlotQueued:
+			if !j.packed.IsZero() && now.Sub(j.packed) > stuckAfter && d.withdraw(j) {
+				d.release(j)
+				j.where = waiting
+				d.waits[j.class].pushFront(j)
+				changed = true
+				continue
+			}
 			if d.cfg.QueueTimeout > 0 && now.Sub(j.submitted) > d.cfg.QueueTimeout && d.withdraw(j) {
 				d.release(j)
 				j.Queued = now.Sub(j.submitted)

@@ -95,7 +95,12 @@ func awaitExit(pidfd *os.File) error {
 func (w *worker) readStream(d *dispatcher, s *wire.Stream) {
 	defer w.readers.Done()
 	defer s.Close()
+	owed := false // a job ended and nothing was sent in its place yet
 	for {
+		if owed && !s.Buffered() {
+			d.next()
+			owed = false
+		}
 		h, payload, file, err := s.Next()
 		if err != nil {
 			if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
@@ -118,10 +123,12 @@ func (w *worker) readStream(d *dispatcher, s *wire.Stream) {
 			w.breakOff(d, fmt.Errorf("%w: %v for slot %d, generation %d, which this worker does not run", wire.ErrProtocol, h.Kind, h.A, h.B))
 			return
 		}
-		if err := w.deliver(d, j, h, payload, file); err != nil {
+		more := s.Buffered()
+		if err := w.deliver(d, j, h, payload, file, more); err != nil {
 			w.breakOff(d, err)
 			return
 		}
+		owed = owed || more
 	}
 }
 
@@ -131,10 +138,10 @@ func (w *worker) runs(d *dispatcher, j *Job) bool {
 	return word.Worker() == w.id && word.Generation() == j.generation
 }
 
-func (w *worker) deliver(d *dispatcher, j *Job, h wire.Header, payload []byte, file *os.File) error {
+func (w *worker) deliver(d *dispatcher, j *Job, h wire.Header, payload []byte, file *os.File, more bool) error {
 	sink := j.Sink
 	if last := h.End() || h.Kind == wire.KindAbort; last {
-		d.over(j, h.Kind != wire.KindAbort) // first, so that the next request starts while this response is written
+		d.over(j, h.Kind != wire.KindAbort, more) // first, so that the next request starts while this response is written
 		return sink.Frame(h, payload, file)
 	}
 	j.answered.Store(true)

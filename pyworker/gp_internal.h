@@ -62,6 +62,8 @@ struct gp_thread {
     bool eager;   /* the last request was waiting already: try to receive without giving up the GIL */
 
     char *packet;        /* GP_MAX_PACKET bytes, reused */
+    const char *frame;     /* the frame of the packet that is served */
+    const char *frame_end; /* where the next one begins */
     char *large_payload; /* of a request that came by descriptor, until it ends */
     char *head;          /* frame header and response head, then perhaps body */
     size_t head_len, head_cap;

@@ -331,26 +331,35 @@ static void reset_response(gp_thread *t)
     t->status = 0;
 }
 
-/* Checks the frame of a packet. The payload, or NULL when it is malformed (exception perhaps set). */
-static const char *open_packet(gp_thread *t, const packet *pk, size_t *size)
+/* Checks the frame at t->frame and moves t->frame_end behind it. The payload, or NULL when it is malformed (exception perhaps set). A
+ * frame that comes with descriptors is alone in its packet. */
+static const char *open_frame(gp_thread *t, const packet *pk, size_t *size)
 {
-    const char *p = t->packet;
-    unsigned flags = (unsigned char)p[5];
-    bool by_fd = (flags & GP_FLAG_PAYLOAD_FD) != 0;
-    int fds = (by_fd ? 1 : 0) + ((flags & GP_FLAG_BODY_FD) != 0 ? 1 : 0);
+    const char *p = t->frame;
+    size_t left = (size_t)(t->packet + pk->size - p);
+    unsigned flags;
+    bool by_fd;
+    int fds;
 
-    if (pk->truncated || pk->size < GP_WIRE_HEADER_SIZE || p[4] != GP_KIND_REQUEST || pk->fd_count != fds)
+    if (pk->truncated || left < GP_WIRE_HEADER_SIZE || p[4] != GP_KIND_REQUEST)
         return NULL;
+    flags = (unsigned char)p[5];
+    by_fd = (flags & GP_FLAG_PAYLOAD_FD) != 0;
+    fds = (by_fd ? 1 : 0) + ((flags & GP_FLAG_BODY_FD) != 0 ? 1 : 0);
+    left -= GP_WIRE_HEADER_SIZE;
     *size = gp_get32(p);
+    if (pk->fd_count != fds || (!by_fd && *size > left) || (fds > 0 && left != (by_fd ? 0 : *size)))
+        return NULL;
+    t->frame_end = p + GP_WIRE_HEADER_SIZE + (by_fd ? 0 : *size);
     if (!by_fd)
-        return *size == pk->size - GP_WIRE_HEADER_SIZE ? p + GP_WIRE_HEADER_SIZE : NULL;
-    if (pk->size != GP_WIRE_HEADER_SIZE || *size < 8 || *size > GP_MAX_PAYLOAD_FD)
+        return p + GP_WIRE_HEADER_SIZE;
+    if (*size < 8 || *size > GP_MAX_PAYLOAD_FD)
         return NULL;
     t->large_payload = read_payload(pk->fds[0], *size);
     return t->large_payload;
 }
 
-/* Serves one packet. -1: it is malformed, or there is no memory even for the environ. */
+/* Serves the frame at t->frame. -1: it is malformed, or there is no memory even for the environ. */
 static int handle(gp_thread *t, packet *pk)
 {
     const char *payload;
@@ -358,17 +367,17 @@ static int handle(gp_thread *t, packet *pk)
     PyObject *env_ref = NULL;
     int body_fd = -1, rc = -1;
 
-    payload = open_packet(t, pk, &size);
+    payload = open_frame(t, pk, &size);
     if (payload == NULL)
         goto exit;
     rc = 0;
-    if (gp_slot_start(t, gp_get32(t->packet + 8), gp_get32(t->packet + 12)) < 0)
+    if (gp_slot_start(t, gp_get32(t->frame + 8), gp_get32(t->frame + 12)) < 0)
         goto exit;
     rc = -1;
-    if (((unsigned char)t->packet[5] & GP_FLAG_BODY_FD) != 0)
+    if (((unsigned char)t->frame[5] & GP_FLAG_BODY_FD) != 0)
         body_fd = pk->fds[--pk->fd_count];
     reset_response(t);
-    env_ref = gp_environ_build(t, payload, size, gp_get16(t->packet + 6), &body_fd);
+    env_ref = gp_environ_build(t, payload, size, gp_get16(t->frame + 6), &body_fd);
     if (env_ref == NULL)
         goto exit;
     count_request();
@@ -395,10 +404,14 @@ static int loop(gp_thread *t)
     int rc;
 
     while ((rc = receive(t, &pk)) > 0) {
-        if (handle(t, &pk) < 0)
-            return -1;
-        if (t->broken)
-            break;
+        t->frame = t->packet;
+        do {
+            if (handle(t, &pk) < 0)
+                return -1;
+            if (t->broken)
+                return rc;
+            t->frame = t->frame_end;
+        } while (t->frame < t->packet + pk.size);
     }
     return rc;
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -180,6 +181,10 @@ func (m *master) check() int {
 // serve runs until a signal ends it and returns the exit code.
 func (m *master) serve() int {
 	debug.SetGCPercent(gcPercent)
+	if procs, set := m.env("GOMAXPROCS"); !set || procs == "" {
+		// The workers need the processors more than we do, and fewer threads of ours find more requests each time they wake.
+		runtime.GOMAXPROCS(max(1, processors()/2))
+	}
 	sigs := received()
 	m.log.Infof("Starting gounicorn %s", version)
 	for _, w := range m.v.Warnings {
