@@ -64,6 +64,14 @@ def _take_signals() -> None:
     signal.signal(signal.SIGINT, _quit)
     signal.signal(signal.SIGQUIT, _quit)
     # SIGHUP, SIGUSR1 and SIGWINCH keep the zygote's handler, which does nothing
+    os.register_at_fork(after_in_child=_leave_signals)
+
+
+def _leave_signals() -> None:
+    """A process that the application forks, as multiprocessing does, dies of the signals that ask a worker to finish."""
+    for number, ours in ((signal.SIGTERM, _stop), (signal.SIGINT, _quit), (signal.SIGQUIT, _quit)):
+        if signal.getsignal(number) is ours:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _stop(number: int, frame: object) -> None:
