@@ -73,6 +73,9 @@ func runMixed(ctx context.Context, args []string, stderr io.Writer) (any, error)
 	return mixed(ctx, c)
 }
 
+// afterEnd is how long the slow visitors go on behind the measured time, so that what they have open is seen to be open.
+const afterEnd = 50 * time.Millisecond
+
 // mixed keeps the slow visitors going until the last question of the measured time is answered or given up, so that no
 // question is helped by the end of the load.
 func mixed(ctx context.Context, c mixedConfig) (mixedResult, error) {
@@ -88,6 +91,10 @@ func mixed(ctx context.Context, c mixedConfig) (mixedResult, error) {
 	}
 
 	home := askAtRate(ctx, c, begin, end)
+	select { // a fast server has answered the last question before the measured time is over
+	case <-time.After(time.Until(end.Add(afterEnd))):
+	case <-ctx.Done():
+	}
 	stopSlow()
 	visiting.Wait()
 	if err := ctx.Err(); err != nil {
