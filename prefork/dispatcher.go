@@ -1,7 +1,6 @@
 package prefork
 
 import (
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,12 +14,6 @@ const (
 	// window is how many fast requests, for each serving thread, may lie on the workers' queue beyond those that run: enough that a
 	// worker which finishes finds its next request there and nobody waits for the master to wake up.
 	window = 8
-	// packMost is how many requests may share a packet, and packBelow how little time each must be known to take: so short that waiting
-	// for the others in the packet costs less than waking a worker for each. See pack.
-	packMost  = 8
-	packBelow = 500 * time.Microsecond
-	// stuckAfter is when a request that shares a packet is taken back from a worker that does not get to it.
-	stuckAfter = 50 * time.Millisecond
 	// sendBuffer is asked for the workers' queue, in bytes; the kernel may give less.
 	sendBuffer = 4 << 20
 )
@@ -51,59 +44,6 @@ type dispatcher struct {
 	lazy     bool   // the flusher was told to pump
 
 	flush chan struct{} // tells the flusher; capacity 1
-}
-
-// fifo is a queue of jobs linked through themselves.
-type fifo struct {
-	head, tail *Job
-	n          int
-}
-
-func (q *fifo) push(j *Job) {
-	j.next = nil
-	if q.tail == nil {
-		q.head = j
-	} else {
-		q.tail.next = j
-	}
-	q.tail = j
-	q.n++
-}
-
-func (q *fifo) pushFront(j *Job) {
-	j.next = q.head
-	q.head = j
-	if q.tail == nil {
-		q.tail = j
-	}
-	q.n++
-}
-
-func (q *fifo) pop() *Job {
-	j := q.head
-	if j != nil {
-		q.head = j.next
-		if q.head == nil {
-			q.tail = nil
-		}
-		j.next = nil
-		q.n--
-	}
-	return j
-}
-
-// take removes the jobs that match and returns them as a list.
-func (q *fifo) take(match func(*Job) bool) (taken []*Job) {
-	keep := fifo{}
-	for j := q.pop(); j != nil; j = q.pop() {
-		if match(j) {
-			taken = append(taken, j)
-		} else {
-			keep.push(j)
-		}
-	}
-	*q = keep
-	return taken
 }
 
 func newDispatcher(cfg *Config) (*dispatcher, error) {
@@ -156,32 +96,6 @@ func (d *dispatcher) submit(j *Job) {
 	}
 }
 
-// worthWaiting reports whether a job had better wait for company: no thread is free for it, and it may share a packet.
-func (d *dispatcher) worthWaiting(j *Job) bool {
-	return j.packable() && d.busy[fast]+d.busy[slow]+d.busy[unknown] >= d.capacity
-}
-
-// packable reports whether a job may share a packet: it is short, small, harmless to run again, and was not near a dead worker.
-func (j *Job) packable() bool {
-	return j.class == fast && j.route.estimate < packBelow && j.Idempotent && !j.Retried && j.Body == nil && len(j.Payload) < wire.MaxPacket/packMost
-}
-
-// flusher sends what waited for company, once the requests that arrived together have all been submitted.
-func (d *dispatcher) flusher(stop <-chan struct{}) {
-	for {
-		select {
-		case <-d.flush:
-		case <-stop:
-			return
-		}
-		runtime.Gosched() // whoever has a request in hand goes first
-		d.mu.Lock()
-		d.lazy = false
-		d.pump()
-		d.mu.Unlock()
-	}
-}
-
 // waiting is the number of jobs that wait.
 func (d *dispatcher) waiting() (n int) {
 	for c := range d.waits {
@@ -220,43 +134,6 @@ func (d *dispatcher) pump() {
 			}
 		}
 	}
-}
-
-// pack sends several short requests in one packet when more of them wait than threads are free: one system call and at most one
-// wake-up for all. It reports whether it sent any.
-func (d *dispatcher) pack() bool {
-	q := &d.waits[fast]
-	share := (q.n + d.capacity - 1) / d.capacity
-	if share < 2 || d.busy[fast]+d.busy[slow]+d.busy[unknown] < d.capacity {
-		return false
-	}
-	d.packet = d.packet[:0]
-	d.packed = d.packed[:0]
-	for len(d.packed) < min(share, packMost) && q.n > 0 && q.head.packable() && d.admits(fast) {
-		j := q.pop()
-		d.book(j)
-		h := wire.Header{Kind: wire.KindRequest, Aux: uint16(j.Pairs), A: j.slot, B: j.generation, Length: uint32(len(j.Payload))}
-		d.packet = append(wire.AppendHeader(d.packet, h), j.Payload...)
-		d.packed = append(d.packed, j)
-	}
-	if len(d.packed) == 0 {
-		return false
-	}
-	now := time.Now()
-	for _, j := range d.packed {
-		j.packed = now
-	}
-	if d.target.queue.send(d.packet) == nil {
-		return true
-	}
-	d.blocked = true
-	for i := len(d.packed) - 1; i >= 0; i-- {
-		j := d.packed[i]
-		d.release(j)
-		j.where = waiting
-		q.pushFront(j)
-	}
-	return false
 }
 
 // book gives a job its slot and counts it as sent.
