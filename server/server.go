@@ -21,8 +21,9 @@ type Config struct {
 	Limits   http1.Limits
 	Timeouts http1.Timeouts
 
-	MaxConnections int
-	ServerName     string // value of the Server field
+	MaxConnections       int
+	MaxKeepAliveRequests int    // requests after which a connection is closed; 0: no limit, 1: no keep-alive
+	ServerName           string // value of the Server field
 
 	SpoolMemory, SpoolDisk int64  // bytes that all bodies together may hold
 	SpoolDir               string // for the files; empty: the system's
@@ -81,6 +82,7 @@ func (s *Server) Serve(ln net.Listener) error {
 	}
 	engine := http1.New(http1.Config{
 		Limits: s.cfg.Limits, Timeouts: s.cfg.Timeouts, Handler: h, ServerName: s.cfg.ServerName, MaxConnections: s.cfg.MaxConnections,
+		MaxKeepAliveRequests: s.cfg.MaxKeepAliveRequests,
 		OnError: func(c *http1.Conn, v http1.Verdict) {
 			s.cfg.Metrics.BadRequest(v.Cause.String())
 			s.cfg.Debugf("Invalid request from ip=%s: %s", peerName(c), v.Error())
