@@ -25,7 +25,7 @@ type Config struct {
 	MaxKeepAliveRequests int    // requests after which a connection is closed; 0: no limit, 1: no keep-alive
 	ServerName           string // value of the Server field
 
-	SpoolMemory, SpoolDisk int64  // bytes that all bodies together may hold
+	SpoolMemory, SpoolDisk int64  // bytes that all bodies together may hold; 0: no limit
 	SpoolDir               string // for the files; empty: the system's
 
 	PID       int // of the master, for the access log of requests no worker saw
