@@ -362,8 +362,10 @@ func (p *Pool) obituary(w *worker) {
 	switch st := w.status; {
 	case w.bootError != nil:
 		p.bootFailed(w.g, w.bootError)
-	case st == nil || w.pid == 0:
+	case w.pid == 0:
 		p.cfg.error(0, "a worker could not be forked")
+	case st == nil:
+		p.cfg.info(w.pid, fmt.Sprintf("Worker (pid:%d) ended; its zygote is gone, so its status is unknown", w.pid))
 	case st.Signaled() && w.cause == CauseTimeout && st.Signal() == unix.SIGKILL:
 		p.cfg.info(w.pid, fmt.Sprintf("Worker (pid:%d) was killed because of the timeout.", w.pid))
 	case st.Signaled() && w.broken.Load():
