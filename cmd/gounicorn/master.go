@@ -239,6 +239,10 @@ func (m *master) serve() int {
 			if act == actNothing {
 				continue
 			}
+			if act == actLater {
+				m.log.Warningf("Signal %s does nothing in this version", name)
+				continue
+			}
 			m.log.Infof("Handling signal: %s", name)
 			switch act {
 			case actReload:
