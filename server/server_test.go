@@ -334,6 +334,32 @@ func TestClientThatLeftIsWithdrawn(t *testing.T) {
 	until(t, func() bool { return strings.HasPrefix(access.String(), "GET 499 ") }, func() string { return access.String() })
 }
 
+func TestRunningRequestWhoseClientLeftIsNoFailure(t *testing.T) {
+	served, abandoned := make(chan *Call, 1), make(chan struct{})
+	addr, access := start(t, &fakeApp{
+		serve:    func(c *Call) { served <- c },
+		withdraw: func(*Call) bool { close(abandoned); return false },
+	}, nil)
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	call := <-served
+	_ = c.(*net.TCPConn).SetLinger(0)
+	c.Close()
+	<-abandoned
+	call.Left()
+	until(t, func() bool { return strings.HasPrefix(access.String(), "GET 499 ") }, func() string { return access.String() })
+}
+
+func TestWorkerThatClaimsTheClientLeftIsAFailure(t *testing.T) {
+	addr, _ := start(t, &fakeApp{serve: func(c *Call) { c.Left() }}, nil)
+	if res, _ := get(t, "http://"+addr+"/"); res.StatusCode != 500 {
+		t.Errorf("status %d", res.StatusCode)
+	}
+}
+
 func TestHalfClosedClientGetsItsAnswer(t *testing.T) {
 	calls := make(chan *Call, 1)
 	addr, _ := start(t, &fakeApp{serve: func(c *Call) { calls <- c }}, nil)
