@@ -65,9 +65,12 @@ type Call struct {
 	name    []byte // method and target, for the log
 	remote  []byte // address of the peer as text; of the connection
 	port    []byte
-	buffer  *spool.Buffer // a response that comes in pieces
-	refs    atomic.Int32  // the app and the exchange; the call can be used again at 0
-	failed  Failure
+	// The listener's address; on a unix socket only unixName is not empty.
+	serverName, serverPort, unixName string
+
+	buffer *spool.Buffer // a response that comes in pieces
+	refs   atomic.Int32  // the app and the exchange; the call can be used again at 0
+	failed Failure
 
 	mu   sync.Mutex // guards what follows
 	turn int        // counts the uses
