@@ -39,7 +39,9 @@ type Pool struct {
 	current     *generation
 	incoming    *generation // booting, to replace current
 	lastWorker  uint32
-	failures    int // boots and early deaths in a row, for the back-off
+	failures    int  // boots and early deaths in a row, for the back-off
+	revivals    int  // tries to replace a current generation without a zygote, for the back-off
+	reviving    bool // a try is due
 	stopping    bool
 	stopped     []chan struct{} // closed when nothing is left
 	children    map[int]bool    // zygotes, which exec.Cmd reaps

@@ -217,7 +217,7 @@ func (p *Pool) workerReady(w *worker) {
 		return
 	}
 	old := p.current
-	p.current, p.incoming = g, nil
+	p.current, p.incoming, p.revivals = g, nil, 0
 	p.d.aim(g)
 	if old != nil {
 		p.end(old)
@@ -362,8 +362,10 @@ func (p *Pool) obituary(w *worker) {
 	switch st := w.status; {
 	case w.bootError != nil:
 		p.bootFailed(w.g, w.bootError)
-	case st == nil || w.pid == 0:
+	case w.pid == 0:
 		p.cfg.error(0, "a worker could not be forked")
+	case st == nil:
+		p.cfg.info(w.pid, fmt.Sprintf("Worker (pid:%d) ended; its zygote is gone, so its status is unknown", w.pid))
 	case st.Signaled() && w.cause == CauseTimeout && st.Signal() == unix.SIGKILL:
 		p.cfg.info(w.pid, fmt.Sprintf("Worker (pid:%d) was killed because of the timeout.", w.pid))
 	case st.Signaled() && w.broken.Load():
@@ -411,6 +413,27 @@ func (p *Pool) bootFailed(g *generation, e *BootError) {
 		p.incoming = nil
 		p.end(g)
 	}
+	if g == nil || g.ending {
+		p.reviveLater()
+	}
+}
+
+// reviveLater tries to replace a generation whose zygote is dead, and which so can fork no successors, after a pause that grows.
+func (p *Pool) reviveLater() {
+	if p.reviving || p.current == nil || !p.current.exited || p.stopping {
+		return
+	}
+	p.reviving = true
+	pause := backoff(p.revivals)
+	p.revivals++
+	time.AfterFunc(pause, func() {
+		p.do(func() {
+			p.reviving = false
+			if p.current.exited {
+				p.begin()
+			}
+		})
+	})
 }
 
 // later forks another worker after a pause that grows with the number of failures in a row.
@@ -450,9 +473,12 @@ func (p *Pool) zygoteExited(g *generation, err error) {
 	}
 	if !g.ending && !p.stopping {
 		p.cfg.error(pid, zygoteDeath(g, err))
-		p.failures++
-		time.AfterFunc(backoff(p.failures), func() { p.do(p.begin) })
+		if p.current == nil || !p.current.exited {
+			p.failures++
+			time.AfterFunc(backoff(p.failures), func() { p.do(p.begin) })
+		}
 	}
+	p.reviveLater()
 	p.generationEnded(g)
 }
 
