@@ -413,6 +413,7 @@ func TestWhatMayNotShareAPacketDoesNot(t *testing.T) {
 		"tried before":           func(j *Job) { j.Retried = true },
 		"body in a file":         func(j *Job) { j.Body = os.Stdin },
 		"large":                  func(j *Job) { j.Payload = make([]byte, wire.MaxPacket) },
+		"its route kills":        func(j *Job) { j.route = &route{estimate: time.Microsecond, deaths: 1} },
 		"takes longer than that": func(j *Job) { j.route = &route{estimate: packBelow} },
 	} {
 		j := &Job{Payload: make([]byte, 8), Idempotent: true, class: fast, route: &route{estimate: time.Microsecond}}
@@ -449,5 +450,18 @@ func TestRequestStuckBehindAnotherInItsPacketIsTakenBack(t *testing.T) {
 	}
 	if jobs[2].where == nowhere || jobs[3].where == nowhere {
 		t.Error("a request that was taken back is lost")
+	}
+}
+
+func TestDeathsAreCountedByRoute(t *testing.T) {
+	b := newBench(t, 4, nil)
+	b.teach("fine", time.Millisecond)
+	for i, want := range []int{1, 2, 3} {
+		if got := b.d.blame(&Job{Key: []byte("poison")}); got != want {
+			t.Errorf("death %d: blame says %d", i+1, got)
+		}
+	}
+	if got := b.d.blame(&Job{Key: []byte("fine")}); got != 1 {
+		t.Errorf("another route has %d deaths", got)
 	}
 }
