@@ -112,7 +112,9 @@ def screenshot(browser):
             size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
             browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
             # The chart is drawn anew, one frame after its box has changed.
-            browser.execute_async_script("const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => done()))")
+            browser.execute_async_script(
+                "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => done()))"
+            )
             wide = browser.execute_script("return document.documentElement.scrollWidth")
             assert wide <= width, f"{name} is {wide} px wide in a window of {width}"
             for scheme in ("light", "dark"):
