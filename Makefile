@@ -90,7 +90,7 @@ fuzz: ## every fuzz target for FUZZTIME (default 4s)
 	@GO=$(GO) sh tests/fuzz.sh $(or $(FUZZTIME),4s)
 
 python-tests: venv
-	$(TEST_VENV)/bin/python -m pytest -q tests/python python/tests --ignore=tests/python/serve
+	$(TEST_VENV)/bin/python -m pytest -q tests/python python/tests --ignore=tests/python/serve --ignore=tests/python/browser
 	$(TEST_VENV)/bin/python -m pytest -q tests/python/serve
 
 sanitize: venv
@@ -103,6 +103,7 @@ e2e: venv
 demo-test: demo-setup
 	cd $(DEMO) && ../../$(DEMO_VENV)/bin/python manage.py test --verbosity 1
 	DEMO_PYTHON=$(CURDIR)/$(DEMO_VENV)/bin/python sh tests/demo.sh
+	DEMO_PYTHON=$(CURDIR)/$(DEMO_VENV)/bin/python sh tests/browser.sh
 
 tools: venv
 	@test -x $(TOOLS)/golangci-lint || { echo "check: building golangci-lint" && mkdir -p $(TOOLS) && \
