@@ -6,8 +6,10 @@
 
 SHELL      := /bin/sh
 TOOLCHAIN  := deploy/toolchain.sh
-GO         ?= $(shell $(TOOLCHAIN) go)
-PY         := $(shell $(TOOLCHAIN) python)
+# PYTHON is passed by hand: $(shell) does not see what stands on make's command line.
+GO         ?= $(or $(shell PYTHON='$(PYTHON)' $(TOOLCHAIN) go),$(error no Go))
+PY          = $(or $(shell PYTHON='$(PYTHON)' $(TOOLCHAIN) python),$(error no Python))
+BIN        ?= bin
 VERSION    := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 LDFLAGS    := -s -w -X main.version=$(VERSION)
 PORT       ?= 8000
@@ -25,11 +27,11 @@ help: ## this list
 	@echo "make targets:"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
 
-build: ## bin/gounicorn and bin/gounicorn-worker, runnable from anywhere (PYTHON=/path/to/python chooses the interpreter)
-	@$(TOOLCHAIN) system
-	@mkdir -p bin
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/gounicorn ./cmd/gounicorn
-	$(PY) python/cgoflags.py $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/gounicorn-worker ./cmd/gounicorn-worker
+build: ## bin/gounicorn and bin/gounicorn-worker, runnable from anywhere (PYTHON=/path/to/python chooses the interpreter, BIN=folder another place)
+	@PYTHON='$(PYTHON)' $(TOOLCHAIN) system
+	@mkdir -p $(BIN)
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/gounicorn ./cmd/gounicorn
+	$(PY) python/cgoflags.py $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/gounicorn-worker ./cmd/gounicorn-worker
 
 demo-setup: build
 	@test -x $(DEMO_VENV)/bin/python || $(PY) -m venv $(DEMO_VENV)
@@ -86,8 +88,8 @@ unit:
 
 race: unit
 
-fuzz: ## every fuzz target for FUZZTIME (default 4s)
-	@GO=$(GO) sh tests/fuzz.sh $(or $(FUZZTIME),4s)
+fuzz: ## every fuzz target for FUZZTIME (default 3s)
+	@GO=$(GO) sh tests/fuzz.sh $(or $(FUZZTIME),3s)
 
 python-tests: venv
 	$(TEST_VENV)/bin/python -m pytest -q tests/python python/tests --ignore=tests/python/serve
@@ -98,7 +100,7 @@ sanitize: venv
 
 e2e: venv
 	GOUNICORN_REQUIRE_PYTHON=1 $(PY) python/cgoflags.py $(GO) test -timeout 10m ./pyworker/...
-	$(GO) test -count=1 -timeout 12m ./tests/harness/... ./tests/e2e/...
+	$(GO) test -count=1 -timeout 12m -parallel 6 ./tests/harness/... ./tests/e2e/...
 
 demo-test: demo-setup
 	cd $(DEMO) && ../../$(DEMO_VENV)/bin/python manage.py test --verbosity 1
@@ -109,7 +111,7 @@ tools: venv
 		cd tests/tools && GOBIN=$(CURDIR)/$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint; }
 
 check: vet tools ## formatting, vet with and without cgo, golangci-lint, ruff, race tests
-	$(TOOLS)/golangci-lint run --timeout 10m ./...
+	PATH="$(patsubst %/,%,$(dir $(GO))):$$PATH" $(PY) python/cgoflags.py $(TOOLS)/golangci-lint run --timeout 10m ./...
 	$(TEST_VENV)/bin/python -m ruff format --check .
 	$(TEST_VENV)/bin/python -m ruff check .
 	@$(MAKE) --no-print-directory unit

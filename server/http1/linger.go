@@ -28,7 +28,7 @@ func (c *Conn) linger() {
 	begun := c.srv.clock.Load()
 	for total := 0; total < lingerBytes && time.Duration(c.srv.clock.Load()-begun) < lingerTotal; {
 		n, err := c.discard()
-		if err != nil && err != errWoken {
+		if err != nil && !errors.Is(err, errWoken) {
 			return
 		}
 		total += n
