@@ -1,6 +1,10 @@
 package http1
 
-import "time"
+import (
+	"errors"
+
+	"time"
+)
 
 // tearDown closes the connection at the end of its reading goroutine. If the
 // client may still be sending, it closes our side first and discards what
