@@ -94,7 +94,7 @@ fuzz: ## every fuzz target for FUZZTIME (default 3s)
 	@GO=$(GO) sh tests/fuzz.sh $(or $(FUZZTIME),3s)
 
 python-tests: venv
-	$(TEST_VENV)/bin/python -m pytest -q tests/python python/tests --ignore=tests/python/serve
+	$(TEST_VENV)/bin/python -m pytest -q tests/python python/tests --ignore=tests/python/serve --ignore=tests/python/browser
 	$(TEST_VENV)/bin/python -m pytest -q tests/python/serve
 
 sanitize: venv
@@ -110,6 +110,7 @@ interpreters: ## the worker on every other CPython from 3.11 on, of the PATH and
 demo-test: demo-setup
 	cd $(DEMO) && ../../$(DEMO_VENV)/bin/python manage.py test --verbosity 1
 	DEMO_PYTHON=$(CURDIR)/$(DEMO_VENV)/bin/python sh tests/demo.sh
+	DEMO_PYTHON=$(CURDIR)/$(DEMO_VENV)/bin/python sh tests/browser.sh
 
 tools: venv
 	@test -x $(TOOLS)/golangci-lint || { echo "check: building golangci-lint" && mkdir -p $(TOOLS) && \

@@ -22,7 +22,7 @@ type Config struct {
 	Timeout         time.Duration // longest silence of a running request; 0: none
 	RequestTimeout  time.Duration // longest run of a request in all; 0: none
 	QueueTimeout    time.Duration // longest wait for a worker; 0: none
-	GracefulTimeout time.Duration // how long a retiring worker may finish what it runs
+	GracefulTimeout time.Duration // how long a retiring worker may finish what it runs; 0: not at all
 	BootTimeout     time.Duration // how long a worker may take to load the application; 0: for ever
 	MaxQueue        int           // jobs that may wait; 0: 16384
 
@@ -83,9 +83,6 @@ func (c *Config) defaults() {
 	}
 	if c.SlowAfter <= 0 {
 		c.SlowAfter = 100 * time.Millisecond
-	}
-	if c.GracefulTimeout <= 0 {
-		c.GracefulTimeout = 30 * time.Second
 	}
 	if c.Env == nil {
 		c.Env = os.Environ()

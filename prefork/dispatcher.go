@@ -143,6 +143,8 @@ func (d *dispatcher) book(j *Job) {
 	d.numbers[slot]++
 	j.slot, j.generation, j.owner, j.packed = slot, d.numbers[slot], d.target, time.Time{}
 	d.board.Queue(slot, j.generation)
+	j.claim.Store(uint64(claimOf(slot, j.generation)))
+	j.doneSince = time.Time{}
 	j.activity.Store(0)
 	j.where = sent
 	d.busy[j.class]++
@@ -387,7 +389,9 @@ func (d *dispatcher) owned(g *generation, worker uint32) (jobs []*Job) {
 		if j == nil || j.owner != g {
 			continue
 		}
-		if w := d.board.Load(j.slot); w.Worker() == worker && (w.State() == wire.SlotRunning || w.State() == wire.SlotDone) {
+		w := d.board.Load(j.slot)
+		runs := w.Worker() == worker && (w.State() == wire.SlotRunning || w.State() == wire.SlotDone)
+		if runs || claim(j.claim.Load()).worker() == worker {
 			jobs = append(jobs, j)
 		}
 	}

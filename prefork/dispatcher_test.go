@@ -229,11 +229,11 @@ func TestSweepEndsWhatWaitedTooLong(t *testing.T) {
 		t.Fatal("did not start")
 	}
 	waits := b.submit("waits", "")
-	expired, _ := b.d.sweep(time.Now())
+	expired, _, _ := b.d.sweep(time.Now())
 	if len(expired) != 0 {
 		t.Fatal("expired at once")
 	}
-	if expired, _ = b.d.sweep(time.Now().Add(2 * time.Second)); len(expired) != 1 || expired[0] != waits {
+	if expired, _, _ = b.d.sweep(time.Now().Add(2 * time.Second)); len(expired) != 1 || expired[0] != waits {
 		t.Errorf("expired = %v, want the request that waits", expired)
 	}
 }
@@ -241,19 +241,19 @@ func TestSweepEndsWhatWaitedTooLong(t *testing.T) {
 func TestSweepFindsSilentRequests(t *testing.T) {
 	b := newBench(t, 1, func(c *Config) { c.Timeout = time.Nanosecond })
 	j := b.submit("runs", "")
-	if _, overdue := b.d.sweep(time.Now()); len(overdue) != 0 {
+	if _, overdue, _ := b.d.sweep(time.Now()); len(overdue) != 0 {
 		t.Fatal("a request that has not started is overdue")
 	}
 	if _, ok := b.start(3); !ok {
 		t.Fatal("did not start")
 	}
 	b.report(j, time.Now().Add(-time.Minute))
-	_, overdue := b.d.sweep(time.Now())
+	_, overdue, _ := b.d.sweep(time.Now())
 	if len(overdue) != 1 || overdue[0].worker != 3 || overdue[0].job != j {
 		t.Errorf("overdue = %v", overdue)
 	}
 	j.stalled.Store(true)
-	if _, overdue := b.d.sweep(time.Now()); len(overdue) != 0 {
+	if _, overdue, _ := b.d.sweep(time.Now()); len(overdue) != 0 {
 		t.Error("a worker that waits for a slow client is not silent by its own fault")
 	}
 }
@@ -413,6 +413,7 @@ func TestWhatMayNotShareAPacketDoesNot(t *testing.T) {
 		"tried before":           func(j *Job) { j.Retried = true },
 		"body in a file":         func(j *Job) { j.Body = os.Stdin },
 		"large":                  func(j *Job) { j.Payload = make([]byte, wire.MaxPacket) },
+		"its route kills":        func(j *Job) { j.route = &route{estimate: time.Microsecond, deaths: 1} },
 		"takes longer than that": func(j *Job) { j.route = &route{estimate: packBelow} },
 	} {
 		j := &Job{Payload: make([]byte, 8), Idempotent: true, class: fast, route: &route{estimate: time.Microsecond}}
@@ -449,5 +450,18 @@ func TestRequestStuckBehindAnotherInItsPacketIsTakenBack(t *testing.T) {
 	}
 	if jobs[2].where == nowhere || jobs[3].where == nowhere {
 		t.Error("a request that was taken back is lost")
+	}
+}
+
+func TestDeathsAreCountedByRoute(t *testing.T) {
+	b := newBench(t, 4, nil)
+	b.teach("fine", time.Millisecond)
+	for i, want := range []int{1, 2, 3} {
+		if got := b.d.blame(&Job{Key: []byte("poison")}); got != want {
+			t.Errorf("death %d: blame says %d", i+1, got)
+		}
+	}
+	if got := b.d.blame(&Job{Key: []byte("fine")}); got != 1 {
+		t.Errorf("another route has %d deaths", got)
 	}
 }

@@ -25,9 +25,9 @@ func (d *dispatcher) worthWaiting(j *Job) bool {
 	return j.packable() && d.busy[fast]+d.busy[slow]+d.busy[unknown] >= d.capacity
 }
 
-// packable reports whether a job may share a packet: it is short, small, harmless to run again, and was not near a dead worker.
+// packable reports whether a job may share a packet: it is short, small, harmless to run again, and its route has ended no worker.
 func (j *Job) packable() bool {
-	return j.class == fast && j.route.estimate < packBelow && j.Idempotent && !j.Retried && j.Body == nil && len(j.Payload) < wire.MaxPacket/packMost
+	return j.class == fast && j.route.estimate < packBelow && j.route.deaths == 0 && j.Idempotent && !j.Retried && j.Body == nil && len(j.Payload) < wire.MaxPacket/packMost
 }
 
 // flusher sends what waited for company, once the requests that arrived together have all been submitted.

@@ -38,8 +38,11 @@ type Pool struct {
 	generations []*generation
 	current     *generation
 	incoming    *generation // booting, to replace current
+	again       bool        // a reload was asked for since incoming was begun
 	lastWorker  uint32
-	failures    int // boots and early deaths in a row, for the back-off
+	failures    int  // boots and early deaths in a row, for the back-off
+	revivals    int  // tries to replace a current generation without a zygote, for the back-off
+	reviving    bool // a try is due
 	stopping    bool
 	stopped     []chan struct{} // closed when nothing is left
 	children    map[int]bool    // zygotes, which exec.Cmd reaps
@@ -93,7 +96,7 @@ func (p *Pool) Start(ctx context.Context) error {
 }
 
 // Reload starts a new generation, with the application's code as it is now. The old one serves until every worker of the new one is
-// ready; if the new one cannot be loaded, the old one stays and the log says why. A reload that is under way is not begun again.
+// ready; if the new one cannot be loaded, the old one stays and the log says why. One that is asked for while another is under way follows it.
 func (p *Pool) Reload() { p.do(p.begin) }
 
 // Submit takes a job; its Sink will be told exactly once that it is over, perhaps before Submit returns.

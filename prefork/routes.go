@@ -23,6 +23,7 @@ type route struct {
 	key      string
 	estimate time.Duration // decaying mean of the run time
 	slow     bool
+	deaths   int    // workers that died while they ran such a request
 	used     uint64 // tick of the last use, for eviction
 }
 
@@ -98,4 +99,19 @@ func (r *routes) evict() {
 			delete(r.table, key)
 		}
 	}
+}
+
+// blame counts the death of a worker against the route of the request that it ran, and returns the number of such deaths so far.
+func (d *dispatcher) blame(j *Job) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	rt := d.routes.find(j.Key)
+	if rt == nil {
+		d.routes.learn(nil, j.Key, 2*d.routes.slowAfter) // careful with what begins like this
+		if rt = d.routes.find(j.Key); rt == nil {
+			return 1
+		}
+	}
+	rt.deaths++
+	return rt.deaths
 }

@@ -74,7 +74,11 @@ func (p *Pool) announce(err error) {
 
 // begin starts a generation that will replace the current one, if any.
 func (p *Pool) begin() {
-	if p.stopping || p.incoming != nil {
+	if p.stopping {
+		return
+	}
+	if p.incoming != nil {
+		p.again = true // it may have read the code before the change that this is about
 		return
 	}
 	number := 1
@@ -89,6 +93,14 @@ func (p *Pool) begin() {
 	}
 	p.generations = append(p.generations, g)
 	p.incoming = g
+}
+
+// beginAgain starts the reload that was asked for while another one was under way. Any number of requests makes one.
+func (p *Pool) beginAgain() {
+	if p.again {
+		p.again = false
+		p.begin()
+	}
 }
 
 // fromZygote handles one message of a zygote.
@@ -217,13 +229,14 @@ func (p *Pool) workerReady(w *worker) {
 		return
 	}
 	old := p.current
-	p.current, p.incoming = g, nil
+	p.current, p.incoming, p.revivals = g, nil, 0
 	p.d.aim(g)
 	if old != nil {
 		p.end(old)
 	}
 	p.cfg.info(0, fmt.Sprintf("Ready: %d workers", p.cfg.Workers))
 	p.announce(nil)
+	p.beginAgain()
 }
 
 // retire takes a worker out of service, because it said so or was asked to stop, and forks its successor.
@@ -263,141 +276,6 @@ func (p *Pool) end(g *generation) {
 	_ = g.control.Send(wire.Header{Kind: wire.KindExit}, nil)
 }
 
-// lost is told that a worker's process is dead: its streams will end, then its jobs are settled.
-func (p *Pool) lost(w *worker) {
-	if w.state == dead {
-		return
-	}
-	if w.state == ready {
-		p.d.grow(w.g, -p.cfg.Threads)
-	}
-	before := w.state
-	w.state = dead
-	close(w.gone)
-	w.control.Drain()
-	for _, s := range w.streams {
-		s.Drain()
-	}
-	go func() {
-		w.readers.Wait()
-		p.do(func() { p.settle(w, before) })
-	}()
-}
-
-// settle ends the jobs of a dead worker and starts its successor.
-func (p *Pool) settle(w *worker, before workerState) {
-	for _, j := range p.d.owned(w.g, w.id) {
-		p.fail(w, j)
-	}
-	p.d.resend(w.g)
-	w.drained = true
-	if w.pidfd != nil {
-		_ = w.pidfd.Close()
-	}
-	if before != retiring && !p.stopping && !w.g.ending {
-		if before == booting || time.Since(w.started) < time.Second {
-			p.failures++
-			if p.current == nil && w.bootError == nil && p.failures >= bootTries {
-				w.bootError = &BootError{Code: 3, PID: w.pid, Text: "Worker failed to boot: the process died while it loaded the application."}
-			}
-			p.later(w.g)
-		} else {
-			p.fork(w.g)
-		}
-	}
-	if w.status != nil || w.g.exited {
-		p.bury(w)
-		return
-	}
-	time.AfterFunc(statusWait, func() { p.do(func() { p.bury(w) }) })
-}
-
-// fail ends one job of a dead worker, or gives it a second chance.
-func (p *Pool) fail(w *worker, j *Job) {
-	failure := WorkerDied
-	switch {
-	case w.broken.Load():
-		failure = Broken
-	case w.guilty == j:
-		failure = w.failure
-	case w.guilty != nil:
-		failure = Collateral
-	}
-	mayRetry := failure != TimedOut && j.Idempotent && !j.Retried && !j.answered.Load() && !j.cancelled.Load()
-	if mayRetry && !p.stopping {
-		p.cfg.Observe(Event{Kind: EventRetry})
-		p.d.retry(j)
-		return
-	}
-	sink, text := j.Sink, j.Sink.String()
-	p.cfg.error(w.pid, fmt.Sprintf("request failed, %v: %s", failure, text))
-	p.d.over(j, false, false)
-	sink.Failed(failure)
-}
-
-// bury forgets a dead worker and says how it ended.
-func (p *Pool) bury(w *worker) {
-	if w.g.workers[w.id] != w {
-		return
-	}
-	delete(w.g.workers, w.id)
-	_ = w.control.Close()
-	printed := make(chan struct{})
-	go func() { w.pumps.Wait(); close(printed) }()
-	go func() {
-		select {
-		case <-printed:
-		case <-time.After(outputGrace): // a process that the application left behind holds its output open
-		}
-		p.do(func() { p.obituary(w) })
-	}()
-	p.generationEnded(w.g)
-}
-
-// obituary logs how a worker ended, in gunicorn's words where it has some.
-func (p *Pool) obituary(w *worker) {
-	if !p.stopping && !w.g.ending {
-		p.cfg.Observe(Event{Kind: EventRestart, Cause: w.epitaph()})
-	}
-	switch st := w.status; {
-	case w.bootError != nil:
-		p.bootFailed(w.g, w.bootError)
-	case st == nil || w.pid == 0:
-		p.cfg.error(0, "a worker could not be forked")
-	case st.Signaled() && w.cause == CauseTimeout && st.Signal() == unix.SIGKILL:
-		p.cfg.info(w.pid, fmt.Sprintf("Worker (pid:%d) was killed because of the timeout.", w.pid))
-	case st.Signaled() && w.broken.Load():
-	case st.Signaled() && st.Signal() == unix.SIGKILL:
-		p.cfg.error(w.pid, fmt.Sprintf("Worker (pid:%d) was sent SIGKILL! Perhaps out of memory?", w.pid))
-	case st.Signaled():
-		core := ""
-		if st.CoreDump() {
-			core = ", core dumped"
-		}
-		p.cfg.error(w.pid, fmt.Sprintf("Worker (pid:%d) was sent %s%s!", w.pid, unix.SignalName(st.Signal()), core))
-	case st.ExitStatus() != 0:
-		p.cfg.error(w.pid, fmt.Sprintf("Worker (pid:%d) exited with code %d.", w.pid, st.ExitStatus()))
-	default:
-		p.cfg.info(w.pid, fmt.Sprintf("Worker exiting (pid: %d)", w.pid))
-	}
-}
-
-// epitaph is the cause of a restart.
-func (w *worker) epitaph() Cause {
-	switch {
-	case w.bootError != nil:
-		return CauseBoot
-	case w.cause != causeUnknown:
-		return w.cause
-	case w.broken.Load():
-		return CauseProtocol
-	case w.status != nil && w.status.Signaled():
-		return CauseSignal
-	default:
-		return CauseExit
-	}
-}
-
 // bootFailed decides what a failed boot means: the end at the first start, another try later once the site was up.
 func (p *Pool) bootFailed(g *generation, e *BootError) {
 	if p.current == nil {
@@ -410,7 +288,29 @@ func (p *Pool) bootFailed(g *generation, e *BootError) {
 		p.cfg.error(0, "Reload failed: the old workers go on serving.")
 		p.incoming = nil
 		p.end(g)
+		p.beginAgain()
 	}
+	if g == nil || g.ending {
+		p.reviveLater()
+	}
+}
+
+// reviveLater tries to replace a generation whose zygote is dead, and which so can fork no successors, after a pause that grows.
+func (p *Pool) reviveLater() {
+	if p.reviving || p.current == nil || !p.current.exited || p.stopping {
+		return
+	}
+	p.reviving = true
+	pause := backoff(p.revivals)
+	p.revivals++
+	time.AfterFunc(pause, func() {
+		p.do(func() {
+			p.reviving = false
+			if p.current.exited {
+				p.begin()
+			}
+		})
+	})
 }
 
 // later forks another worker after a pause that grows with the number of failures in a row.
@@ -450,9 +350,12 @@ func (p *Pool) zygoteExited(g *generation, err error) {
 	}
 	if !g.ending && !p.stopping {
 		p.cfg.error(pid, zygoteDeath(g, err))
-		p.failures++
-		time.AfterFunc(backoff(p.failures), func() { p.do(p.begin) })
+		if p.current == nil || !p.current.exited {
+			p.failures++
+			time.AfterFunc(backoff(p.failures), func() { p.do(p.begin) })
+		}
 	}
+	p.reviveLater()
 	p.generationEnded(g)
 }
 

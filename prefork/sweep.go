@@ -10,14 +10,23 @@ import (
 
 // sweep enforces every deadline of the pool; it is the only place that does, so that a request costs no timer.
 func (p *Pool) sweep(now time.Time) {
-	expired, overdue := p.d.sweep(now)
+	expired, overdue, strays := p.d.sweep(now)
 	for _, j := range expired {
 		j.Sink.Failed(QueueTimeout)
 	}
 	for _, o := range overdue {
-		if w := o.owner.workers[o.worker]; w != nil && w.state != dead && w.guilty == nil {
+		w := o.owner.workers[o.worker]
+		if w == nil { // the slot names a worker that there is not
+			p.d.mu.Lock()
+			s := p.d.stray(o.job)
+			p.d.mu.Unlock()
+			p.strayed(s)
+		} else if w.state != dead && w.guilty == nil {
 			p.timeout(w, o.job)
 		}
+	}
+	for _, s := range strays {
+		p.strayed(s)
 	}
 	for _, g := range p.generations {
 		if !g.loaded && !g.deadline.IsZero() && now.After(g.deadline) {
@@ -46,6 +55,17 @@ func (p *Pool) sweep(now time.Time) {
 		}
 	}
 	p.reapOrphans()
+}
+
+// strayed ends the worker that is to blame for a spoilt slot, as far as it is known, and tells the job's Sink.
+func (p *Pool) strayed(s strayJob) {
+	if w := s.owner.workers[s.worker]; w != nil && w.state != dead {
+		w.breakOff(p.d, fmt.Errorf("%w: the slot of a request it runs is not as it should be", wire.ErrProtocol))
+	}
+	if s.ended {
+		p.cfg.error(0, fmt.Sprintf("request failed, %v: %s", Broken, s.job.Sink))
+		s.job.Sink.Failed(Broken)
+	}
 }
 
 // timeout asks a worker whose request is overdue for its Python stacks, then kills it.
@@ -86,9 +106,9 @@ type overdueJob struct {
 	worker uint32
 }
 
-// sweep returns the jobs that waited too long, already off the books, and those whose worker was silent or ran for too long. On the way
-// it counts as slow what runs longer than a fast request may.
-func (d *dispatcher) sweep(now time.Time) (expired []*Job, overdue []overdueJob) {
+// sweep returns the jobs that waited too long, already off the books, those whose worker was silent or ran for too long, and those whose
+// slot was spoilt. On the way it counts as slow what runs longer than a fast request may.
+func (d *dispatcher) sweep(now time.Time) (expired []*Job, overdue []overdueJob, strays []strayJob) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if limit := d.cfg.QueueTimeout; limit > 0 {
@@ -106,7 +126,22 @@ func (d *dispatcher) sweep(now time.Time) (expired []*Job, overdue []overdueJob)
 			continue
 		}
 		word := d.board.Load(j.slot)
+		if word.Generation() != j.generation {
+			strays, changed = append(strays, d.stray(j)), true
+			continue
+		}
 		switch word.State() {
+		case wire.SlotDone:
+			switch {
+			case j.stalled.Load():
+				j.doneSince = time.Time{}
+			case j.doneSince.IsZero():
+				j.doneSince = now
+			case now.Sub(j.doneSince) > doneWait:
+				strays, changed = append(strays, d.stray(j)), true
+			}
+		default: // FREE and CANCELLED are the master's to write, and it takes the job off the books with them
+			strays, changed = append(strays, d.stray(j)), true
 		case wire.SlotQueued:
 			if !j.packed.IsZero() && now.Sub(j.packed) > stuckAfter && d.withdraw(j) {
 				d.release(j)
@@ -142,7 +177,7 @@ func (d *dispatcher) sweep(now time.Time) (expired []*Job, overdue []overdueJob)
 		d.blocked = false
 		d.pump()
 	}
-	return expired, overdue
+	return expired, overdue, strays
 }
 
 // take removes the waiting jobs that match.

@@ -114,7 +114,7 @@ func (w *worker) readStream(d *dispatcher, s *wire.Stream) {
 			continue
 		}
 		j := d.job(h.A, h.B)
-		if j == nil || !w.runs(d, j) {
+		if j == nil || !w.runs(d, j) || !j.take(h.A, h.B, w.id) {
 			if file != nil {
 				_ = file.Close()
 			}

@@ -18,7 +18,7 @@ import (
 // App runs requests.
 type App interface {
 	// Serve takes a call. It must end it exactly once, from any goroutine and perhaps before it returns: by Head, Body or File with
-	// end set, by Abort, or by Fail.
+	// end set, by Abort, Left or Fail.
 	Serve(c *Call)
 	// Withdraw takes a call back that has not started. It returns true when the app has forgotten the call and will not end it; false
 	// when the call runs or has ended.
@@ -65,9 +65,12 @@ type Call struct {
 	name    []byte // method and target, for the log
 	remote  []byte // address of the peer as text; of the connection
 	port    []byte
-	buffer  *spool.Buffer // a response that comes in pieces
-	refs    atomic.Int32  // the app and the exchange; the call can be used again at 0
-	failed  Failure
+	// The listener's address; on a unix socket only unixName is not empty.
+	serverName, serverPort, unixName string
+
+	buffer *spool.Buffer // a response that comes in pieces
+	refs   atomic.Int32  // the app and the exchange; the call can be used again at 0
+	failed Failure
 
 	mu   sync.Mutex // guards what follows
 	turn int        // counts the uses
@@ -205,6 +208,24 @@ func (c *Call) Room(stop <-chan struct{}) {
 // Abort ends the call because the application failed: with a page when nothing was sent yet, otherwise by cutting the connection, so
 // that nobody takes half a response for a whole one.
 func (c *Call) Abort() { c.Fail(Failure{Status: 500}) }
+
+// Left ends the call of a worker that stopped because the client had left. If it has not, the worker is mistaken, and that is a failure.
+func (c *Call) Left() {
+	c.mu.Lock()
+	gone := c.gone
+	c.mu.Unlock()
+	b, x := c.buffer, c.x
+	switch {
+	case !gone:
+		c.Abort()
+	case b != nil:
+		c.release()
+		b.End(errGone)
+	default:
+		c.release()
+		x.Abort()
+	}
+}
 
 // Fail ends the call without (the rest of) a response.
 func (c *Call) Fail(f Failure) {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"net"
 	"net/netip"
 	"strconv"
 
@@ -10,12 +11,10 @@ import (
 	"github.com/gounicorn/gounicorn/wsgi"
 )
 
-// handler turns the exchanges of one listener into calls.
+// handler turns exchanges into calls.
 type handler struct {
-	s          *Server
-	app        App
-	serverName string // address of the listener; empty for a unix socket
-	serverPort string
+	s   *Server
+	app App
 }
 
 // ServeHTTP1 implements http1.Handler.
@@ -23,6 +22,11 @@ func (h *handler) ServeHTTP1(x *http1.Exchange) {
 	c := h.call(x)
 	if !h.readBody(c, x) {
 		return
+	}
+	if c.BodyFile != nil {
+		h.s.cfg.Metrics.Received(int(c.body.Size()))
+	} else {
+		h.s.cfg.Metrics.Received(len(c.inline))
 	}
 	if !c.build() {
 		c.refs.Store(1)
@@ -43,6 +47,12 @@ func (h *handler) call(x *http1.Exchange) *Call {
 		if peer := x.RemoteAddr(); peer.IsValid() {
 			c.remote = peer.Addr().AppendTo(nil)
 			c.port = strconv.AppendUint(nil, uint64(peer.Port()), 10)
+		}
+		switch a := conn.Listener().(type) {
+		case *net.TCPAddr:
+			c.serverName, c.serverPort = a.IP.String(), strconv.Itoa(a.Port)
+		case net.Addr:
+			c.unixName = a.String()
 		}
 		conn.UserData = c
 	}
@@ -154,15 +164,15 @@ func (c *Call) inlineBody() []byte {
 // serverAddress sets SERVER_NAME and SERVER_PORT: the listener's address, never Host, as gunicorn has it; on a unix socket, which has
 // none, what Host says.
 func (c *Call) serverAddress(scheme string) {
-	e, h := &c.environ, c.h
-	if h.serverName != "" {
-		e.SetString(wsgi.KeyServerName, h.serverName)
-		e.SetString(wsgi.KeyServerPort, h.serverPort)
+	e := &c.environ
+	if c.serverName != "" {
+		e.SetString(wsgi.KeyServerName, c.serverName)
+		e.SetString(wsgi.KeyServerPort, c.serverPort)
 		return
 	}
 	host, port := splitHost(c.x.Host)
 	if len(host) == 0 {
-		e.SetString(wsgi.KeyServerName, h.s.unixName)
+		e.SetString(wsgi.KeyServerName, c.unixName)
 		e.SetString(wsgi.KeyServerPort, "")
 		return
 	}

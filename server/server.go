@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strconv"
 	"sync"
 	"time"
 
@@ -21,10 +20,11 @@ type Config struct {
 	Limits   http1.Limits
 	Timeouts http1.Timeouts
 
-	MaxConnections int
-	ServerName     string // value of the Server field
+	MaxConnections       int
+	MaxKeepAliveRequests int    // requests after which a connection is closed; 0: no limit, 1: no keep-alive
+	ServerName           string // value of the Server field
 
-	SpoolMemory, SpoolDisk int64  // bytes that all bodies together may hold
+	SpoolMemory, SpoolDisk int64  // bytes that all bodies together may hold; 0: no limit
 	SpoolDir               string // for the files; empty: the system's
 
 	PID       int // of the master, for the access log of requests no worker saw
@@ -37,12 +37,9 @@ type Config struct {
 
 // Server serves HTTP on any number of listeners. Its methods may be called concurrently.
 type Server struct {
-	cfg      Config
-	budget   spool.Budget
-	unixName string
-
-	mu      sync.Mutex // guards engines
-	engines []*http1.Server
+	cfg    Config
+	budget spool.Budget
+	engine *http1.Server
 
 	complaints struct {
 		sync.Mutex
@@ -55,32 +52,9 @@ type Server struct {
 func New(cfg Config) *Server {
 	s := &Server{cfg: cfg}
 	s.budget.Dir, s.budget.Memory, s.budget.Disk = cfg.SpoolDir, cfg.SpoolMemory, cfg.SpoolDisk
-	cfg.Metrics.AddSource(func(st *metrics.State) {
-		memory, disk := s.budget.Used()
-		st.Spool[metrics.Memory] += memory
-		st.Spool[metrics.Disk] += disk
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		for _, e := range s.engines {
-			active, idle := e.ConnectionStates()
-			st.Connections[metrics.ConnActive] += active
-			st.Connections[metrics.ConnIdle] += idle
-		}
-	})
-	return s
-}
-
-// Serve serves one listener until Shutdown or Close; it returns nil then.
-func (s *Server) Serve(ln net.Listener) error {
-	h := &handler{s: s, app: s.cfg.App}
-	switch a := ln.Addr().(type) {
-	case *net.TCPAddr:
-		h.serverName, h.serverPort = a.IP.String(), strconv.Itoa(a.Port)
-	default:
-		s.unixName = ln.Addr().String()
-	}
-	engine := http1.New(http1.Config{
-		Limits: s.cfg.Limits, Timeouts: s.cfg.Timeouts, Handler: h, ServerName: s.cfg.ServerName, MaxConnections: s.cfg.MaxConnections,
+	s.engine = http1.New(http1.Config{
+		Limits: s.cfg.Limits, Timeouts: s.cfg.Timeouts, Handler: &handler{s: s, app: s.cfg.App}, ServerName: s.cfg.ServerName, MaxConnections: s.cfg.MaxConnections,
+		MaxKeepAliveRequests: s.cfg.MaxKeepAliveRequests,
 		OnError: func(c *http1.Conn, v http1.Verdict) {
 			s.cfg.Metrics.BadRequest(v.Cause.String())
 			s.cfg.Debugf("Invalid request from ip=%s: %s", peerName(c), v.Error())
@@ -89,12 +63,23 @@ func (s *Server) Serve(ln net.Listener) error {
 		OnPanic: func(c *http1.Conn, value any, stack []byte) {
 			s.cfg.Errorf("panic while serving %s: %v\n%s", peerName(c), value, stack)
 		},
+		OnConnect:     s.cfg.Metrics.Accepted,
 		OnAcceptError: func(err error) { s.cfg.Errorf("cannot accept connections: %v", err) },
 	})
-	s.mu.Lock()
-	s.engines = append(s.engines, engine)
-	s.mu.Unlock()
-	if err := engine.Serve(ln); !errors.Is(err, http1.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+	cfg.Metrics.AddSource(func(st *metrics.State) {
+		memory, disk := s.budget.Used()
+		st.Spool[metrics.Memory] += memory
+		st.Spool[metrics.Disk] += disk
+		active, idle := s.engine.ConnectionStates()
+		st.Connections[metrics.ConnActive] += active
+		st.Connections[metrics.ConnIdle] += idle
+	})
+	return s
+}
+
+// Serve serves one listener until Shutdown or Close; it returns nil then.
+func (s *Server) Serve(ln net.Listener) error {
+	if err := s.engine.Serve(ln); !errors.Is(err, http1.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("serve %s: %w", ln.Addr(), err)
 	}
 	return nil
@@ -122,31 +107,10 @@ func peerName(c *http1.Conn) string {
 
 // Shutdown stops accepting, lets the requests that have begun end, and closes every connection. When ctx is done it closes what is
 // left and returns its error.
-func (s *Server) Shutdown(ctx context.Context) error {
-	s.mu.Lock()
-	engines := s.engines
-	s.mu.Unlock()
-	errs := make(chan error, len(engines))
-	for _, e := range engines {
-		go func() { errs <- e.Shutdown(ctx) }()
-	}
-	var first error
-	for range engines {
-		if err := <-errs; err != nil && first == nil {
-			first = err
-		}
-	}
-	return first
-}
+func (s *Server) Shutdown(ctx context.Context) error { return s.engine.Shutdown(ctx) }
 
 // Close closes every connection at once and waits until the App has ended the calls that it has.
-func (s *Server) Close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, e := range s.engines {
-		_ = e.Close()
-	}
-}
+func (s *Server) Close() { _ = s.engine.Close() }
 
 // complain logs something that a client or an application could make happen for every request: at most ten times a second.
 func (s *Server) complain(logf func(string, ...any), format string, args ...any) {

@@ -334,6 +334,32 @@ func TestClientThatLeftIsWithdrawn(t *testing.T) {
 	until(t, func() bool { return strings.HasPrefix(access.String(), "GET 499 ") }, func() string { return access.String() })
 }
 
+func TestRunningRequestWhoseClientLeftIsNoFailure(t *testing.T) {
+	served, abandoned := make(chan *Call, 1), make(chan struct{})
+	addr, access := start(t, &fakeApp{
+		serve:    func(c *Call) { served <- c },
+		withdraw: func(*Call) bool { close(abandoned); return false },
+	}, nil)
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	call := <-served
+	_ = c.(*net.TCPConn).SetLinger(0)
+	c.Close()
+	<-abandoned
+	call.Left()
+	until(t, func() bool { return strings.HasPrefix(access.String(), "GET 499 ") }, func() string { return access.String() })
+}
+
+func TestWorkerThatClaimsTheClientLeftIsAFailure(t *testing.T) {
+	addr, _ := start(t, &fakeApp{serve: func(c *Call) { c.Left() }}, nil)
+	if res, _ := get(t, "http://"+addr+"/"); res.StatusCode != 500 {
+		t.Errorf("status %d", res.StatusCode)
+	}
+}
+
 func TestHalfClosedClientGetsItsAnswer(t *testing.T) {
 	calls := make(chan *Call, 1)
 	addr, _ := start(t, &fakeApp{serve: func(c *Call) { calls <- c }}, nil)
@@ -438,5 +464,71 @@ func TestUnixSocketsAreReplacedOnlyWhenStale(t *testing.T) {
 	}
 	if _, err := Listen(a, 0); err == nil {
 		t.Error("an ordinary file was replaced by a socket")
+	}
+}
+
+// All listeners share one limit, and SERVER_NAME is that of the listener all the same.
+func TestListenersShareTheLimitOfConnections(t *testing.T) {
+	names := make(chan string, 2)
+	s := New(Config{
+		App: &fakeApp{serve: func(c *Call) {
+			e := environ(c)
+			names <- e["SERVER_NAME"] + ":" + e["SERVER_PORT"]
+			_ = c.Head(200, head("OK", nil, "x"), true)
+		}},
+		Metrics: metrics.New(metrics.Build{}), MaxConnections: 1, Debugf: t.Logf, Warnf: t.Logf, Errorf: t.Logf,
+	})
+	t.Cleanup(s.Close)
+	var first net.Conn
+	for _, host := range []string{"127.0.0.1", "127.0.0.2"} {
+		ln, err := Listen(Address{Network: "tcp", Address: host + ":0"}, 16)
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() { _ = s.Serve(ln) }()
+		c, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+		if got := <-names; got != ln.Addr().String() {
+			t.Errorf("server %s, want %s", got, ln.Addr())
+		}
+		if first == nil {
+			first = c
+		}
+	}
+	if _, err := io.Copy(io.Discard, first); err != nil { // its listener's connection was idle, and made room
+		t.Error(err)
+	}
+}
+
+func TestMetricsCountConnectionsAndBytes(t *testing.T) {
+	var m *metrics.Metrics
+	addr, _ := start(t, &fakeApp{serve: func(c *Call) { _ = c.Head(200, head("OK", nil, "x"), true) }}, func(c *Config) { m = c.Metrics })
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	request := "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello"
+	_, _ = io.WriteString(c, request)
+	if _, err := io.ReadAll(c); err != nil {
+		t.Fatal(err)
+	}
+	figures := map[string]float64{}
+	families, err := m.Gatherer().Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		figures[f.GetName()] = f.GetMetric()[0].GetCounter().GetValue()
+	}
+	if n := figures["gounicorn_connections_accepted_total"]; n != 1 {
+		t.Errorf("%v connections", n)
+	}
+	if n := figures["gounicorn_received_bytes_total"]; n != 5 {
+		t.Errorf("%v bytes received", n)
 	}
 }

@@ -68,7 +68,11 @@ func (f *flight) Frame(h wire.Header, payload []byte, file *os.File) error {
 	case wire.KindInterim:
 		return f.call.Interim(int(h.Aux), payload)
 	case wire.KindAbort:
-		f.call.Abort()
+		if h.Aux == wire.AbortGone {
+			f.call.Left()
+		} else {
+			f.call.Abort()
+		}
 	}
 	return nil
 }

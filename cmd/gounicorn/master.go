@@ -34,19 +34,20 @@ const (
 
 // master is one running gounicorn.
 type master struct {
-	v           settings.Values
-	env         func(string) (string, bool)
-	interpreter interpreter
-	workerBin   string
-	workers     int
-	sizing      string // how the number of workers came about
-	errFile     *logfile.Writer
-	accessFile  *logfile.Writer
-	outFile     *logfile.Writer // what workers print to standard output
-	log         *errorlog.Logger
-	metrics     *metrics.Metrics
-	pool        *prefork.Pool
-	listeners   []net.Listener
+	v            settings.Values
+	env          func(string) (string, bool)
+	interpreter  interpreter
+	workerBin    string
+	workers      int
+	sizing       string // how the number of workers came about
+	errFile      *logfile.Writer
+	accessFile   *logfile.Writer
+	accessFormat *accesslog.Format
+	outFile      *logfile.Writer // what workers print to standard output
+	log          *errorlog.Logger
+	metrics      *metrics.Metrics
+	pool         *prefork.Pool
+	listeners    []net.Listener
 }
 
 // newMaster checks what can be checked before anything starts and opens the logs.
@@ -56,6 +57,11 @@ func newMaster(v settings.Values, env func(string) (string, bool)) (*master, err
 		return nil, errors.New("No application module specified.\n\nName it as module:callable, for example: gounicorn myproject.wsgi:application")
 	}
 	var err error
+	if m.accessFormat, err = accesslog.Compile(v.AccessLogFormat); err != nil {
+		return nil, &settings.ValueError{
+			Setting: settings.Lookup("access_log_format"), From: v.Origin("access_log_format"), Value: v.AccessLogFormat, Problem: err.Error(),
+		}
+	}
 	if m.errFile, err = logfile.Open(logfile.Config{Path: v.ErrorLog, Std: os.Stderr}); err != nil {
 		return nil, fmt.Errorf("error log: %w", err)
 	}
@@ -209,7 +215,7 @@ func (m *master) serve() int {
 	}
 	started := make(chan error, 1)
 	go func() { started <- m.pool.Start(context.Background()) }()
-	srv := m.newServer()
+	srv := server.New(m.serverConfig())
 	serving := false
 	for {
 		select {
@@ -231,6 +237,10 @@ func (m *master) serve() int {
 		case sig := <-sigs:
 			act, name := actionOf(sig)
 			if act == actNothing {
+				continue
+			}
+			if act == actLater {
+				m.log.Warningf("Signal %s does nothing in this version", name)
 				continue
 			}
 			m.log.Infof("Handling signal: %s", name)
@@ -318,7 +328,8 @@ func (m *master) addresses() string {
 	return strings.Join(all, ",")
 }
 
-func (m *master) newServer() *server.Server {
+// serverConfig turns the settings into what the HTTP side needs.
+func (m *master) serverConfig() server.Config {
 	v := &m.v
 	never := func(d time.Duration) time.Duration {
 		if d == 0 {
@@ -338,12 +349,13 @@ func (m *master) newServer() *server.Server {
 		SpoolMemory: v.SpoolMemory, SpoolDisk: v.SpoolDisk, SpoolDir: v.SpoolDir,
 		PID: os.Getpid(), Metrics: m.metrics, Debugf: m.log.Debugf, Warnf: m.log.Warningf, Errorf: m.log.Errorf,
 	}
-	if m.accessFile != nil {
-		if f, err := accesslog.Compile(v.AccessLogFormat); err == nil { // settings.Parse has compiled it already
-			cfg.AccessLog = accesslog.New(f, m.accessFile)
-		}
+	if v.KeepAlive == 0 {
+		cfg.MaxKeepAliveRequests = 1
 	}
-	return server.New(cfg)
+	if m.accessFile != nil {
+		cfg.AccessLog = accesslog.New(m.accessFormat, m.accessFile)
+	}
+	return cfg
 }
 
 func (m *master) serveMetrics() error {

@@ -46,8 +46,9 @@ type Config struct {
 	// MaxKeepAliveRequests is the number of requests after which a connection
 	// is closed; 0 means no limit, 1 switches keep-alive off.
 	MaxKeepAliveRequests int
-	// MaxConnections is the number of connections at which the server stops
-	// accepting until one of them ends; 0 means no limit.
+	// MaxConnections is the number of connections, of all listeners together,
+	// at which a new one waits until another ends; the one that has been idle
+	// for longest is closed for it. 0 means no limit.
 	MaxConnections int
 	// ServerName is the value of the Server field; empty means no such field.
 	ServerName string
@@ -64,6 +65,9 @@ type Config struct {
 	// OnPanic is called with the value and the stack of a panic in the Handler
 	// or in a Source. Nil means that panics are only answered.
 	OnPanic func(c *Conn, value any, stack []byte)
+	// OnConnect, if set, is called for every connection, when its service
+	// begins. It must not block.
+	OnConnect func()
 	// OnAcceptError is called at most once a minute while accepting fails, for
 	// example because descriptors are exhausted.
 	OnAcceptError func(err error)

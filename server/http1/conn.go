@@ -47,6 +47,7 @@ type Conn struct {
 	nc            net.Conn
 	raw           syscall.RawConn // nil if nc is not a socket
 	remote, local netip.AddrPort
+	listener      net.Addr
 	next, prev    *Conn // list of the server, guarded by its mutex
 
 	// Shared with the sweeper, which compares them with the limits.
@@ -97,6 +98,10 @@ func (c *Conn) RemoteAddr() netip.AddrPort { return c.remote }
 
 // LocalAddr returns our address; it is not valid for Unix sockets.
 func (c *Conn) LocalAddr() netip.AddrPort { return c.local }
+
+// Listener returns the address of the listener that accepted the connection,
+// which may name no host; nil after ServeConn.
+func (c *Conn) Listener() net.Addr { return c.listener }
 
 // NetConn returns the connection as it was accepted. It must not be read,
 // written or closed by the caller.

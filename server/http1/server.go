@@ -69,13 +69,14 @@ func (s *Server) Serve(ln net.Listener) error {
 	defer s.disown(ln)
 	var pause acceptPause
 	for {
-		if !s.awaitRoom() {
-			return ErrServerClosed
-		}
 		nc, err := ln.Accept()
 		if err == nil {
 			pause.reset()
-			s.ServeConn(nc)
+			if !s.awaitRoom() {
+				_ = nc.Close() // nobody was promised an answer
+				return ErrServerClosed
+			}
+			s.serveConn(nc, ln.Addr())
 			continue
 		}
 		switch {
@@ -93,8 +94,14 @@ func (s *Server) Serve(ln net.Listener) error {
 
 // ServeConn serves one connection that was accepted elsewhere, for example
 // behind TLS, and closes it. It returns at once.
-func (s *Server) ServeConn(nc net.Conn) {
+func (s *Server) ServeConn(nc net.Conn) { s.serveConn(nc, nil) }
+
+func (s *Server) serveConn(nc net.Conn, listener net.Addr) {
 	c := newConn(s, nc)
+	c.listener = listener
+	if s.config.OnConnect != nil {
+		s.config.OnConnect()
+	}
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -217,11 +224,14 @@ func (s *Server) ended() bool {
 	return s.closed
 }
 
-// awaitRoom waits while the server has MaxConnections connections.
+// awaitRoom makes room for one more connection when the server has
+// MaxConnections: it closes the one that has been idle for longest (row 59). If
+// there is none it waits; the sweeper has it look again.
 func (s *Server) awaitRoom() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for !s.closed && s.config.MaxConnections > 0 && s.count >= s.config.MaxConnections {
+		s.closeLongestIdle()
 		s.room.Wait()
 	}
 	return !s.closed

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -137,18 +138,45 @@ func TestAcceptingRecoversFromExhaustion(t *testing.T) {
 }
 
 func TestMaxConnectionsWaitsForRoom(t *testing.T) {
-	config := handle(func(x *http1.Exchange) { respond(t, x, 200, "ok") })
+	config := handle(nil)
+	held := make(chan *http1.Exchange, 2)
+	config.Handler = http1.HandlerFunc(func(x *http1.Exchange) { held <- x })
 	config.MaxConnections = 1
 	addr, s := start(t, config)
 	first := dial(t, addr)
 	first.send(get)
-	first.want(200, "ok")
-	second := dial(t, addr) // waits in the kernel
+	x := <-held
+	second := dial(t, addr) // waits, as the first is not idle
 	second.send(get)
 	if n := s.Connections(); n != 1 {
 		t.Errorf("%d connections", n)
 	}
-	_ = first.nc.Close()
+	respond(t, x, 200, "first")
+	first.want(200, "first")
+	first.wantEnd() // idle now, it makes room
+	respond(t, <-held, 200, "second")
+	second.want(200, "second")
+}
+
+// Row 59: at the limit the connection that has been idle for longest makes room.
+func TestLongestIdleConnectionMakesRoom(t *testing.T) {
+	config := handle(func(x *http1.Exchange) { respond(t, x, 200, "ok") })
+	config.MaxConnections = 2
+	config.Timeouts.Idle = 40 * time.Second
+	config.Timeouts.Send = 8 * time.Millisecond // makes the clock fine enough to tell the two apart
+	addr, _ := start(t, config)
+	first, second := dial(t, addr), dial(t, addr)
+	first.send(get)
+	first.want(200, "ok")
+	for begin := time.Now(); time.Since(begin) < 20*time.Millisecond; { // the second is idle from later on
+		second.send(get)
+		second.want(200, "ok")
+	}
+	third := dial(t, addr)
+	third.send(get)
+	third.want(200, "ok")
+	first.wantEnd()
+	second.send(get)
 	second.want(200, "ok")
 }
 

@@ -82,6 +82,7 @@ func (s *Server) sweep() {
 	for c := s.conns; c != nil; c = c.next {
 		s.judge(c, now, draining)
 	}
+	s.room.Broadcast() // a connection may have become idle
 }
 
 // judge compares one connection with the timeouts.
@@ -135,6 +136,22 @@ func (c *Conn) closeIdle() bool {
 	}
 	c.closeNow()
 	return true
+}
+
+// closeLongestIdle closes the connection that has waited longest for its next
+// request, if any waits. The caller holds mu.
+func (s *Server) closeLongestIdle() {
+	for {
+		var longest *Conn
+		for c := s.conns; c != nil; c = c.next {
+			if c.phase.Load() == phaseIdle && (longest == nil || c.since.Load() < longest.since.Load()) {
+				longest = c
+			}
+		}
+		if longest == nil || longest.closeIdle() {
+			return
+		}
+	}
 }
 
 // closeIdle closes all idle connections and reports whether there were any.

@@ -149,10 +149,10 @@ func (m *Metrics) Restarted(cause Restart) { m.restarts[min(cause, numRestarts-1
 // Accepted counts a client connection.
 func (m *Metrics) Accepted() { m.accepted.Inc() }
 
-// Received adds to the bytes from clients.
+// Received adds to the bytes of request bodies.
 func (m *Metrics) Received(n int) { m.received.Add(uint64(max(n, 0))) }
 
-// Sent adds to the bytes to clients.
+// Sent adds to the bytes of response bodies.
 func (m *Metrics) Sent(n int) { m.sent.Add(uint64(max(n, 0))) }
 
 // AddSource adds a function that tells the present state of one part of the

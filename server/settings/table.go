@@ -136,7 +136,7 @@ var All = []Setting{
 	{
 		Name: "graceful_timeout", Section: secTimes, Flags: []string{"--graceful-timeout"}, Kind: Seconds, Default: "30", Metavar: "SECONDS",
 		Reload: Live, Status: Works, Origin: Gunicorn, Since: since,
-		Help: "Time for running requests to finish when the server stops or a worker is replaced; then they are ended.",
+		Help: "Time for running requests to finish when the server stops or a worker is replaced; then they are ended. 0 ends them at once.",
 	},
 	{
 		Name: "boot_timeout", Section: secTimes, Flags: []string{"--boot-timeout"}, Kind: Seconds, Default: "120", Metavar: "SECONDS",
@@ -169,7 +169,7 @@ var All = []Setting{
 	{
 		Name: "limit_request_line", Section: secLimits, Flags: []string{"--limit-request-line"}, Kind: Int, Default: "4094", Metavar: "BYTES", Max: 8190,
 		Reload: Live, Status: Works, Origin: Gunicorn, Since: since,
-		Help: "Longest request line; a longer one gets 414. 0 leaves only the limit on the whole head.",
+		Help: "Longest request line; a longer one gets 414. 0 means the largest, 8190, as in gunicorn's code (its documents say unlimited).",
 	},
 	{
 		Name: "limit_request_fields", Section: secLimits, Flags: []string{"--limit-request-fields"}, Kind: Int, Default: "100", Metavar: "N", Min: 1, Max: 32768,
@@ -191,7 +191,7 @@ var All = []Setting{
 	{
 		Name: "spool_memory", Section: secSpool, Flags: []string{"--spool-memory"}, Kind: Bytes, Default: "64M", Metavar: "SIZE",
 		Reload: Live, Status: Works, Origin: Gounicorn, Since: since,
-		Help: "Memory for all buffered bodies together; what exceeds it goes to files. 0 keeps everything but small pieces in files.",
+		Help: "Memory for all buffered bodies together; what exceeds it goes to files. 0 means no limit.",
 	},
 	{
 		Name: "spool_disk", Section: secSpool, Flags: []string{"--spool-disk"}, Kind: Bytes, Default: "4G", Metavar: "SIZE",

@@ -15,8 +15,8 @@ var ErrFull = errors.New("spool: no room")
 // Budget bounds what all bodies together may hold. It is safe for concurrent use.
 type Budget struct {
 	Dir    string // where temporary files are made; empty: os.TempDir
-	Memory int64  // bytes in memory
-	Disk   int64  // bytes in files
+	Memory int64  // bytes in memory; 0: no limit
+	Disk   int64  // bytes in files; 0: no limit
 
 	memory, disk atomic.Int64
 }
@@ -25,7 +25,7 @@ type Budget struct {
 func (b *Budget) Used() (memory, disk int64) { return b.memory.Load(), b.disk.Load() }
 
 func take(used *atomic.Int64, limit, n int64) bool {
-	if used.Add(n) <= limit {
+	if used.Add(n) <= limit || limit == 0 {
 		return true
 	}
 	used.Add(-n)

@@ -82,7 +82,7 @@ func TestBodyGoesToDiskWhenMemoryIsTaken(t *testing.T) {
 }
 
 func TestBodyIsRefusedWhenNothingIsLeft(t *testing.T) {
-	b := Body{Budget: budget(t, 0, 100<<10)}
+	b := Body{Budget: budget(t, 1, 100<<10)}
 	if err := b.Fill(bytes.NewReader(random(200<<10)), -1); !errors.Is(err, ErrFull) {
 		t.Errorf("err = %v, want ErrFull", err)
 	}
@@ -151,7 +151,7 @@ func TestBufferGivesPiecesInOrderThroughMemoryAndFile(t *testing.T) {
 }
 
 func TestBufferMakesTheWorkerWaitWhenNothingIsLeft(t *testing.T) {
-	b := NewBuffer(budget(t, 0, 100<<10))
+	b := NewBuffer(budget(t, 1, 100<<10))
 	b.Append(random(60 << 10)) // disk
 	b.Append(random(60 << 10)) // neither: the last one
 	full := make(chan struct{})
@@ -176,8 +176,8 @@ func TestBufferMakesTheWorkerWaitWhenNothingIsLeft(t *testing.T) {
 }
 
 func TestBufferLetsTheWorkerGoWhenTheClientLeft(t *testing.T) {
-	b := NewBuffer(budget(t, 0, 0))
-	b.Append([]byte("x"))
+	b := NewBuffer(budget(t, 1, 1))
+	b.Append([]byte("xy"))
 	released := make(chan struct{})
 	go func() { b.Room(nil); close(released) }()
 	b.Close()
@@ -186,6 +186,26 @@ func TestBufferLetsTheWorkerGoWhenTheClientLeft(t *testing.T) {
 	b.End(errors.New("cut"))
 	if stop := make(chan struct{}); true {
 		close(stop)
-		NewBuffer(budget(t, 0, 0)).Room(stop)
+		NewBuffer(budget(t, 1, 1)).Room(stop)
 	}
+}
+
+func TestBudgetOfZeroIsNoLimit(t *testing.T) {
+	for _, announced := range []int64{600 << 10, 3 << 20} { // in memory, in a file
+		b := Body{Budget: budget(t, 0, 0)}
+		if err := b.Fill(io.LimitReader(zeros{}, announced), announced); err != nil {
+			t.Errorf("%d bytes: %v", announced, err)
+		}
+		if memory, disk := b.Budget.Used(); memory+disk != announced || (memory > 0) != (announced < memoryBody) {
+			t.Errorf("%d bytes: %d in memory, %d on disk", announced, memory, disk)
+		}
+		b.Release()
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
 }

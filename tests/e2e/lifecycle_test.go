@@ -368,3 +368,46 @@ func writeFile(tb testing.TB, path, text string) {
 		tb.Fatal(err)
 	}
 }
+
+// Left to their defaults TTIN and TTOU would suspend the master and USR2 end it.
+func TestSignalsWithoutAMeaningYetAreHarmless(t *testing.T) {
+	t.Parallel()
+	s := start(t, "faults:app", "-w", "1")
+	for sig, name := range map[syscall.Signal]string{
+		syscall.SIGTTIN: "ttin", syscall.SIGTTOU: "ttou", syscall.SIGWINCH: "winch", syscall.SIGUSR2: "usr2",
+	} {
+		if err := syscall.Kill(s.PID, sig); err != nil {
+			t.Fatal(err)
+		}
+		harness.Eventually(t, harness.EventBudget, "a warning about "+name, func() bool {
+			return strings.Contains(strings.Join(s.Log.Lines(), "\n"), "[WARNING] Signal "+name+" does nothing in this version")
+		})
+	}
+	s.WantGet(t, "/pid", 200)
+}
+
+// While no zygote can fork successors, a first generation that cannot be replaced must not be the last try.
+func TestKilledZygoteIsReplacedOnceTheApplicationLoadsAgain(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	module := filepath.Join(dir, "changing.py")
+	const good = "def app(environ, start_response):\n    start_response('200 OK', [])\n    return [b'ok']\n"
+	writeFile(t, module, good)
+	s := start(t, "changing:app", "-w", "1", "--chdir", dir)
+	worker := workerCount(t, s, 1)[0]
+	zygote := harness.Parent(worker)
+	writeFile(t, module, "raise RuntimeError('not now')\n")
+	if err := syscall.Kill(zygote, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	harness.Eventually(t, harness.EventBudget, "two failed tries", func() bool {
+		return strings.Count(strings.Join(s.Log.Lines(), "\n"), "the old workers go on serving") >= 2
+	})
+	s.WantGet(t, "/", 200)
+	writeFile(t, module, good)
+	harness.Eventually(t, harness.EventBudget, "a worker of another zygote", func() bool {
+		workers := s.Workers()
+		return len(workers) == 1 && workers[0] != worker && harness.Parent(workers[0]) != s.PID
+	})
+	s.WantGet(t, "/", 200)
+}

@@ -37,6 +37,7 @@ func scrape(t *testing.T, address string) map[string]*dto.MetricFamily {
 // metricsAddress is where the log says that metrics are served.
 func metricsAddress(t *testing.T, s *harness.Server) string {
 	t.Helper()
+	s.Log.Wait(t, 0, "Metrics at:", harness.EventBudget) // it may come after the readiness line
 	for _, line := range s.Log.Lines() {
 		if found := metricsLine.FindStringSubmatch(line); found != nil {
 			return found[1]

@@ -3,7 +3,9 @@
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.views import LoginView, LogoutView
+from django.templatetags.static import static
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 urlpatterns = [
     path("", include("registry.urls")),
@@ -15,4 +17,6 @@ urlpatterns = [
     ),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
+    # Asked for by browsers on pages that name no icon, such as the admin's.
+    path("favicon.ico", RedirectView.as_view(url=static("registry/icon.svg"))),
 ]

@@ -1,0 +1,151 @@
+package prefork
+
+import (
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// lost is told that a worker's process is dead: its streams will end, then its jobs are settled.
+func (p *Pool) lost(w *worker) {
+	if w.state == dead {
+		return
+	}
+	if w.state == ready {
+		p.d.grow(w.g, -p.cfg.Threads)
+	}
+	before := w.state
+	w.state = dead
+	close(w.gone)
+	w.control.Drain()
+	for _, s := range w.streams {
+		s.Drain()
+	}
+	go func() {
+		w.readers.Wait()
+		p.do(func() { p.settle(w, before) })
+	}()
+}
+
+// settle ends the jobs of a dead worker and starts its successor.
+func (p *Pool) settle(w *worker, before workerState) {
+	for _, j := range p.d.owned(w.g, w.id) {
+		p.fail(w, j)
+	}
+	p.d.resend(w.g)
+	w.drained = true
+	if w.pidfd != nil {
+		_ = w.pidfd.Close()
+	}
+	if before != retiring && !p.stopping && !w.g.ending {
+		if before == booting || time.Since(w.started) < time.Second {
+			p.failures++
+			if p.current == nil && w.bootError == nil && p.failures >= bootTries {
+				w.bootError = &BootError{Code: 3, PID: w.pid, Text: "Worker failed to boot: the process died while it loaded the application."}
+			}
+			p.later(w.g)
+		} else {
+			p.fork(w.g)
+		}
+	}
+	if w.status != nil || w.g.exited {
+		p.bury(w)
+		return
+	}
+	time.AfterFunc(statusWait, func() { p.do(func() { p.bury(w) }) })
+}
+
+// fail ends one job of a dead worker, or gives it a second chance.
+func (p *Pool) fail(w *worker, j *Job) {
+	failure := WorkerDied
+	switch {
+	case w.broken.Load():
+		failure = Broken
+	case w.guilty == j:
+		failure = w.failure
+	case w.guilty != nil:
+		failure = Collateral
+	}
+	blame := ""
+	if failure == WorkerDied {
+		if n := p.d.blame(j); n > 1 {
+			blame = fmt.Sprintf(" (%d workers have died on this route)", n)
+		}
+	}
+	mayRetry := failure != TimedOut && j.Idempotent && !j.Retried && !j.answered.Load() && !j.cancelled.Load()
+	if mayRetry && !p.stopping {
+		p.cfg.Observe(Event{Kind: EventRetry})
+		p.d.retry(j)
+		return
+	}
+	sink, text := j.Sink, j.Sink.String()
+	p.cfg.error(w.pid, fmt.Sprintf("request failed, %v: %s%s", failure, text, blame))
+	p.d.over(j, false, false)
+	sink.Failed(failure)
+}
+
+// bury forgets a dead worker and says how it ended.
+func (p *Pool) bury(w *worker) {
+	if w.g.workers[w.id] != w {
+		return
+	}
+	delete(w.g.workers, w.id)
+	_ = w.control.Close()
+	printed := make(chan struct{})
+	go func() { w.pumps.Wait(); close(printed) }()
+	go func() {
+		select {
+		case <-printed:
+		case <-time.After(outputGrace): // a process that the application left behind holds its output open
+		}
+		p.do(func() { p.obituary(w) })
+	}()
+	p.generationEnded(w.g)
+}
+
+// obituary logs how a worker ended, in gunicorn's words where it has some.
+func (p *Pool) obituary(w *worker) {
+	if !p.stopping && !w.g.ending {
+		p.cfg.Observe(Event{Kind: EventRestart, Cause: w.epitaph()})
+	}
+	switch st := w.status; {
+	case w.bootError != nil:
+		p.bootFailed(w.g, w.bootError)
+	case w.pid == 0:
+		p.cfg.error(0, "a worker could not be forked")
+	case st == nil:
+		p.cfg.info(w.pid, fmt.Sprintf("Worker (pid:%d) ended; its zygote is gone, so its status is unknown", w.pid))
+	case st.Signaled() && w.cause == CauseTimeout && st.Signal() == unix.SIGKILL:
+		p.cfg.info(w.pid, fmt.Sprintf("Worker (pid:%d) was killed because of the timeout.", w.pid))
+	case st.Signaled() && w.broken.Load():
+	case st.Signaled() && st.Signal() == unix.SIGKILL:
+		p.cfg.error(w.pid, fmt.Sprintf("Worker (pid:%d) was sent SIGKILL! Perhaps out of memory?", w.pid))
+	case st.Signaled():
+		core := ""
+		if st.CoreDump() {
+			core = ", core dumped"
+		}
+		p.cfg.error(w.pid, fmt.Sprintf("Worker (pid:%d) was sent %s%s!", w.pid, unix.SignalName(st.Signal()), core))
+	case st.ExitStatus() != 0:
+		p.cfg.error(w.pid, fmt.Sprintf("Worker (pid:%d) exited with code %d.", w.pid, st.ExitStatus()))
+	default:
+		p.cfg.info(w.pid, fmt.Sprintf("Worker exiting (pid: %d)", w.pid))
+	}
+}
+
+// epitaph is the cause of a restart.
+func (w *worker) epitaph() Cause {
+	switch {
+	case w.bootError != nil:
+		return CauseBoot
+	case w.cause != causeUnknown:
+		return w.cause
+	case w.broken.Load():
+		return CauseProtocol
+	case w.status != nil && w.status.Signaled():
+		return CauseSignal
+	default:
+		return CauseExit
+	}
+}

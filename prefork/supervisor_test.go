@@ -1,0 +1,54 @@
+package prefork
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gounicorn/gounicorn/prefork/wire"
+)
+
+// testPool is a pool without processes whose log the test reads. Its supervisor does not run: the test plays it.
+func testPool(t *testing.T, change func(*Config)) (p *Pool, log *[]string) {
+	t.Helper()
+	log = &[]string{}
+	cfg := Config{Worker: "/bin/sh", Log: func(level, pid int, msg string) {
+		*log = append(*log, fmt.Sprintf("%d %d %s", level, pid, msg))
+	}}
+	if change != nil {
+		change(&cfg)
+	}
+	p, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.d.board.Close() })
+	return p, log
+}
+
+func TestWorkerWhoseZygoteIsGoneIsNotAFailedFork(t *testing.T) {
+	p, log := testPool(t, nil)
+	p.obituary(&worker{g: &generation{exited: true}, pid: 77})
+	if want := fmt.Sprintf("%d 77 Worker (pid:77) ended; its zygote is gone, so its status is unknown", wire.LevelInfo); len(*log) != 1 || (*log)[0] != want {
+		t.Errorf("logged %q, want %q", *log, want)
+	}
+	p.obituary(&worker{g: &generation{}})
+	if len(*log) != 2 || !strings.HasSuffix((*log)[1], "a worker could not be forked") {
+		t.Errorf("logged %q", *log)
+	}
+}
+
+func TestGracefulTimeoutOfZeroIsNoGrace(t *testing.T) {
+	p, _ := testPool(t, nil)
+	if p.cfg.GracefulTimeout != 0 {
+		t.Errorf("a grace of 0 became %v", p.cfg.GracefulTimeout)
+	}
+	g := testGeneration(t)
+	g.ending = true
+	w := &worker{id: 1, g: g, state: ready}
+	p.retire(w, CauseReload)
+	if time.Now().Before(w.deadline) {
+		t.Errorf("the worker may go on until %v", w.deadline)
+	}
+}
