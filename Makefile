@@ -93,8 +93,9 @@ race: unit
 fuzz: ## every fuzz target for FUZZTIME (default 3s)
 	@GO=$(GO) sh tests/fuzz.sh $(or $(FUZZTIME),3s)
 
-python-tests: venv
-	$(TEST_VENV)/bin/python -m pytest -q tests/python python/tests --ignore=tests/python/serve --ignore=tests/python/browser
+python-tests: build venv
+	$(TEST_VENV)/bin/python -m pytest -q python/tests tests/bench
+	$(TEST_VENV)/bin/python -m pytest -q tests/python --ignore=tests/python/serve --ignore=tests/python/browser
 	$(TEST_VENV)/bin/python -m pytest -q tests/python/serve
 
 sanitize: venv
