@@ -6,8 +6,10 @@
 
 SHELL      := /bin/sh
 TOOLCHAIN  := deploy/toolchain.sh
-GO         ?= $(shell $(TOOLCHAIN) go)
-PY         := $(shell $(TOOLCHAIN) python)
+# PYTHON is passed by hand: $(shell) does not see what stands on make's command line.
+GO         ?= $(or $(shell PYTHON='$(PYTHON)' $(TOOLCHAIN) go),$(error no Go))
+PY          = $(or $(shell PYTHON='$(PYTHON)' $(TOOLCHAIN) python),$(error no Python))
+BIN        ?= bin
 VERSION    := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 LDFLAGS    := -s -w -X main.version=$(VERSION)
 PORT       ?= 8000
@@ -25,11 +27,11 @@ help: ## this list
 	@echo "make targets:"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
 
-build: ## bin/gounicorn and bin/gounicorn-worker, runnable from anywhere (PYTHON=/path/to/python chooses the interpreter)
-	@$(TOOLCHAIN) system
-	@mkdir -p bin
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/gounicorn ./cmd/gounicorn
-	$(PY) python/cgoflags.py $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/gounicorn-worker ./cmd/gounicorn-worker
+build: ## bin/gounicorn and bin/gounicorn-worker, runnable from anywhere (PYTHON=/path/to/python chooses the interpreter, BIN=folder another place)
+	@PYTHON='$(PYTHON)' $(TOOLCHAIN) system
+	@mkdir -p $(BIN)
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/gounicorn ./cmd/gounicorn
+	$(PY) python/cgoflags.py $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/gounicorn-worker ./cmd/gounicorn-worker
 
 demo-setup: build
 	@test -x $(DEMO_VENV)/bin/python || $(PY) -m venv $(DEMO_VENV)
@@ -49,26 +51,28 @@ demo: demo-setup ## the demo site: a real Django project on http://127.0.0.1:800
 # Each stage of the suite is one line of progress; the first failure ends it.
 STAGE = @printf '\n=== %s\n' "$$(date +%T) $(1)"
 
-test: ## the whole suite: set-up, format, vet, unit and race tests, fuzz seconds, Python, C under ASan, end to end
-	$(call STAGE,[1/8] build)
+test: ## the whole suite: set-up, format, vet, unit and race tests, fuzz seconds, Python, C under ASan, end to end, interpreters
+	$(call STAGE,[1/9] build)
 	@$(MAKE) --no-print-directory build
-	$(call STAGE,[2/8] generated files and vet)
+	$(call STAGE,[2/9] generated files and vet)
 	@$(MAKE) --no-print-directory vet
-	$(call STAGE,[3/8] unit tests with the race detector)
+	$(call STAGE,[3/9] unit tests with the race detector)
 	@$(MAKE) --no-print-directory unit
-	$(call STAGE,[4/8] fuzz targets for some seconds each)
+	$(call STAGE,[4/9] fuzz targets for some seconds each)
 	@$(MAKE) --no-print-directory fuzz
-	$(call STAGE,[5/8] Python tests)
+	$(call STAGE,[5/9] Python tests)
 	@$(MAKE) --no-print-directory python-tests
-	$(call STAGE,[6/8] the worker's C under AddressSanitizer)
+	$(call STAGE,[6/9] the worker's C under AddressSanitizer)
 	@$(MAKE) --no-print-directory sanitize
-	$(call STAGE,[7/8] end to end with real processes and frameworks)
+	$(call STAGE,[7/9] end to end with real processes and frameworks)
 	@$(MAKE) --no-print-directory e2e
-	$(call STAGE,[8/8] the demo site)
+	$(call STAGE,[8/9] the other interpreters of this machine)
+	@$(MAKE) --no-print-directory interpreters
+	$(call STAGE,[9/9] the demo site)
 	@$(MAKE) --no-print-directory demo-test
 	@printf '\n=== %s all stages passed\n' "$$(date +%T)"
 
-.PHONY: vet venv demo-test
+.PHONY: vet venv demo-test interpreters
 vet:
 	@test -z "$$($(dir $(GO))gofmt -l cmd prefork pyworker python server tests wsgi)" || { $(dir $(GO))gofmt -l cmd prefork pyworker python server tests wsgi; echo "run gofmt -w on these files"; exit 1; }
 	CGO_ENABLED=0 $(GO) vet ./...
@@ -79,26 +83,30 @@ venv:
 	@PYTHON=$(PY) sh tests/setup.sh
 
 # Packages whose tests need no worker; pyworker and tests/e2e start real ones.
-UNIT = ./cmd/... ./prefork/... ./python/... ./server/... ./wsgi/... ./tests/arch/... ./tests/httpcases/...
+UNIT = ./cmd/gendocs/... ./cmd/gounicorn/... ./prefork/... ./python/... ./server/... ./wsgi/... ./tests/arch/... ./tests/bench/load/... ./tests/httpcases/...
 
 unit:
 	CGO_ENABLED=1 $(GO) test -race -timeout 10m $(UNIT)
 
 race: unit
 
-fuzz: ## every fuzz target for FUZZTIME (default 4s)
-	@GO=$(GO) sh tests/fuzz.sh $(or $(FUZZTIME),4s)
+fuzz: ## every fuzz target for FUZZTIME (default 3s)
+	@GO=$(GO) sh tests/fuzz.sh $(or $(FUZZTIME),3s)
 
-python-tests: venv
-	$(TEST_VENV)/bin/python -m pytest -q tests/python python/tests --ignore=tests/python/serve --ignore=tests/python/browser
+python-tests: build venv
+	$(TEST_VENV)/bin/python -m pytest -q python/tests tests/bench
+	$(TEST_VENV)/bin/python -m pytest -q tests/python --ignore=tests/python/serve --ignore=tests/python/browser
 	$(TEST_VENV)/bin/python -m pytest -q tests/python/serve
 
 sanitize: venv
 	PYTHON=$(TEST_VENV)/bin/python sh tests/python/serve/run_asan.sh
 
 e2e: venv
-	GOUNICORN_REQUIRE_PYTHON=1 $(PY) python/cgoflags.py $(GO) test -timeout 10m ./pyworker/...
-	$(GO) test -count=1 -timeout 12m ./tests/harness/... ./tests/e2e/...
+	GOUNICORN_REQUIRE_PYTHON=1 PYTHON=$(PY) $(PY) python/cgoflags.py $(GO) test -timeout 10m ./pyworker/...
+	$(GO) test -count=1 -timeout 12m -parallel 6 ./tests/harness/... ./tests/e2e/...
+
+interpreters: ## the worker on every other CPython from 3.11 on, of the PATH and of pyenv
+	GO=$(GO) PYTHON=$(PY) sh tests/interpreters.sh
 
 demo-test: demo-setup
 	cd $(DEMO) && ../../$(DEMO_VENV)/bin/python manage.py test --verbosity 1
@@ -110,7 +118,7 @@ tools: venv
 		cd tests/tools && GOBIN=$(CURDIR)/$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint; }
 
 check: vet tools ## formatting, vet with and without cgo, golangci-lint, ruff, race tests
-	$(TOOLS)/golangci-lint run --timeout 10m ./...
+	PATH="$(patsubst %/,%,$(dir $(GO))):$$PATH" $(PY) python/cgoflags.py $(TOOLS)/golangci-lint run --timeout 10m ./...
 	$(TEST_VENV)/bin/python -m ruff format --check .
 	$(TEST_VENV)/bin/python -m ruff check .
 	@$(MAKE) --no-print-directory unit

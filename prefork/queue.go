@@ -61,9 +61,6 @@ func (q *requestQueue) sendFDs(packet []byte, fds ...int) error {
 	}
 }
 
-// finish lets the workers read what is on the queue and then its end.
-func (q *requestQueue) finish() { _ = unix.Shutdown(q.fd, unix.SHUT_WR) }
-
 func (q *requestQueue) close() {
 	_ = q.local.Close()
 	_ = q.remote.Close()

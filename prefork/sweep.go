@@ -140,8 +140,6 @@ func (d *dispatcher) sweep(now time.Time) (expired []*Job, overdue []overdueJob,
 			case now.Sub(j.doneSince) > doneWait:
 				strays, changed = append(strays, d.stray(j)), true
 			}
-		default: // FREE and CANCELLED are the master's to write, and it takes the job off the books with them
-			strays, changed = append(strays, d.stray(j)), true
 		case wire.SlotQueued:
 			if !j.packed.IsZero() && now.Sub(j.packed) > stuckAfter && d.withdraw(j) {
 				d.release(j)
@@ -165,6 +163,8 @@ func (d *dispatcher) sweep(now time.Time) (expired []*Job, overdue []overdueJob,
 			if (d.cfg.Timeout > 0 && silent > d.cfg.Timeout && !j.stalled.Load()) || (d.cfg.RequestTimeout > 0 && run > d.cfg.RequestTimeout) {
 				overdue = append(overdue, overdueJob{j, j.owner, word.Worker()})
 			}
+		default: // FREE and CANCELLED are the master's to write, and it takes the job off the books with them
+			strays, changed = append(strays, d.stray(j)), true
 		}
 	}
 	if changed || d.blocked {

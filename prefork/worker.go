@@ -24,8 +24,6 @@ const (
 	dead
 )
 
-var workerStates = [...]string{"booting", "ready", "retiring", "dead"}
-
 // worker is one process. The supervisor owns it; the goroutines that read its sockets know only what they were given at start, the
 // atomics, and the channel gone.
 type worker struct {

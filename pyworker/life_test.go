@@ -2,6 +2,7 @@ package pyworker_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -241,7 +242,7 @@ func TestChildrenInheritOnlyStandardStreams(t *testing.T) {
 		}
 		w.send(t, wire.KindStop)
 		w.endsWith(t, m, 0)
-		if _, _, _, err := w.streams[0].Next(); err != io.EOF {
+		if _, _, _, err := w.streams[0].Next(); !errors.Is(err, io.EOF) {
 			t.Errorf("the stream of worker %d ended with %v, want EOF", w.id, err)
 		}
 	}
@@ -293,7 +294,7 @@ func TestDeathOfAWorkerIsSeenAtOnce(t *testing.T) {
 	w := m.start(t, 1, 1)
 	other := m.start(t, 2, 1)
 	w.signal(t, unix.SIGKILL)
-	if _, _, _, err := w.streams[0].Next(); err != io.EOF {
+	if _, _, _, err := w.streams[0].Next(); !errors.Is(err, io.EOF) {
 		t.Errorf("the stream ended with %v, want EOF", err)
 	}
 	for range w.control.packets { // until it closes

@@ -127,7 +127,7 @@ func rights(oob []byte) ([]*os.File, error) {
 	}
 	messages, err := unix.ParseSocketControlMessage(oob)
 	if err != nil {
-		return nil, fmt.Errorf("%w: control message: %v", ErrProtocol, err)
+		return nil, fmt.Errorf("%w: control message: %w", ErrProtocol, err)
 	}
 	var files []*os.File
 	for i := range messages {

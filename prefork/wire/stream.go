@@ -134,7 +134,7 @@ func (s *Stream) fill() error {
 		s.files = append(s.files, files...)
 	}
 	switch {
-	case s.err == unix.ECONNRESET, s.err == nil && s.n == 0:
+	case errors.Is(s.err, unix.ECONNRESET), s.err == nil && s.n == 0:
 		if s.r != s.w {
 			return io.ErrUnexpectedEOF
 		}

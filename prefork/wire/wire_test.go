@@ -133,7 +133,7 @@ func TestPacketsCarryDescriptors(t *testing.T) {
 		t.Errorf("the pipe gave %q", got)
 	}
 	b.Close()
-	if _, _, _, err := a.Receive(); err != io.EOF {
+	if _, _, _, err := a.Receive(); !errors.Is(err, io.EOF) {
 		t.Errorf("after the peer closed: %v, want io.EOF", err)
 	}
 }
@@ -176,7 +176,7 @@ func TestStreamReturnsFramesHoweverTheyAreCut(t *testing.T) {
 				t.Fatalf("cut %d: frame of %d: got %+v, %d bytes, %v", cut, n, h, len(payload), err)
 			}
 		}
-		if _, _, _, err := s.Next(); err != io.EOF {
+		if _, _, _, err := s.Next(); !errors.Is(err, io.EOF) {
 			t.Errorf("cut %d: at the end: %v", cut, err)
 		}
 		s.Close()
@@ -219,7 +219,7 @@ func TestDrainEndsAStreamSomebodyHoldsOpen(t *testing.T) {
 	if _, payload, _, err := s.Next(); err != nil || string(payload) != "last" {
 		t.Fatalf("what the dead worker had written: %q, %v", payload, err)
 	}
-	if _, _, _, err := s.Next(); err != io.EOF {
+	if _, _, _, err := s.Next(); !errors.Is(err, io.EOF) {
 		t.Errorf("then %v, want io.EOF", err)
 	}
 }

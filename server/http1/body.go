@@ -43,7 +43,7 @@ func (x *Exchange) Read(p []byte) (int, error) {
 	} else {
 		n, err = x.readChunked(p)
 	}
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		x.bodyErr = err
 		x.wantClose.Store(true)
 		var v Verdict
@@ -152,14 +152,14 @@ func (c *Conn) fillBody(dst []byte) (int, error) {
 			c.bodyBytes.Add(int64(n))
 			c.enter(phaseHandle)
 			return n, nil
-		case err == errWoken && !c.timedOut.Load():
+		case errors.Is(err, errWoken) && !c.timedOut.Load():
 			continue
 		}
 		c.enter(phaseHandle)
-		switch err {
-		case errWoken:
+		switch {
+		case errors.Is(err, errWoken):
 			return 0, CauseBodyTimeout.Verdict()
-		case io.EOF:
+		case errors.Is(err, io.EOF):
 			c.mu.Lock()
 			c.eof = true
 			c.mu.Unlock()
@@ -184,7 +184,7 @@ func (x *Exchange) sendContinue() {
 	if err == nil && n < len(continueLine) {
 		err = c.write(continueLine[n:])
 	}
-	if err != nil && err != unix.EPIPE {
+	if err != nil && !errors.Is(err, unix.EPIPE) {
 		c.broken = true
 	}
 }

@@ -269,11 +269,11 @@ func (c *Conn) readHead() (n int, cause Cause, ok bool) {
 		}
 		_, err := c.fill(nil)
 		switch {
-		case err == errWoken:
+		case errors.Is(err, errWoken):
 			if c.timedOut.Load() {
 				return 0, CauseHeadTimeout, begun
 			}
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			c.mu.Lock()
 			c.eof = true
 			c.mu.Unlock()
@@ -306,8 +306,8 @@ func (c *Conn) watch() {
 		over = !c.outstanding
 		c.mu.Unlock()
 		switch {
-		case err == errWoken:
-		case err == io.EOF:
+		case errors.Is(err, errWoken):
+		case errors.Is(err, io.EOF):
 			c.mu.Lock()
 			c.eof = true
 			c.mu.Unlock()

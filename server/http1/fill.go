@@ -40,7 +40,7 @@ func (c *Conn) woken(err error) error {
 func (c *Conn) readReady(fd uintptr) bool {
 	if c.readDst != nil {
 		n, err := readFD(fd, c.readDst)
-		if err == unix.EAGAIN {
+		if errors.Is(err, unix.EAGAIN) {
 			return false
 		}
 		c.setRead(n, err)
@@ -58,7 +58,7 @@ func (c *Conn) readReady(fd uintptr) bool {
 	if n == 0 && err == nil && c.eof {
 		err = resetBehindEnd(fd)
 	}
-	if err == unix.EAGAIN {
+	if errors.Is(err, unix.EAGAIN) {
 		c.park()
 		return false
 	}

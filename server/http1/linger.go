@@ -1,6 +1,10 @@
 package http1
 
-import "time"
+import (
+	"errors"
+
+	"time"
+)
 
 // tearDown closes the connection at the end of its reading goroutine. If the
 // client may still be sending, it closes our side first and discards what
@@ -28,7 +32,7 @@ func (c *Conn) linger() {
 	begun := c.srv.clock.Load()
 	for total := 0; total < lingerBytes && time.Duration(c.srv.clock.Load()-begun) < lingerTotal; {
 		n, err := c.discard()
-		if err != nil && err != errWoken {
+		if err != nil && !errors.Is(err, errWoken) {
 			return
 		}
 		total += n

@@ -318,7 +318,7 @@ func (x *Exchange) abort(err error) {
 		switch old := x.state.Load(); {
 		case old == stateOver:
 			return
-		case old == stateCommitted && err == ErrAborted:
+		case old == stateCommitted && errors.Is(err, ErrAborted):
 			x.conn.kill() // who writes will notice and end the exchange
 			return
 		case x.state.CompareAndSwap(old, stateCommitted):

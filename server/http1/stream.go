@@ -127,7 +127,7 @@ func (s *streamer) run(src Source) (err error) {
 	}
 	for {
 		p, f, off, n, err := src.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return s.finish()
 		}
 		if err != nil {

@@ -35,7 +35,7 @@ func (t *target) parse(method, uri []byte) Cause {
 	}
 	at := 0
 	if uri[0] != '/' {
-		cause := CauseNone
+		var cause Cause
 		if at, cause = t.absolute(uri); cause != CauseNone {
 			return cause
 		}

@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"errors"
 	"io"
 	"os"
 	"syscall"
@@ -39,9 +40,9 @@ func (c *Conn) writeReady(fd uintptr) bool {
 			n, err = unix.Writev(int(fd), [][]byte{c.writeA, c.writeB})
 		}
 		switch {
-		case err == unix.EINTR:
+		case errors.Is(err, unix.EINTR):
 			continue
-		case err == unix.EAGAIN:
+		case errors.Is(err, unix.EAGAIN):
 		case err != nil:
 			c.writeErr = err
 		default:
@@ -100,7 +101,7 @@ func (c *Conn) writeFile(f *os.File, off, n int64) (int64, error) {
 	switch {
 	case err != nil:
 		return sent, err
-	case sent == 0 && (failure == unix.EINVAL || failure == unix.ENOSYS):
+	case sent == 0 && (errors.Is(failure, unix.EINVAL) || errors.Is(failure, unix.ENOSYS)):
 		return c.copyFile(f, off, n) // the file system has no sendfile
 	}
 	return sent, failure
@@ -137,7 +138,7 @@ func (c *Conn) copyFile(f *os.File, off, n int64) (int64, error) {
 	for sent < n {
 		k, err := f.ReadAt(b.b[:min(n-sent, pieceBytes)], off+sent)
 		if k == 0 {
-			if err == io.EOF || err == nil {
+			if errors.Is(err, io.EOF) || err == nil {
 				err = io.ErrUnexpectedEOF
 			}
 			return sent, err

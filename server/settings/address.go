@@ -68,7 +68,8 @@ const maxUnixPath = 107
 
 // parseTCP reads HOST, HOST:PORT, :PORT and [V6]:PORT; whole is for messages.
 func parseTCP(whole, s string) (Address, error) {
-	host, port, hasPort := s, "", false
+	var host, port string
+	var hasPort bool
 	bracketed := strings.HasPrefix(s, "[")
 	switch {
 	case bracketed:

@@ -47,7 +47,7 @@ func (b *Budget) file() (*os.File, error) {
 	if err == nil {
 		return os.NewFile(uintptr(fd), "spool"), nil
 	}
-	if err != unix.EOPNOTSUPP && err != unix.EISDIR && err != unix.EINVAL { // a file system without O_TMPFILE
+	if !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.EISDIR) && !errors.Is(err, unix.EINVAL) { // a file system without O_TMPFILE
 		return nil, fmt.Errorf("spool file in %s: %w", dir, err)
 	}
 	f, err := os.CreateTemp(dir, "gounicorn-spool-")

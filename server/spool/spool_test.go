@@ -133,7 +133,7 @@ func TestBufferGivesPiecesInOrderThroughMemoryAndFile(t *testing.T) {
 	var got []byte
 	for {
 		p, f, off, n, err := b.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
@@ -168,7 +168,7 @@ func TestBufferMakesTheWorkerWaitWhenNothingIsLeft(t *testing.T) {
 		t.Errorf("second piece has %d bytes", n)
 	}
 	b.End(io.EOF)
-	if _, _, _, _, err := b.Next(); err != io.EOF {
+	if _, _, _, _, err := b.Next(); !errors.Is(err, io.EOF) {
 		t.Errorf("end: %v", err)
 	}
 	<-full

@@ -87,8 +87,11 @@ func (c *Case) Play(addr string, segments [][]byte) (saw []string, err error) {
 	}
 	if c.Close {
 		rest, err := io.ReadAll(br)
-		if err != nil || len(rest) > 0 {
-			return saw, fmt.Errorf("connection does not end after %v: %q, %v", got, rest, err)
+		if err != nil {
+			return saw, fmt.Errorf("connection does not end after %v: %w", got, err)
+		}
+		if len(rest) > 0 {
+			return saw, fmt.Errorf("connection does not end after %v: %q", got, rest)
 		}
 	} else if err := playCanary(nc, br); err != nil {
 		return saw, fmt.Errorf("canary on the same connection after %v: %w", got, err)

@@ -97,9 +97,7 @@ class TelegramHandler(logging.Handler):
         if self._pid == os.getpid():
             return
         self._queue = queue.Queue(QUEUE_SIZE)
-        threading.Thread(
-            target=self._send_all, args=(self._queue,), name="telegram", daemon=True
-        ).start()
+        threading.Thread(target=self._send_all, args=(self._queue,), name="telegram", daemon=True).start()
         self._pid = os.getpid()
 
     def _send_all(self, texts: "queue.Queue[str]") -> None:
@@ -115,9 +113,7 @@ class TelegramHandler(logging.Handler):
 
     def _send(self, text: str) -> None:
         body = json.dumps({"chat_id": self._chat_id, "text": text}).encode()
-        request = urllib.request.Request(
-            self._url, data=body, headers={"Content-Type": "application/json"}
-        )
+        request = urllib.request.Request(self._url, data=body, headers={"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=self._timeout) as response:
             response.read()
 

@@ -33,12 +33,8 @@ class Contract(models.Model):
 
     number = models.CharField(max_length=20, unique=True)
     title = models.CharField(max_length=160)
-    customer = models.ForeignKey(
-        Customer, on_delete=models.PROTECT, related_name="contracts"
-    )
-    status = models.CharField(
-        max_length=10, choices=Status.choices, default=Status.DRAFT, db_index=True
-    )
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="contracts")
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.DRAFT, db_index=True)
     manager = models.CharField(max_length=80)
     value = models.DecimalField("value (EUR)", max_digits=12, decimal_places=2)
     starts_on = models.DateField(db_index=True)
@@ -72,9 +68,7 @@ class Contract(models.Model):
 class Item(models.Model):
     """One line of a contract's price schedule."""
 
-    contract = models.ForeignKey(
-        Contract, on_delete=models.CASCADE, related_name="items"
-    )
+    contract = models.ForeignKey(Contract, on_delete=models.CASCADE, related_name="items")
     position = models.PositiveSmallIntegerField()
     description = models.CharField(max_length=200)
     quantity = models.PositiveIntegerField()
@@ -83,11 +77,7 @@ class Item(models.Model):
 
     class Meta:
         ordering = ["position"]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["contract", "position"], name="one_item_per_position"
-            )
-        ]
+        constraints = [models.UniqueConstraint(fields=["contract", "position"], name="one_item_per_position")]
 
     def __str__(self) -> str:
         return f"{self.position}. {self.description}"

@@ -64,15 +64,9 @@ _HEADING = ParagraphStyle(
     spaceAfter=5,
     keepWithNext=True,
 )
-_TITLE = ParagraphStyle(
-    "title", fontName="Helvetica-Bold", fontSize=24, leading=29, textColor=_INK
-)
-_NOTE = ParagraphStyle(
-    "note", fontName="Helvetica", fontSize=9, leading=12.5, textColor=_SOFT
-)
-_CELL = ParagraphStyle(
-    "cell", fontName="Helvetica", fontSize=8, leading=10.4, textColor=_INK
-)
+_TITLE = ParagraphStyle("title", fontName="Helvetica-Bold", fontSize=24, leading=29, textColor=_INK)
+_NOTE = ParagraphStyle("note", fontName="Helvetica", fontSize=9, leading=12.5, textColor=_SOFT)
+_CELL = ParagraphStyle("cell", fontName="Helvetica", fontSize=8, leading=10.4, textColor=_INK)
 _NUMBER = ParagraphStyle("number", parent=_CELL, alignment=TA_RIGHT)
 _COLUMN = ParagraphStyle("column", parent=_CELL, fontName="Helvetica-Bold")
 _COLUMN_RIGHT = ParagraphStyle("column-right", parent=_COLUMN, alignment=TA_RIGHT)
@@ -94,9 +88,7 @@ _GRID = TableStyle(
 def render(contract: Contract, url: str) -> bytes:
     """The contract as PDF; ``url``, where it is kept, goes into its QR code."""
     out = io.BytesIO()
-    _Document(out, contract).multiBuild(
-        _story(contract, url), canvasmaker=_NumberedCanvas
-    )
+    _Document(out, contract).multiBuild(_story(contract, url), canvasmaker=_NumberedCanvas)
     return out.getvalue()
 
 
@@ -107,7 +99,7 @@ class _NumberedCanvas(Canvas):
         super().__init__(*args, **kwargs)
         self._pages: list[dict] = []
 
-    def showPage(self) -> None:
+    def showPage(self) -> None:  # noqa: N802 - reportlab calls it
         self._pages.append(dict(self.__dict__))
         self._startPage()
 
@@ -138,7 +130,7 @@ class _Document(BaseDocTemplate):
         frame = Frame(22 * mm, 20 * mm, A4[0] - 44 * mm, A4[1] - 44 * mm, 0, 0, 0, 0)
         self.addPageTemplates(PageTemplate("page", [frame], onPage=self._furniture))
 
-    def afterFlowable(self, flowable: Flowable) -> None:
+    def afterFlowable(self, flowable: Flowable) -> None:  # noqa: N802 - reportlab calls it
         if isinstance(flowable, Paragraph) and flowable.style is _HEADING:
             text = flowable.getPlainText()
             key = f"heading-{self.seq.nextf('heading')}"
@@ -306,10 +298,7 @@ def _chart(months: list[dt.date], payments: list[Decimal]) -> Drawing:
     chart.valueAxis.visibleGrid = True
     chart.valueAxis.gridStrokeColor = _LINE
     every = max(1, len(months) // 8)
-    chart.categoryAxis.categoryNames = [
-        month.strftime("%b %Y") if n % every == 0 else ""
-        for n, month in enumerate(months)
-    ]
+    chart.categoryAxis.categoryNames = [month.strftime("%b %Y") if n % every == 0 else "" for n, month in enumerate(months)]
     drawing.add(chart)
     return drawing
 
@@ -325,9 +314,7 @@ def _payment_table(months: list[dt.date], payments: list[Decimal]) -> Table:
         ]
     ]
     so_far = Decimal(0)
-    for number, (month, payment) in enumerate(
-        zip(months, payments, strict=True), start=1
-    ):
+    for number, (month, payment) in enumerate(zip(months, payments, strict=True), start=1):
         so_far += payment
         rows.append(
             [

@@ -155,10 +155,7 @@ def generate(customers: int, contracts: int, seed: int) -> Data:
     companies = [_customer(rng, n) for n in range(customers)]
     return Data(
         customers=companies,
-        contracts=[
-            _contract(random.Random(f"{seed}/{n}"), n, companies)
-            for n in range(contracts)
-        ],
+        contracts=[_contract(random.Random(f"{seed}/{n}"), n, companies) for n in range(contracts)],
     )
 
 
@@ -179,9 +176,7 @@ def _customer(rng: random.Random, n: int) -> dict[str, Any]:
     }
 
 
-def _contract(
-    rng: random.Random, n: int, companies: list[dict[str, Any]]
-) -> SampleContract:
+def _contract(rng: random.Random, n: int, companies: list[dict[str, Any]]) -> SampleContract:
     items = [_item(rng) for _ in range(rng.randint(9, 16))]
     starts_on = TODAY + dt.timedelta(days=rng.randint(-1400, 150))
     ends_on = starts_on + dt.timedelta(days=365 * rng.randint(1, 4) - 1)

@@ -29,14 +29,10 @@ def home(request: HttpRequest) -> HttpResponse:
     matching = _matching(query)
     page = Paginator(matching, PAGE_SIZE).get_page(request.GET.get("page"))
     by_status = {
-        row["status"]: row
-        for row in matching.order_by()
-        .values("status")
-        .annotate(number=Count("pk"), total=Sum("value"))
+        row["status"]: row for row in matching.order_by().values("status").annotate(number=Count("pk"), total=Sum("value"))
     }
     totals = [
-        {"label": label, "status": status, **by_status.get(status, {"number": 0})}
-        for status, label in Contract.Status.choices
+        {"label": label, "status": status, **by_status.get(status, {"number": 0})} for status, label in Contract.Status.choices
     ]
     return render(
         request,
@@ -53,11 +49,7 @@ def home(request: HttpRequest) -> HttpResponse:
 def _matching(query: str) -> QuerySet[Contract]:
     contracts = Contract.objects.select_related("customer")
     if query:
-        contracts = contracts.filter(
-            Q(number__icontains=query)
-            | Q(title__icontains=query)
-            | Q(customer__name__icontains=query)
-        )
+        contracts = contracts.filter(Q(number__icontains=query) | Q(title__icontains=query) | Q(customer__name__icontains=query))
     return contracts
 
 
@@ -71,9 +63,7 @@ def contract(request: HttpRequest, pk: int) -> HttpResponse:
 @require_safe
 def download(request: HttpRequest, pk: int) -> HttpResponse:
     """The contract as a PDF, rendered for this request."""
-    found = get_object_or_404(
-        Contract.objects.select_related("customer").prefetch_related("items"), pk=pk
-    )
+    found = get_object_or_404(Contract.objects.select_related("customer").prefetch_related("items"), pk=pk)
     began = time.perf_counter()
     content = pdf.render(found, request.build_absolute_uri(found.get_absolute_url()))
     spent = time.perf_counter() - began
@@ -108,9 +98,7 @@ def scan(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 def sign(request: HttpRequest, pk: int) -> HttpResponse:
     """Sign a draft: from then on the contract is active."""
-    waiting = Contract.objects.filter(
-        pk=pk, status__in=[Contract.Status.DRAFT, Contract.Status.REVIEW]
-    )
+    waiting = Contract.objects.filter(pk=pk, status__in=[Contract.Status.DRAFT, Contract.Status.REVIEW])
     found = get_object_or_404(Contract, pk=pk)
     if waiting.update(status=Contract.Status.ACTIVE):
         messages.success(request, f"{found.number} is signed.")
@@ -129,9 +117,7 @@ def documents(request: HttpRequest) -> HttpResponse:
         messages.success(request, f"{saved.name} is uploaded.")
         return redirect("documents")
     recent = Document.objects.select_related("contract")[:RECENT_DOCUMENTS]
-    return render(
-        request, "registry/documents.html", {"form": form, "documents": recent}
-    )
+    return render(request, "registry/documents.html", {"form": form, "documents": recent})
 
 
 @require_GET

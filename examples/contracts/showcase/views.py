@@ -12,8 +12,8 @@ from django.http import (
 )
 from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_safe
-
 from registry.models import Contract
+
 from showcase import live as stream
 
 # PDFs that the race page asks for at once.

@@ -39,7 +39,12 @@ def keep(environ, start_response):
         KEPT.extend([environ, start_response, write, environ["wsgi.input"].readline()])
         return [b"kept"]
     old, start, write, line = KEPT
-    results = {"old": old["PATH_INFO"], "line": line.decode(), "read": old["wsgi.input"].read().decode(), "next": list(old["wsgi.input"])}
+    results = {
+        "old": old["PATH_INFO"],
+        "line": line.decode(),
+        "read": old["wsgi.input"].read().decode(),
+        "next": list(old["wsgi.input"]),
+    }
     for name, call in {"start": lambda: start("500 No", []), "write": lambda: write(b"x")}.items():
         try:
             call()
@@ -53,8 +58,8 @@ def body(environ, start_response):
     """Reads the body as QUERY_STRING says: a Python expression with f."""
     f = environ["wsgi.input"]
     try:
-        value = eval(environ["QUERY_STRING"].replace("%20", " "), {"f": f, "list": list, "len": len})  # noqa: S307
-    except Exception as e:  # noqa: BLE001
+        value = eval(environ["QUERY_STRING"].replace("%20", " "), {"f": f, "list": list, "len": len})
+    except Exception as e:
         value = f"{type(e).__name__}: {e}"
     return answer(start_response, repr(value))
 
@@ -72,16 +77,16 @@ def body_hash(environ, start_response):
 
 def start_with(environ, start_response):
     """Calls start_response with the arguments in QUERY_STRING, a Python expression; answers with the exception."""
-    arguments = eval(environ["QUERY_STRING"])  # noqa: S307
+    arguments = eval(environ["QUERY_STRING"])
     try:
         start_response(*arguments)
-    except Exception as e:  # noqa: BLE001
+    except Exception as e:
         start_response("200 OK", [("Raised", f"{type(e).__name__}: {e}")])
     return [b"body"]
 
 
 def start_uncaught(environ, start_response):
-    start_response(*eval(environ["QUERY_STRING"]))  # noqa: S307
+    start_response(*eval(environ["QUERY_STRING"]))
     return [b"body"]
 
 
@@ -178,7 +183,7 @@ def wrapper(environ, start_response, file, headers=()):
 
 
 def temp(content=b"0123456789", position=0):
-    file = tempfile.TemporaryFile()
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - the server closes it
     file.write(content)
     file.seek(position)
     return file
@@ -203,7 +208,7 @@ def upper():
 def gzipped():
     import gzip
 
-    raw = tempfile.TemporaryFile()
+    raw = tempfile.TemporaryFile()  # noqa: SIM115 - the server closes it
     with gzip.GzipFile(fileobj=raw, mode="wb") as f:
         f.write(b"unpacked")
     raw.seek(0)
@@ -386,8 +391,15 @@ def counts(environ, start_response):
     gc.collect()
     with open("/proc/self/statm") as f:
         pages = int(f.read().split()[1])
-    return answer(start_response, {"objects": len(gc.get_objects()), "rss": pages * os.sysconf("SC_PAGESIZE"),
-                                   "blocks": sys.getallocatedblocks(), "fds": len(os.listdir("/proc/self/fd"))})
+    return answer(
+        start_response,
+        {
+            "objects": len(gc.get_objects()),
+            "rss": pages * os.sysconf("SC_PAGESIZE"),
+            "blocks": sys.getallocatedblocks(),
+            "fds": len(os.listdir("/proc/self/fd")),
+        },
+    )
 
 
 class Plain:
@@ -414,7 +426,7 @@ def head_of(start_response, result, headers=(), status="200 OK"):
 def zoo(environ, start_response):
     """Does what QUERY_STRING says: a Python expression."""
     names = {**globals(), "e": environ, "s": start_response, "ok": lambda *a, **k: head_of(start_response, *a, **k)}
-    return eval(environ["QUERY_STRING"], names)  # noqa: S307
+    return eval(environ["QUERY_STRING"], names)
 
 
 def dispatch(environ, start_response):
@@ -425,6 +437,7 @@ def dispatch(environ, start_response):
 def weak(environ, start_response):
     """Whether the objects of an earlier request are gone."""
     if environ["PATH_INFO"] == "/first":
+
         class Marker:
             pass
 

@@ -2,8 +2,8 @@
 
     python bench.py [requests]
 
-The instructions are steady from run to run, the rest is not: the feeder is Python and shares the machine. A hardware counter is not
-needed, since virtual machines often have none.
+The instructions are steady from run to run, the rest is not: the feeder is Python and shares the machine. A hardware counter is
+not needed, since virtual machines often have none.
 """
 
 import os
@@ -13,20 +13,37 @@ import tempfile
 import time
 from pathlib import Path
 
+from master import GP, HEADER, SLOTS, Worker, encode
+
 from build import build
-from master import HEADER, SLOTS, GP, Worker, encode
 
 BROWSER = {
-    "HTTP_ACCEPT": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "HTTP_ACCEPT_ENCODING": "gzip, deflate, br",
-    "HTTP_ACCEPT_LANGUAGE": "en-US,en;q=0.5", "HTTP_CONNECTION": "keep-alive", "HTTP_COOKIE": "sessionid=0123456789abcdef; csrftoken=x",
-    "HTTP_UPGRADE_INSECURE_REQUESTS": "1", "HTTP_SEC_FETCH_SITE": "none",
+    "HTTP_ACCEPT": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+    "HTTP_ACCEPT_ENCODING": "gzip, deflate, br",
+    "HTTP_ACCEPT_LANGUAGE": "en-US,en;q=0.5",
+    "HTTP_CONNECTION": "keep-alive",
+    "HTTP_COOKIE": "sessionid=0123456789abcdef; csrftoken=x",
+    "HTTP_UPGRADE_INSECURE_REQUESTS": "1",
+    "HTTP_SEC_FETCH_SITE": "none",
 }
 
 
 def entries(extra: dict[str, str]) -> dict[str, str]:
-    return {"REQUEST_METHOD": "GET", "SCRIPT_NAME": "", "RAW_URI": "/", "PATH_INFO": "/", "QUERY_STRING": "", "SERVER_NAME": "127.0.0.1",
-            "SERVER_PORT": "8000", "SERVER_PROTOCOL": "HTTP/1.1", "wsgi.url_scheme": "http", "REMOTE_ADDR": "127.0.0.1",
-            "REMOTE_PORT": "40000", "HTTP_HOST": "localhost:8000", **extra}
+    return {
+        "REQUEST_METHOD": "GET",
+        "SCRIPT_NAME": "",
+        "RAW_URI": "/",
+        "PATH_INFO": "/",
+        "QUERY_STRING": "",
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "8000",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "wsgi.url_scheme": "http",
+        "REMOTE_ADDR": "127.0.0.1",
+        "REMOTE_PORT": "40000",
+        "HTTP_HOST": "localhost:8000",
+        **extra,
+    }
 
 
 def feed(worker: Worker, payload: bytes, pairs: int, count: int) -> float:
@@ -75,7 +92,9 @@ def main() -> None:
             cpu = sorted(worker.slot(i)["cpu"] for i in range(SLOTS))[SLOTS // 2]
             worker.destroy()
             few, many = (instructions(module, folder, payload, len(e), n) for n in (1000, 3000))
-            print(f"{name}: {(many - few) / 2000:.0f} instructions, {cpu} ns of CPU in the middle; {count / seconds:.0f} requests/s")
+            print(
+                f"{name}: {(many - few) / 2000:.0f} instructions, {cpu} ns of CPU in the middle; {count / seconds:.0f} requests/s"
+            )
 
 
 main()

@@ -8,8 +8,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from build import build
 from master import Worker
+
+from build import build
 
 
 @pytest.fixture(scope="session")

@@ -118,8 +118,16 @@ class Stream:
 class Worker:
     """A worker process and the master's ends of its sockets."""
 
-    def __init__(self, folder: Path, app: str, threads: int = 1, max_requests: int = 0, multiprocess: bool = True,
-                 environ: dict | None = None, nonblocking: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        app: str,
+        threads: int = 1,
+        max_requests: int = 0,
+        multiprocess: bool = True,
+        environ: dict | None = None,
+        nonblocking: bool = False,
+    ) -> None:
         self.id = 0xABCDEF
         self.queue, queue = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.control, control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -132,15 +140,30 @@ class Worker:
             for sock in remote:
                 sock.setblocking(False)
         options = {
-            "app": app, "worker": self.id, "threads": threads, "max_requests": max_requests, "multiprocess": multiprocess,
-            "environ": environ, "queue": queue.fileno(), "control": control.fileno(), "scoreboard": self.board_fd,
-            "streams": [r.fileno() for _, r in pairs], "module": str(folder),
+            "app": app,
+            "worker": self.id,
+            "threads": threads,
+            "max_requests": max_requests,
+            "multiprocess": multiprocess,
+            "environ": environ,
+            "queue": queue.fileno(),
+            "control": control.fileno(),
+            "scoreboard": self.board_fd,
+            "streams": [r.fileno() for _, r in pairs],
+            "module": str(folder),
         }
         env = dict(os.environ, PYTHONPATH="")
         if preload := env.get("GOUNICORN_TEST_PRELOAD"):
             env["LD_PRELOAD"] = preload
-        command = [*shlex.split(env.get("GOUNICORN_TEST_WRAPPER", "")), sys.executable, str(HERE / "worker.py"), json.dumps(options)]
-        self.process = subprocess.Popen(command, env=env, stderr=subprocess.PIPE, pass_fds=[*(s.fileno() for s in remote), self.board_fd])
+        command = [
+            *shlex.split(env.get("GOUNICORN_TEST_WRAPPER", "")),
+            sys.executable,
+            str(HERE / "worker.py"),
+            json.dumps(options),
+        ]
+        self.process = subprocess.Popen(
+            command, env=env, stderr=subprocess.PIPE, pass_fds=[*(s.fileno() for s in remote), self.board_fd]
+        )
         for sock in remote:
             sock.close()
         for sock in (self.queue, self.control):
@@ -153,27 +176,61 @@ class Worker:
     # requests
 
     def queue_slot(self, slot: int, generation: int) -> None:
-        struct.pack_into("<QQQQIII", self.board, slot * GP["SLOT_SIZE"], generation | GP["SLOT_STATE_QUEUED"] << 32, 0, 0, 0, 0, 0, 0)
+        struct.pack_into(
+            "<QQQQIII", self.board, slot * GP["SLOT_SIZE"], generation | GP["SLOT_STATE_QUEUED"] << 32, 0, 0, 0, 0, 0, 0
+        )
 
     def slot(self, slot: int) -> dict[str, int]:
         word, started, ended, cpu, pid, thread, abandoned = struct.unpack_from("<QQQQIII", self.board, slot * GP["SLOT_SIZE"])
-        return {"generation": word & 0xFFFFFFFF, "state": word >> 32 & 0xFF, "worker": word >> 40, "started": started, "ended": ended,
-                "cpu": cpu, "pid": pid, "thread": thread, "abandoned": abandoned}
+        return {
+            "generation": word & 0xFFFFFFFF,
+            "state": word >> 32 & 0xFF,
+            "worker": word >> 40,
+            "started": started,
+            "ended": ended,
+            "cpu": cpu,
+            "pid": pid,
+            "thread": thread,
+            "abandoned": abandoned,
+        }
 
     def abandon(self, slot: int) -> None:
         struct.pack_into("<I", self.board, slot * GP["SLOT_SIZE"] + GP["SLOT_ABANDONED"], 1)
 
-    def send(self, path: str = "/", method: str = "GET", body: bytes = b"", pairs: dict[str, str] | None = None, body_fd: int | None = None,
-             body_size: int | None = None, payload_fd: bool = False, protocol: str = "HTTP/1.1", queued: bool = True) -> tuple[int, int]:
+    def send(
+        self,
+        path: str = "/",
+        method: str = "GET",
+        body: bytes = b"",
+        pairs: dict[str, str] | None = None,
+        body_fd: int | None = None,
+        body_size: int | None = None,
+        payload_fd: bool = False,
+        protocol: str = "HTTP/1.1",
+        queued: bool = True,
+    ) -> tuple[int, int]:
         """Sends one request; returns slot and generation."""
         slot, self.next_slot = self.next_slot, (self.next_slot + 1) % SLOTS
         self.generation += 1
         if queued:
             self.queue_slot(slot, self.generation)
-        entries = {"REQUEST_METHOD": method, "SCRIPT_NAME": "", "RAW_URI": path, "PATH_INFO": path.partition("?")[0],
-                   "QUERY_STRING": path.partition("?")[2], "SERVER_NAME": "127.0.0.1", "SERVER_PORT": "8000", "SERVER_PROTOCOL": protocol,
-                   "wsgi.url_scheme": "http", "REMOTE_ADDR": "127.0.0.1", "REMOTE_PORT": "40000", "HTTP_HOST": "localhost:8000",
-                   "HTTP_USER_AGENT": "test", "HTTP_ACCEPT": "*/*", **(pairs or {})}
+        entries = {
+            "REQUEST_METHOD": method,
+            "SCRIPT_NAME": "",
+            "RAW_URI": path,
+            "PATH_INFO": path.partition("?")[0],
+            "QUERY_STRING": path.partition("?")[2],
+            "SERVER_NAME": "127.0.0.1",
+            "SERVER_PORT": "8000",
+            "SERVER_PROTOCOL": protocol,
+            "wsgi.url_scheme": "http",
+            "REMOTE_ADDR": "127.0.0.1",
+            "REMOTE_PORT": "40000",
+            "HTTP_HOST": "localhost:8000",
+            "HTTP_USER_AGENT": "test",
+            "HTTP_ACCEPT": "*/*",
+            **(pairs or {}),
+        }
         if body or body_fd is not None:
             entries["CONTENT_LENGTH"] = str(body_size if body_size is not None else len(body))
         payload = encode(entries, body, body_size if body_fd is not None else len(body), inline=body_fd is None)
@@ -206,7 +263,7 @@ class Worker:
             assert frame is not None, f"the worker left: {self.stderr()}"
             r.frames.append(frame)
             if frame.kind == GP["KIND_INTERIM"]:
-                reason, fields, rest = parse_head(frame.payload)
+                _, fields, rest = parse_head(frame.payload)
                 assert not rest
                 r.interim.append((frame.aux, fields))
             elif frame.kind == GP["KIND_HEAD"]:

@@ -4,7 +4,6 @@ import json
 import os
 
 import pytest
-
 from master import GP, wait_until
 
 
@@ -63,7 +62,9 @@ def test_content_length_puts_end_on_the_last_piece(start):
 
 
 @pytest.mark.parametrize("size", [300_000, 1_048_576, 5_000_000])
-@pytest.mark.parametrize("make", ["ok([b'z'*%d])", "ok(iter([b'z'*%d]))", "ok([b'z'*%d],[('Content-Length','%d')])", "ok([b'z'*%d, b'z'*0])"])
+@pytest.mark.parametrize(
+    "make", ["ok([b'z'*%d])", "ok(iter([b'z'*%d]))", "ok([b'z'*%d],[('Content-Length','%d')])", "ok([b'z'*%d, b'z'*0])"]
+)
 def test_large_bodies_are_cut_into_frames(start, make, size):
     worker = start("zoo")
     r = ask(worker, make.replace("%d", str(size)))
@@ -74,7 +75,7 @@ def test_large_bodies_are_cut_into_frames(start, make, size):
 
 def test_a_nonblocking_stream_works_too(start):
     worker = start("zoo", nonblocking=True)
-    slot, _ = worker.send("/?ok([b'z'*5000000])")
+    worker.send("/?ok([b'z'*5000000])")
     assert worker.response().body == b"z" * 5_000_000
     worker.send("/?ok([b'x'])")
     assert worker.response().body == b"x"
@@ -140,8 +141,17 @@ def test_a_body_shorter_than_content_length_is_aborted(start):
     assert "announced Content-Length 4 but gave 3 bytes" in worker.log()[1]
 
 
-@pytest.mark.parametrize("make", ["[b'abcdef']", "[b'ab',b'cd',b'ef']", "iter([b'abcdef'])", "iter([b'ab',b'cd',b'ef'])", "iter([b'abc',b'd'])",
-                                  "endless_from(b'abc')"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        "[b'abcdef']",
+        "[b'ab',b'cd',b'ef']",
+        "iter([b'abcdef'])",
+        "iter([b'ab',b'cd',b'ef'])",
+        "iter([b'abc',b'd'])",
+        "endless_from(b'abc')",
+    ],
+)
 def test_a_body_longer_than_content_length_is_cut(start, make):
     # row 42
     worker = start("zoo")
@@ -154,7 +164,9 @@ def test_a_body_longer_than_content_length_is_cut(start, make):
     worker.quiet()
 
 
-@pytest.mark.parametrize("result", ["ok([b'abc'],h)", "ok(iter([b'abc',b'd']),h)", "[s('200 OK',h)(b'abc'),[]][1]", "ok([b'abc',b'd'],h)"])
+@pytest.mark.parametrize(
+    "result", ["ok([b'abc'],h)", "ok(iter([b'abc',b'd']),h)", "[s('200 OK',h)(b'abc'),[]][1]", "ok([b'abc',b'd'],h)"]
+)
 def test_head_has_the_head_of_get_without_body(start, result):
     # row 43
     worker = start("zoo")
@@ -352,5 +364,8 @@ def test_a_file_after_write_follows_what_was_written(start):
 
 def test_wrapper_arguments(start):
     worker = start("zoo")
-    assert ask(worker, "ok([repr((e['wsgi.file_wrapper'](1,5).blksize,e['wsgi.file_wrapper'](filelike=2).filelike)).encode()])").body == b"(5, 2)"
+    assert (
+        ask(worker, "ok([repr((e['wsgi.file_wrapper'](1,5).blksize,e['wsgi.file_wrapper'](filelike=2).filelike)).encode()])").body
+        == b"(5, 2)"
+    )
     assert ask(worker, "e['wsgi.file_wrapper'](1,0)").abort == GP["ABORT_RAISED"]

@@ -4,7 +4,6 @@ import json
 import os
 
 import pytest
-
 from master import GP, KEYS, encode
 
 
@@ -56,7 +55,7 @@ def test_environ_is_fresh_in_every_request(start):
 def test_every_well_known_name_arrives_with_every_byte(start):
     worker = start("environ_dump")
     value = "".join(map(chr, range(256)))
-    pairs = {name: value for name in KEYS[14:]}
+    pairs = dict.fromkeys(KEYS[14:], value)
     for _ in range(2):  # the second time from the cache
         d = dump(worker, pairs=pairs)
         assert all(d["environ"][name] == ["str", repr(value)] for name in pairs)
@@ -74,10 +73,14 @@ def test_values_that_come_again_and_again_follow_every_change(start):
     worker = start("environ_dump")
     methods = ["GET", "GET", "GET", "POST", "GET", "POST", "POST", "POST", "", "", "", "GET"]
     for i, method in enumerate(methods):
-        address = "10.0.0.%d" % (i // 3)
+        address = f"10.0.0.{i // 3}"
         d = dump(worker, method=method, pairs={"REMOTE_ADDR": address, "SCRIPT_NAME": "/a" if i % 4 else ""})
         e = {k: v[1] for k, v in d["environ"].items()}
-        assert (e["REQUEST_METHOD"], e["REMOTE_ADDR"], e["SCRIPT_NAME"]) == (repr(method), repr(address), repr("/a" if i % 4 else ""))
+        assert (e["REQUEST_METHOD"], e["REMOTE_ADDR"], e["SCRIPT_NAME"]) == (
+            repr(method),
+            repr(address),
+            repr("/a" if i % 4 else ""),
+        )
 
 
 def test_names_that_the_master_leaves_out_are_empty(start):
@@ -87,14 +90,14 @@ def test_names_that_the_master_leaves_out_are_empty(start):
         assert dump(worker)["environ"]["REMOTE_ADDR"][1] == "'127.0.0.1'"
     worker.queue_slot(5, 7)
     payload = encode({"REQUEST_METHOD": "GET"}, b"", 0, inline=True)
-    worker.raw(GP_header(payload, 1, 5, 7) + payload)
+    worker.raw(request_header(payload, 1, 5, 7) + payload)
     r = worker.response()
     e = json.loads(r.body)["environ"]
     for name in ("PATH_INFO", "REMOTE_ADDR", "SERVER_NAME", "SERVER_PROTOCOL", "wsgi.url_scheme"):
         assert e[name] == ["str", "''"]
 
 
-def GP_header(payload, pairs, slot, generation, flags=0, kind=None):
+def request_header(payload, pairs, slot, generation, flags=0, kind=None):
     from master import HEADER
 
     return HEADER.pack(len(payload), GP["KIND_REQUEST"] if kind is None else kind, flags, pairs, slot, generation)
@@ -118,7 +121,10 @@ def test_what_an_application_keeps_has_no_effect_later(start):
     assert r.kinds == ["HEAD+END"]
     results = json.loads(r.body)
     assert results == {
-        "old": "/first", "line": "line\n", "read": "", "next": [],
+        "old": "/first",
+        "line": "line\n",
+        "read": "",
+        "next": [],
         "start": "start_response was called after its request had ended",
         "write": "write was called before start_response or after the response had ended",
     }
@@ -133,9 +139,9 @@ def test_the_environ_of_a_finished_request_is_freed(start, how):
 
 MALFORMED = {
     "short": b"\x00" * 10,
-    "wrong kind": lambda: GP_header(b"\x00" * 8, 0, 1, 1, kind=17) + b"\x00" * 8,
-    "length too large": lambda: GP_header(b"\x00" * 9, 0, 1, 1) + b"\x00" * 8,
-    "payload too short": lambda: GP_header(b"\x00" * 7, 0, 1, 1) + b"\x00" * 7,
+    "wrong kind": lambda: request_header(b"\x00" * 8, 0, 1, 1, kind=17) + b"\x00" * 8,
+    "length too large": lambda: request_header(b"\x00" * 9, 0, 1, 1) + b"\x00" * 8,
+    "payload too short": lambda: request_header(b"\x00" * 7, 0, 1, 1) + b"\x00" * 7,
     "pair missing": lambda: framed(b"\x00" * 8, 1),
     "key unknown": lambda: framed(b"\x00" * 8 + b"\xff\x00\x00\x00\x00", 1),
     "value too long": lambda: framed(b"\x00" * 8 + b"\x01\x05\x00\x00\x00GET", 1),
@@ -146,13 +152,13 @@ MALFORMED = {
     "body too short": lambda: framed(b"\x05" + b"\x00" * 7 + b"abc", 0),
     "body too long": lambda: framed(b"\x02" + b"\x00" * 7 + b"abc", 0),
     "body huge": lambda: framed(b"\xff" * 8 + b"abc", 0),
-    "descriptor missing": lambda: GP_header(b"\x00" * 8, 0, 1, 1, flags=2) + b"\x00" * 8,
-    "payload descriptor missing": lambda: GP_header(b"\x00" * 8, 0, 1, 1, flags=4),
+    "descriptor missing": lambda: request_header(b"\x00" * 8, 0, 1, 1, flags=2) + b"\x00" * 8,
+    "payload descriptor missing": lambda: request_header(b"\x00" * 8, 0, 1, 1, flags=4),
 }
 
 
 def framed(payload, pairs):
-    return GP_header(payload, pairs, 1, 1) + payload
+    return request_header(payload, pairs, 1, 1) + payload
 
 
 @pytest.mark.parametrize("name", MALFORMED)

@@ -6,7 +6,6 @@ import select
 import signal
 
 import pytest
-
 from master import GP, HEADER, wait_until
 
 
@@ -206,7 +205,7 @@ def test_a_stream_closed_by_the_master_ends_the_worker_after_close(start):
 
 def test_requests_that_are_not_ours_are_dropped(start):
     worker = start("hello")
-    slot, generation = worker.send("/", queued=False)  # FREE
+    slot, _ = worker.send("/", queued=False)  # FREE
     worker.queue_slot(20, 5)
     worker.raw(HEADER.pack(8, GP["KIND_REQUEST"], 0, 0, 20, 4) + bytes(8))  # an older generation
     worker.raw(HEADER.pack(8, GP["KIND_REQUEST"], 0, 0, 1 << 31, 4) + bytes(8))  # no such slot

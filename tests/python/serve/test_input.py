@@ -6,13 +6,28 @@ import json
 import os
 
 import pytest
-
 from master import GP, wait_until
 
 CASES = [
-    "f.read()", "f.read(-1)", "f.read(None)", "f.read(0)", "f.read(3)", "f.read(10**9)", "[f.read(4), f.read(4), f.read(), f.read()]",
-    "f.readline()", "f.readline(3)", "f.readline(-1)", "f.readline(None)", "f.readline(0)", "[f.readline() for _ in range(6)]",
-    "f.readlines()", "f.readlines(7)", "f.readlines(0)", "f.readlines(-1)", "list(f)", "[f.read(2), list(f), f.read(), list(f)]",
+    "f.read()",
+    "f.read(-1)",
+    "f.read(None)",
+    "f.read(0)",
+    "f.read(3)",
+    "f.read(10**9)",
+    "[f.read(4), f.read(4), f.read(), f.read()]",
+    "f.readline()",
+    "f.readline(3)",
+    "f.readline(-1)",
+    "f.readline(None)",
+    "f.readline(0)",
+    "[f.readline() for _ in range(6)]",
+    "f.readlines()",
+    "f.readlines(7)",
+    "f.readlines(0)",
+    "f.readlines(-1)",
+    "list(f)",
+    "[f.read(2), list(f), f.read(), list(f)]",
     "[f.readline(), f.read(5), f.readline(), f.readlines()]",
 ]
 BODIES = {
@@ -64,7 +79,9 @@ def test_a_sparse_file_beyond_four_gigabytes(start):
     fd = os.memfd_create("body")
     os.ftruncate(fd, (5 << 30) + 3)
     os.pwrite(fd, b"a\nz", 5 << 30)
-    expression = "[[e['wsgi.input'].read(1<<26) and None for _ in range(80)], ok([e['wsgi.input'].readline()+e['wsgi.input'].read()])][1]"
+    expression = (
+        "[[e['wsgi.input'].read(1<<26) and None for _ in range(80)], ok([e['wsgi.input'].readline()+e['wsgi.input'].read()])][1]"
+    )
     r = worker.get(f"/?{expression}", body_fd=fd, body_size=(5 << 30) + 3)
     assert r.body == b"a\nz"
     os.close(fd)
@@ -74,7 +91,8 @@ def test_a_file_that_shrank_is_an_error_not_a_short_body(start):
     worker = start("zoo")
     fd = os.memfd_create("body")
     os.write(fd, b"abcdef")
-    shrink = "__import__('os').truncate(f'/proc/{__import__(\"os\").getppid()}/fd/%d',2)" % fd
+    shrink = "__import__('os').truncate(f'/proc/{__import__(\"os\").getppid()}/fd/"
+    shrink += f"{fd}',2)"
     r = worker.get(f"/?[{shrink},e['wsgi.input'].read()]", body_fd=fd, body_size=6)
     assert r.abort == GP["ABORT_RAISED"]
     assert "OSError: [Errno 5]" in worker.log()[1]

@@ -5,14 +5,19 @@ import signal
 import time
 
 import pytest
-
 from master import GP, wait_until
 
 
 def test_hello_names_version_worker_and_thread(start):
     worker = start("hello", threads=3)
     for i, frame in enumerate(worker.hello):
-        assert (frame.kind, frame.aux, frame.a, frame.b, frame.payload) == (GP["KIND_HELLO"], GP["WIRE_VERSION"], worker.id, i, b"")
+        assert (frame.kind, frame.aux, frame.a, frame.b, frame.payload) == (
+            GP["KIND_HELLO"],
+            GP["WIRE_VERSION"],
+            worker.id,
+            i,
+            b"",
+        )
 
 
 def test_the_scoreboard_tells_of_a_request(start):

@@ -63,9 +63,7 @@ class Migration(migrations.Migration):
                 ("manager", models.CharField(max_length=80)),
                 (
                     "value",
-                    models.DecimalField(
-                        decimal_places=2, max_digits=12, verbose_name="value (EUR)"
-                    ),
+                    models.DecimalField(decimal_places=2, max_digits=12, verbose_name="value (EUR)"),
                 ),
                 ("starts_on", models.DateField(db_index=True)),
                 ("ends_on", models.DateField()),
@@ -141,11 +139,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["position"],
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=("contract", "position"), name="one_item_per_position"
-                    )
-                ],
+                "constraints": [models.UniqueConstraint(fields=("contract", "position"), name="one_item_per_position")],
             },
         ),
     ]

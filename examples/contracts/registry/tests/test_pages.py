@@ -128,9 +128,7 @@ class Signing(FilledTestCase):
 
 class LoginAndAdmin(FilledTestCase):
     def test_login_leads_home_and_logout_back_out(self) -> None:
-        response = self.client.post(
-            "/login/", {"username": "demo", "password": "demo"}, follow=True
-        )
+        response = self.client.post("/login/", {"username": "demo", "password": "demo"}, follow=True)
         self.assertContains(response, "Log out demo")
         self.assertContains(self.client.post("/logout/", follow=True), "Log in")
 
@@ -157,9 +155,7 @@ class Documents(FilledTestCase):
 
     def upload(self, name: str, content: bytes, contract: str = ""):
         file = SimpleUploadedFile(name, content)
-        return self.client.post(
-            "/documents/", {"file": file, "contract": contract}, follow=True
-        )
+        return self.client.post("/documents/", {"file": file, "contract": contract}, follow=True)
 
     def test_what_is_uploaded_comes_back_unchanged(self) -> None:
         content = bytes(range(256)) * 400
@@ -172,9 +168,7 @@ class Documents(FilledTestCase):
         self.assertEqual(b"".join(response.streaming_content), content)
         self.assertEqual(response["Content-Length"], str(len(content)))
         self.assertIn("attachment", response["Content-Disposition"])
-        self.assertContains(
-            self.client.get(self.contract.get_absolute_url()), "annex größe.bin"
-        )
+        self.assertContains(self.client.get(self.contract.get_absolute_url()), "annex größe.bin")
 
     def test_two_files_of_one_name_keep_their_contents(self) -> None:
         self.upload("a.txt", b"one")
@@ -199,9 +193,7 @@ class Json(FilledTestCase):
         self.assertEqual((answer["count"], answer["pages"]), (60, 2))
         self.assertEqual(len(answer["contracts"]), 50)
         self.assertEqual(answer["contracts"][0]["number"], self.contract.number)
-        self.assertEqual(
-            answer["contracts"][0]["customer"], self.contract.customer.name
-        )
+        self.assertEqual(answer["contracts"][0]["customer"], self.contract.customer.name)
 
 
 class Fill(TestCase):

@@ -5,8 +5,8 @@ from unittest import mock
 
 from django.core.management import call_command
 from django.test import TestCase
-
 from registry.tests.test_pages import FilledTestCase, Null
+
 from showcase import live
 
 
@@ -65,9 +65,7 @@ class StaticFiles(TestCase):
         call_command("fill", contracts=1, customers=1, stdout=Null())
         for page in ("/", "/live", "/race", "/login/"):
             html = self.client.get(page).content.decode()
-            urls = {
-                part.split('"')[0] for part in html.split('="') if "/static/" in part
-            }
+            urls = {part.split('"')[0] for part in html.split('="') if "/static/" in part}
             urls = {url for url in urls if url.startswith("/static/")}
             self.assertTrue(urls)
             for url in urls:

@@ -8,9 +8,8 @@ import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from django.test import Client, SimpleTestCase
-
 from contracts.telegram import MAX_MESSAGE, TelegramFormatter, TelegramHandler
+from django.test import Client, SimpleTestCase
 
 # Generous: a message on loopback takes milliseconds.
 DEADLINE = 10

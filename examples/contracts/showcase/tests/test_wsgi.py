@@ -3,9 +3,8 @@
 from wsgiref.util import setup_testing_defaults
 from wsgiref.validate import validator
 
-from django.test import TransactionTestCase
-
 from contracts.wsgi import application
+from django.test import TransactionTestCase
 
 
 class Wsgi(TransactionTestCase):

@@ -38,9 +38,7 @@ class Command(BaseCommand):
 
     def _add_customers(self, data: sample.Data) -> None:
         before = Customer.objects.count()
-        Customer.objects.bulk_create(
-            (Customer(**fields) for fields in data.customers), ignore_conflicts=True
-        )
+        Customer.objects.bulk_create((Customer(**fields) for fields in data.customers), ignore_conflicts=True)
         self._report("customers", Customer.objects.count(), before)
 
     def _add_contracts(self, data: sample.Data) -> None:
@@ -51,9 +49,7 @@ class Command(BaseCommand):
         for start in range(0, len(todo), BATCH):
             batch = todo[start : start + BATCH]
             with transaction.atomic():
-                contracts = Contract.objects.bulk_create(
-                    Contract(customer=customers[c.customer], **c.fields) for c in batch
-                )
+                contracts = Contract.objects.bulk_create(Contract(customer=customers[c.customer], **c.fields) for c in batch)
                 Item.objects.bulk_create(
                     Item(contract=contract, position=position, **fields)
                     for contract, c in zip(contracts, batch, strict=True)
@@ -71,6 +67,4 @@ class Command(BaseCommand):
         self.stdout.write("user demo: added, a superuser with the password demo")
 
     def _report(self, what: str, after: int, before: int) -> None:
-        self.stdout.write(
-            self.style.SUCCESS(f"{what}: {after} in all, {after - before} added")
-        )
+        self.stdout.write(self.style.SUCCESS(f"{what}: {after} in all, {after - before} added"))
