@@ -524,3 +524,19 @@ func TestColdFirstRequestDoesNotMakeARouteSlow(t *testing.T) {
 		t.Errorf("with an estimate of %v", rt.estimate)
 	}
 }
+
+func TestNothingIsSentWhileEveryWorkerRetires(t *testing.T) {
+	b := newBench(t, 1, nil)
+	b.teach("short", 10*time.Microsecond)
+	jobs := b.short(3)
+	b.d.grow(b.g, -1)
+	b.d.over(jobs[0], true, false)
+	b.d.next()
+	if jobs[1].where != waiting || jobs[2].where != waiting {
+		t.Error("a request was sent although no thread will read it")
+	}
+	b.d.grow(b.g, 1)
+	if jobs[1].where != sent {
+		t.Error("a request still waits although there is a thread again")
+	}
+}

@@ -50,6 +50,9 @@ func (d *dispatcher) flusher(stop <-chan struct{}) {
 // wake-up for all. It reports whether it sent any.
 func (d *dispatcher) pack() bool {
 	q := &d.waits[fast]
+	if !d.admits(q.head) {
+		return false // there may be no capacity at all
+	}
 	share := (q.n + d.capacity - 1) / d.capacity
 	if share < 2 || d.busy[fast]+d.busy[slow]+d.busy[unknown] < d.capacity {
 		return false

@@ -21,7 +21,7 @@ func TestOneThreadServesInTheMainThread(t *testing.T) {
 
 func TestThreadsServeSideBySideInOneWorker(t *testing.T) {
 	t.Parallel()
-	s := start(t, "faults:app", "-w", "1", "--threads", "4")
+	s := start(t, "faults:app", "-w", "1", "--threads", "4", "--slow-reserve", "0")
 	var waiting []<-chan harness.Reply
 	for range 4 {
 		waiting = append(waiting, s.Go("/gate/together"))
