@@ -76,9 +76,9 @@ func (d *dispatcher) submit(j *Job) {
 		j.Sink.Failed(Stopping)
 		return
 	}
-	j.route = d.routes.find(j.Key)
-	j.class = d.routes.classOf(j.route)
-	if d.waits[j.class].n == 0 && !d.worthWaiting(j) && d.admits(j.class) && d.send(j) {
+	j.route = d.routes.at(j.Key)
+	j.class = j.route.class()
+	if (d.waits[j.class].n == 0 || j.class == unknown) && !d.worthWaiting(j) && d.admits(j) && d.send(j) {
 		d.mu.Unlock()
 		return
 	}
@@ -88,7 +88,7 @@ func (d *dispatcher) submit(j *Job) {
 		return
 	}
 	d.wait(j)
-	tell := j.class == fast && !d.lazy && d.admits(fast)
+	tell := j.class == fast && !d.lazy && d.admits(j)
 	d.lazy = d.lazy || tell
 	d.mu.Unlock()
 	if tell {
@@ -104,31 +104,43 @@ func (d *dispatcher) waiting() (n int) {
 	return n
 }
 
-// admits reports whether a job of the class may be sent now.
-func (d *dispatcher) admits(c class) bool {
+// admits reports whether a job may be sent now.
+func (d *dispatcher) admits(j *Job) bool {
 	if d.target == nil || d.capacity == 0 || len(d.free) == 0 {
 		return false
 	}
 	held := d.busy[slow] + d.busy[unknown] // threads that may be taken for long
-	switch c {
+	open := d.capacity - min(d.cfg.SlowReserve, d.capacity-1)
+	switch j.class {
 	case fast:
 		return d.busy[fast] < max(d.capacity-held, 0)+window*d.capacity
 	case unknown:
-		return held < d.capacity
+		// The reserved threads are open to it as well, but only to the first request of its route: of ten at once that turn out to be
+		// slow, nine have kept away from them.
+		return held < open || held < d.capacity && (j.route == nil || j.route.running == 0)
 	default:
-		reserve := min(d.cfg.SlowReserve, d.capacity-1)
-		return held < d.capacity && d.busy[slow] < d.capacity-reserve
+		return held < d.capacity && d.busy[slow] < open
 	}
 }
 
 // pump sends what may be sent: what is known to be fast first.
 func (d *dispatcher) pump() {
 	for _, c := range [...]class{fast, unknown, slow} {
-		for q := &d.waits[c]; q.n > 0 && d.admits(c); {
+		q := &d.waits[c]
+		for q.n > 0 {
 			if c == fast && d.pack() {
 				continue
 			}
-			if j := q.pop(); !d.send(j) {
+			var j *Job
+			if c == unknown { // one of a route that may not go on does not hold up the others
+				j = q.first(d.admits)
+			} else if d.admits(q.head) {
+				j = q.pop()
+			}
+			if j == nil {
+				break
+			}
+			if !d.send(j) {
 				q.pushFront(j)
 				return
 			}
@@ -148,6 +160,9 @@ func (d *dispatcher) book(j *Job) {
 	j.activity.Store(0)
 	j.where = sent
 	d.busy[j.class]++
+	if j.route != nil {
+		j.route.running++
+	}
 	d.jobs[slot].Store(j) // before the packet is there: the answer may be quicker than we are
 }
 
@@ -215,7 +230,7 @@ func (d *dispatcher) over(j *Job, learn, more bool) {
 	d.mu.Lock()
 	d.release(j)
 	j.measure(times, d.mono, d.epoch)
-	if learn && j.PID != 0 && d.routes.learn(j.route, j.Key, j.Run) {
+	if learn && j.PID != 0 && d.routes.learn(j.route, j.own) {
 		d.reclassify()
 	}
 	if !more && d.waiting() > 0 {
@@ -240,6 +255,7 @@ func (j *Job) measure(t wire.Times, mono uint64, epoch time.Time) {
 		j.Run = max(time.Since(started), 0)
 	}
 	j.CPU = time.Duration(t.CPU)
+	j.own = max(j.Run-time.Duration(min(t.Delay, uint64(j.Run))), 0)
 }
 
 // release gives the slot back and corrects the counts.
@@ -252,6 +268,9 @@ func (d *dispatcher) release(j *Job) {
 	d.board.Free(j.slot, j.generation)
 	d.free = append(d.free, j.slot)
 	d.busy[j.class]--
+	if j.route != nil {
+		j.route.running--
+	}
 }
 
 // recall takes a job back that has not started and reports whether it did; its Sink is not called then.
@@ -303,8 +322,7 @@ func (d *dispatcher) reclassify() {
 		}
 	}
 	for j := all.pop(); j != nil; j = all.pop() {
-		j.route = d.routes.find(j.Key)
-		j.class = d.routes.classOf(j.route)
+		j.class = j.route.class()
 		d.wait(j)
 	}
 }

@@ -96,7 +96,7 @@ func (b *bench) start(worker uint32) (j *Job, ok bool) {
 func (b *bench) teach(key string, run time.Duration) {
 	b.d.mu.Lock()
 	defer b.d.mu.Unlock()
-	b.d.routes.learn(nil, []byte(key), run)
+	b.d.routes.learn(b.d.routes.at([]byte(key)), run)
 }
 
 func TestSlowRequestsLeaveAThreadFree(t *testing.T) {
@@ -321,12 +321,12 @@ func TestLargePayloadCrossesAsADescriptor(t *testing.T) {
 func TestRoutesAreForgottenNotHoarded(t *testing.T) {
 	r := newRoutes(100 * time.Millisecond)
 	for i := range 3 * maxRoutes {
-		r.learn(nil, fmt.Append(nil, "route ", i), time.Millisecond)
+		r.learn(r.at(fmt.Append(nil, "route ", i)), time.Millisecond)
 	}
 	if len(r.table) > maxRoutes {
 		t.Errorf("%d routes, bound is %d", len(r.table), maxRoutes)
 	}
-	if r.find(fmt.Append(nil, "route ", 3*maxRoutes-1)) == nil {
+	if r.table[fmt.Sprint("route ", 3*maxRoutes-1)] == nil {
 		t.Error("the latest route was forgotten")
 	}
 }
@@ -337,17 +337,17 @@ func TestClassificationHasHysteresis(t *testing.T) {
 	steps := []struct {
 		run  time.Duration
 		want class
-	}{{150, slow}, {90, slow}, {90, slow}, {1, slow}}
+	}{{150, slow}, {150, slow}, {150, slow}, {150, slow}, {90, slow}, {90, slow}, {1, slow}}
 	for i, s := range steps {
-		r.learn(nil, key, s.run*time.Millisecond)
-		if got := r.classOf(r.find(key)); got != s.want {
+		r.learn(r.at(key), s.run*time.Millisecond)
+		if got := r.at(key).class(); got != s.want {
 			t.Errorf("step %d (%v ms): class %v, want %v", i, s.run, got, s.want)
 		}
 	}
 	for range 20 {
-		r.learn(nil, key, time.Millisecond)
+		r.learn(r.at(key), time.Millisecond)
 	}
-	if got := r.classOf(r.find(key)); got != fast {
+	if got := r.at(key).class(); got != fast {
 		t.Errorf("after twenty fast runs: class %v", got)
 	}
 }
@@ -414,7 +414,7 @@ func TestWhatMayNotShareAPacketDoesNot(t *testing.T) {
 		"body in a file":         func(j *Job) { j.Body = os.Stdin },
 		"large":                  func(j *Job) { j.Payload = make([]byte, wire.MaxPacket) },
 		"its route kills":        func(j *Job) { j.route = &route{estimate: time.Microsecond, deaths: 1} },
-		"takes longer than that": func(j *Job) { j.route = &route{estimate: packBelow} },
+		"takes longer than that": func(j *Job) { j.route = &route{known: true, estimate: packBelow} },
 	} {
 		j := &Job{Payload: make([]byte, 8), Idempotent: true, class: fast, route: &route{estimate: time.Microsecond}}
 		if !j.packable() {
@@ -463,5 +463,64 @@ func TestDeathsAreCountedByRoute(t *testing.T) {
 	}
 	if got := b.d.blame(&Job{Key: []byte("fine")}); got != 1 {
 		t.Errorf("another route has %d deaths", got)
+	}
+}
+
+func TestTenAtOnceOfAnUnknownRouteLeaveAThreadFree(t *testing.T) {
+	b := newBench(t, 4, nil)
+	for range 10 {
+		b.submit("never seen", "")
+	}
+	if n := b.queued(); n != 3 {
+		t.Errorf("%d requests of one unknown route were sent to 4 threads, want 3", n)
+	}
+	b.submit("another", "")
+	if n := b.queued(); n != 4 {
+		t.Errorf("a request of another unknown route did not get the thread that is free (%d sent)", n)
+	}
+}
+
+func TestWaitingForAProcessorDoesNotMakeARouteSlow(t *testing.T) {
+	b := newBench(t, 2, nil)
+	j := b.submit("home", "")
+	b.start(1)
+	b.d.board.SetStarted(j.slot, b.d.mono, 99)
+	b.d.board.SetEnded(j.slot, b.d.mono+uint64(time.Second), uint64(time.Second-10*time.Millisecond))
+	b.d.over(j, true, false)
+	if j.Run != time.Second || b.d.routes.at([]byte("home")).class() != fast {
+		t.Errorf("a request that ran for %v, all but 10 ms of it waiting for a processor, makes its route class %d", j.Run, b.d.routes.at([]byte("home")).class())
+	}
+}
+
+func TestSuspicionEndsWithTheFirstEnd(t *testing.T) {
+	r := newRoutes(100 * time.Millisecond)
+	rt := r.at([]byte("k"))
+	if !r.suspect(rt, 150*time.Millisecond) || rt.class() != slow {
+		t.Fatal("a route that was never seen and runs for long is not suspected")
+	}
+	if !r.learn(rt, 10*time.Millisecond) || rt.class() != fast {
+		t.Error("the first end did not clear it")
+	}
+	if !r.suspect(rt, 2*time.Second) || r.suspect(rt, 3*time.Second) {
+		t.Error("a suspicion is reported once")
+	}
+}
+
+func TestColdFirstRequestDoesNotMakeARouteSlow(t *testing.T) {
+	r := newRoutes(100 * time.Millisecond)
+	rt := r.at([]byte("home"))
+	r.learn(rt, 190*time.Millisecond)
+	if rt.class() != slow {
+		t.Fatal("what is known so far is that it takes long")
+	}
+	if r.learn(rt, 15*time.Millisecond); rt.class() != fast {
+		t.Error("the second request shows that the first was an exception")
+	}
+	for range 5 { // every worker has its first request
+		r.learn(rt, 15*time.Millisecond)
+		r.learn(rt, 190*time.Millisecond)
+	}
+	if rt.class() != fast {
+		t.Errorf("with an estimate of %v", rt.estimate)
 	}
 }

@@ -39,6 +39,28 @@ func (q *fifo) pop() *Job {
 	return j
 }
 
+// first removes the first job that matches among the first few, or returns nil.
+func (q *fifo) first(match func(*Job) bool) *Job {
+	const few = 64
+	var before *Job
+	for j, n := q.head, 0; j != nil && n < few; before, j, n = j, j.next, n+1 {
+		if !match(j) {
+			continue
+		}
+		if before == nil {
+			return q.pop()
+		}
+		before.next = j.next
+		if q.tail == j {
+			q.tail = before
+		}
+		j.next = nil
+		q.n--
+		return j
+	}
+	return nil
+}
+
 // take removes the jobs that match and returns them as a list.
 func (q *fifo) take(match func(*Job) bool) (taken []*Job) {
 	keep := fifo{}

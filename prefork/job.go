@@ -35,6 +35,7 @@ type Job struct {
 	where      place
 	class      class
 	route      *route
+	own        time.Duration // Run without the time for which the thread only waited for a processor
 	doneSince  time.Time     // when the sweep first saw its slot DONE; zero: not yet. Guarded by the dispatcher's mutex
 	claim      atomic.Uint64 // which use of which slot this is, and the worker that answers it; see claim.go
 	activity   atomic.Int64  // last sign of life, nanoseconds since the pool's epoch
@@ -46,7 +47,7 @@ type Job struct {
 // Reset prepares a job for its next request and keeps nothing of the last one.
 func (j *Job) Reset() {
 	j.Payload, j.Pairs, j.Body, j.Key, j.Idempotent, j.Sink = nil, 0, nil, nil, false, nil
-	j.Queued, j.Run, j.CPU, j.PID, j.Slow, j.Retried = 0, 0, 0, 0, false, false
+	j.Queued, j.Run, j.CPU, j.own, j.PID, j.Slow, j.Retried = 0, 0, 0, 0, 0, false, false
 	j.next, j.owner, j.where, j.route = nil, nil, nowhere, nil
 	j.claim.Store(0)
 	j.answered.Store(false)

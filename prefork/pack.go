@@ -56,7 +56,7 @@ func (d *dispatcher) pack() bool {
 	}
 	d.packet = d.packet[:0]
 	d.packed = d.packed[:0]
-	for len(d.packed) < min(share, packMost) && q.n > 0 && q.head.packable() && d.admits(fast) {
+	for len(d.packed) < min(share, packMost) && q.n > 0 && q.head.packable() && d.admits(q.head) {
 		j := q.pop()
 		d.book(j)
 		h := wire.Header{Kind: wire.KindRequest, Aux: uint16(j.Pairs), A: j.slot, B: j.generation, Length: uint32(len(j.Payload))}

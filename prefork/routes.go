@@ -16,18 +16,27 @@ const (
 const (
 	maxRoutes    = 4096
 	estimateGain = 8 // the estimate moves by 1/8 of each new observation
+	// warmUp is for how many requests the least counts: the first ones load templates, connect to the database and the like.
+	warmUp = 4
 )
 
 // route is what was learned of one route key.
 type route struct {
-	key      string
-	estimate time.Duration // decaying mean of the run time
-	slow     bool
-	deaths   int    // workers that died while they ran such a request
-	used     uint64 // tick of the last use, for eviction
+	key         string
+	known       bool // a request of it has ended, or has run for long
+	provisional bool // only the latter: the first end replaces the estimate
+	slow        bool
+	estimate    time.Duration // decaying mean of a request's own time, at first the least of the first few
+	ended       int           // requests that were learned from, up to warmUp
+	running     int           // requests of it that are with the workers
+	deaths      int           // workers that died while they ran such a request
+	used        uint64        // tick of the last use, for eviction
 }
 
 // routes is the bounded table of routes. The dispatcher's mutex guards it.
+//
+// What counts is the time that a request needs for itself: its run without the time for which its thread only waited for a processor.
+// On a busy machine every request takes longer, and a page must not become slow because others compute.
 type routes struct {
 	table     map[string]*route
 	tick      uint64
@@ -38,17 +47,27 @@ func newRoutes(slowAfter time.Duration) routes {
 	return routes{table: make(map[string]*route, 64), slowAfter: slowAfter}
 }
 
-// find returns the route of a key, or nil when the key is empty or new.
-func (r *routes) find(key []byte) *route {
+// at returns the route of a key, a new one if need be; nil when the key is empty.
+func (r *routes) at(key []byte) *route {
 	if len(key) == 0 {
 		return nil
 	}
-	return r.table[string(key)]
+	r.tick++
+	rt := r.table[string(key)]
+	if rt == nil {
+		if len(r.table) >= maxRoutes {
+			r.evict()
+		}
+		rt = &route{key: string(key)}
+		r.table[rt.key] = rt
+	}
+	rt.used = r.tick
+	return rt
 }
 
-func (r *routes) classOf(rt *route) class {
+func (rt *route) class() class {
 	switch {
-	case rt == nil:
+	case rt == nil || !rt.known:
 		return unknown
 	case rt.slow:
 		return slow
@@ -57,34 +76,44 @@ func (r *routes) classOf(rt *route) class {
 	}
 }
 
-// learn records that a request of the key ran that long. A route turns slow above slowAfter and fast again below half of it, so
-// that one near the border does not flap. It reports whether the class of the key changed.
-func (r *routes) learn(rt *route, key []byte, run time.Duration) bool {
-	if len(key) == 0 {
+// learn records that a request of the route took so much time for itself. A route turns slow above slowAfter and fast again below
+// half of it, so that one near the border does not flap. It reports whether the class changed.
+func (r *routes) learn(rt *route, own time.Duration) bool {
+	if rt == nil {
 		return false
 	}
-	r.tick++
-	if rt == nil {
-		rt = r.table[string(key)]
-	}
-	before := r.classOf(rt)
-	if rt == nil {
-		if len(r.table) >= maxRoutes {
-			r.evict()
+	before := rt.class()
+	switch {
+	case rt.ended == 0:
+		rt.estimate, rt.slow = own, false
+	case rt.ended < warmUp:
+		if rt.estimate = min(rt.estimate, own); rt.estimate < r.slowAfter {
+			rt.slow = false
 		}
-		rt = &route{key: string(key), estimate: run}
-		r.table[rt.key] = rt
-	} else {
-		rt.estimate += (run - rt.estimate) / estimateGain
+	case rt.provisional:
+		rt.estimate, rt.slow = min(rt.estimate, own), false
+	default:
+		rt.estimate += (own - rt.estimate) / estimateGain
 	}
-	rt.used = r.tick
+	rt.ended = min(rt.ended+1, warmUp)
+	rt.known, rt.provisional = true, false
 	switch {
 	case rt.estimate > r.slowAfter:
 		rt.slow = true
 	case rt.estimate < r.slowAfter/2:
 		rt.slow = false
 	}
-	return r.classOf(rt) != before
+	return rt.class() != before
+}
+
+// suspect counts a route as slow because a request of it has been running for long, until one has ended. It reports whether the
+// class changed.
+func (r *routes) suspect(rt *route, run time.Duration) bool {
+	if rt == nil || rt.class() == slow {
+		return false
+	}
+	rt.known, rt.provisional, rt.slow, rt.estimate = true, true, true, run
+	return true
 }
 
 // evict forgets the half of the table that was not used for longest.
@@ -105,12 +134,9 @@ func (r *routes) evict() {
 func (d *dispatcher) blame(j *Job) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	rt := d.routes.find(j.Key)
+	rt := d.routes.at(j.Key)
 	if rt == nil {
-		d.routes.learn(nil, j.Key, 2*d.routes.slowAfter) // careful with what begins like this
-		if rt = d.routes.find(j.Key); rt == nil {
-			return 1
-		}
+		return 1
 	}
 	rt.deaths++
 	return rt.deaths

@@ -156,14 +156,8 @@ func (d *dispatcher) sweep(now time.Time) (expired []*Job, overdue []overdueJob,
 			}
 		case wire.SlotRunning:
 			run := d.running(j)
-			if j.class != slow && run > d.cfg.SlowAfter {
-				d.busy[j.class]--
-				d.busy[slow]++
-				j.class = slow
-				if d.routes.learn(j.route, j.Key, run) {
-					d.reclassify()
-				}
-				changed = true
+			if run > d.cfg.SlowAfter {
+				changed = d.overstays(j, run) || changed
 			}
 			silent := min(run, time.Duration(d.now()-j.activity.Load()))
 			if (d.cfg.Timeout > 0 && silent > d.cfg.Timeout && !j.stalled.Load()) || (d.cfg.RequestTimeout > 0 && run > d.cfg.RequestTimeout) {
@@ -178,6 +172,28 @@ func (d *dispatcher) sweep(now time.Time) (expired []*Job, overdue []overdueJob,
 		d.pump()
 	}
 	return expired, overdue, strays
+}
+
+// certain is by how many times a request of a route that is known to be fast must exceed slowAfter before the route is suspected:
+// on a busy machine any request may exceed it once.
+const certain = 10
+
+// overstays counts a request that runs for longer than a fast one may as slow, and its route too if nothing is known of it yet or
+// the time is beyond doubt. It reports whether anything changed.
+func (d *dispatcher) overstays(j *Job, run time.Duration) (changed bool) {
+	if j.class == unknown || run > certain*d.cfg.SlowAfter {
+		if d.routes.suspect(j.route, run) {
+			d.reclassify()
+			changed = true
+		}
+	}
+	if j.class != slow {
+		d.busy[j.class]--
+		d.busy[slow]++
+		j.class = slow
+		changed = true
+	}
+	return changed
 }
 
 // take removes the waiting jobs that match.

@@ -71,7 +71,9 @@ struct gp_thread {
     /* the request that runs; serial is 0 between requests */
     uint64_t serial, last_serial;
     uint32_t slot, generation;
-    uint64_t ended_at, cpu_at;
+    uint64_t started_at, ended_at, cpu_at;
+    uint64_t delay_at, delay_read_at; /* run-queue wait so far, and when it was read */
+    int schedstat;                    /* where it is read; -1: nowhere */
     const char *method, *uri; /* into the payload, latin-1, not terminated */
     size_t method_len, uri_len;
     bool is_head, http10;
@@ -131,6 +133,7 @@ static inline void gp_put64(char *p, uint64_t v) { memcpy(p, &v, sizeof v); }
 
 /* gp_slot.c */
 void gp_slot_thread(gp_thread *t);
+void gp_slot_thread_end(gp_thread *t);
 int gp_slot_start(gp_thread *t, uint32_t slot, uint32_t generation);
 void gp_slot_finish(gp_thread *t);
 bool gp_slot_abandoned(const gp_thread *t);

@@ -455,6 +455,7 @@ static void leave(gp_thread *t, bool failed)
     t->packet = t->head = NULL;
     t->head_cap = 0;
     gp_environ_clear(t);
+    gp_slot_thread_end(t);
     Py_CLEAR(t->start_ref);
     Py_CLEAR(t->write_ref);
     Py_CLEAR(t->hints_ref);

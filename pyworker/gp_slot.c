@@ -5,7 +5,13 @@
  */
 #include "gp_internal.h"
 
+#include <fcntl.h>
+#include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
+
+#define FRESH_NS 10000000u /* how old the reading of the run-queue wait may be when a request begins */
+#define LONG_NS 20000000u  /* shorter requests need no account of it */
 
 static uint64_t now(clockid_t clock)
 {
@@ -13,6 +19,19 @@ static uint64_t now(clockid_t clock)
 
     clock_gettime(clock, &ts);
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* How long the calling thread has waited for a processor so far, in nanoseconds; 0 when the system does not tell. */
+static uint64_t run_delay(const gp_thread *t)
+{
+    char text[96], *end;
+    ssize_t n = t->schedstat >= 0 ? pread(t->schedstat, text, sizeof text - 1, 0) : -1;
+
+    if (n <= 0)
+        return 0;
+    text[n] = '\0';
+    (void)strtoull(text, &end, 10); /* time on a processor, then time waiting for one, then the number of slices */
+    return *end == ' ' ? strtoull(end, NULL, 10) : 0;
 }
 
 static void *field(uint32_t slot, size_t offset)
@@ -37,6 +56,11 @@ int gp_slot_start(gp_thread *t, uint32_t slot, uint32_t generation)
     at = now(CLOCK_MONOTONIC);
     t->slot = slot;
     t->generation = generation;
+    t->started_at = at;
+    if (at - t->delay_read_at > FRESH_NS) {
+        t->delay_at = run_delay(t);
+        t->delay_read_at = at;
+    }
     t->eager = at - t->ended_at < 50000; /* it waited already, or came within 50 us: the next one will too */
     atomic_store_explicit((_Atomic uint32_t *)field(slot, GP_SLOT_PID), (uint32_t)gp_w.pid, memory_order_relaxed);
     atomic_store_explicit((_Atomic uint32_t *)field(slot, GP_SLOT_THREAD), t->index, memory_order_relaxed);
@@ -50,11 +74,20 @@ void gp_slot_finish(gp_thread *t)
 {
     uint64_t expected = word(t->generation, GP_SLOT_STATE_RUNNING, gp_w.id);
     uint64_t cpu = now(CLOCK_THREAD_CPUTIME_ID);
+    uint64_t delay = 0;
 
     t->ended_at = now(CLOCK_MONOTONIC);
     atomic_store_explicit((_Atomic uint64_t *)field(t->slot, GP_SLOT_ENDED), t->ended_at, memory_order_relaxed);
     atomic_store_explicit((_Atomic uint64_t *)field(t->slot, GP_SLOT_CPU), cpu - t->cpu_at, memory_order_relaxed);
     t->cpu_at = cpu;
+    if (t->ended_at - t->started_at > LONG_NS) {
+        uint64_t total = run_delay(t);
+
+        delay = total > t->delay_at ? total - t->delay_at : 0;
+        t->delay_at = total;
+        t->delay_read_at = t->ended_at;
+    }
+    atomic_store_explicit((_Atomic uint64_t *)field(t->slot, GP_SLOT_DELAY), delay, memory_order_relaxed);
     atomic_compare_exchange_strong((_Atomic uint64_t *)field(t->slot, GP_SLOT_WORD), &expected,
                                    word(t->generation, GP_SLOT_STATE_DONE, gp_w.id));
 }
@@ -65,9 +98,18 @@ bool gp_slot_abandoned(const gp_thread *t)
     return atomic_load_explicit((_Atomic uint32_t *)field(t->slot, GP_SLOT_ABANDONED), memory_order_acquire) != 0;
 }
 
-/* Begins the account of the calling thread's CPU time. */
+/* Begins the account of the calling thread's time. */
 void gp_slot_thread(gp_thread *t)
 {
     t->cpu_at = now(CLOCK_THREAD_CPUTIME_ID);
-    t->ended_at = 0;
+    t->ended_at = t->delay_read_at = 0;
+    t->schedstat = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
+}
+
+/* Ends it. */
+void gp_slot_thread_end(gp_thread *t)
+{
+    if (t->schedstat >= 0)
+        close(t->schedstat);
+    t->schedstat = -1;
 }

@@ -67,6 +67,7 @@
 #define GP_SLOT_PID 32
 #define GP_SLOT_THREAD 36
 #define GP_SLOT_ABANDONED 40
+#define GP_SLOT_DELAY 48
 #define GP_SLOT_SIZE 64
 
 #endif

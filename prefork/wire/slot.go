@@ -31,6 +31,7 @@ const (
 	slotPID       = 32
 	slotThread    = 36
 	slotAbandoned = 40
+	slotDelay     = 48
 )
 
 // Word is the first eight bytes of a slot: generation, state and the worker that runs it.
@@ -113,6 +114,7 @@ func (s *Scoreboard) Queue(slot, generation uint32) {
 		atomic.StoreUint64((*uint64)(s.at(slot, off)), 0)
 	}
 	atomic.StoreUint32((*uint32)(s.at(slot, slotAbandoned)), 0)
+	atomic.StoreUint64((*uint64)(s.at(slot, slotDelay)), 0)
 	atomic.StoreUint64((*uint64)(s.at(slot, slotWord)), uint64(MakeWord(generation, SlotQueued, 0)))
 }
 
@@ -130,6 +132,7 @@ func (s *Scoreboard) Abandon(slot uint32) {
 type Times struct {
 	Started, Ended uint64 // CLOCK_MONOTONIC, nanoseconds; 0 when it has not come to that
 	CPU            uint64 // nanoseconds of the serving thread
+	Delay          uint64 // nanoseconds for which it waited for a processor; 0 also when the request was short
 	PID, Thread    uint32
 }
 
@@ -138,6 +141,7 @@ func (s *Scoreboard) Times(slot uint32) Times {
 	return Times{
 		Started: atomic.LoadUint64((*uint64)(s.at(slot, slotStarted))),
 		Ended:   atomic.LoadUint64((*uint64)(s.at(slot, slotEnded))),
+		Delay:   atomic.LoadUint64((*uint64)(s.at(slot, slotDelay))),
 		CPU:     atomic.LoadUint64((*uint64)(s.at(slot, slotCPU))),
 		PID:     atomic.LoadUint32((*uint32)(s.at(slot, slotPID))),
 		Thread:  atomic.LoadUint32((*uint32)(s.at(slot, slotThread))),
@@ -149,4 +153,10 @@ func (s *Scoreboard) Times(slot uint32) Times {
 func (s *Scoreboard) SetStarted(slot uint32, at uint64, pid uint32) {
 	atomic.StoreUint32((*uint32)(s.at(slot, slotPID)), pid)
 	atomic.StoreUint64((*uint64)(s.at(slot, slotStarted)), at)
+}
+
+// SetEnded writes what a worker does when a request ends: the time, and how long its thread waited for a processor, in nanoseconds.
+func (s *Scoreboard) SetEnded(slot uint32, at, delay uint64) {
+	atomic.StoreUint64((*uint64)(s.at(slot, slotDelay)), delay)
+	atomic.StoreUint64((*uint64)(s.at(slot, slotEnded)), at)
 }

@@ -44,7 +44,7 @@ var (
 	}
 	slotFields = []named{
 		{"WORD", slotWord}, {"STARTED", slotStarted}, {"ENDED", slotEnded}, {"CPU", slotCPU}, {"PID", slotPID},
-		{"THREAD", slotThread}, {"ABANDONED", slotAbandoned}, {"SIZE", SlotSize},
+		{"THREAD", slotThread}, {"ABANDONED", slotAbandoned}, {"DELAY", slotDelay}, {"SIZE", SlotSize},
 	}
 )
 
