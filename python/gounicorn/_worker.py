@@ -81,8 +81,10 @@ def _stop(number: int, frame: object) -> None:
 
 
 def _quit(number: int, frame: object) -> None:
-    _flush()
-    os._exit(0)
+    try:
+        _flush()
+    finally:
+        os._exit(0)
 
 
 def _raise_oom_score() -> None:
@@ -183,5 +185,5 @@ def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except (OSError, ValueError, AttributeError):
-            continue
+        except (OSError, ValueError, AttributeError, RuntimeError):
+            continue  # RuntimeError: a signal handler interrupted print(), whose buffer cannot be entered again
