@@ -31,15 +31,9 @@ type Config struct {
 
 	Stdout, Stderr func(pid int, text []byte)           // what workers print: whole lines, valid during the call
 	Log            func(level int, pid int, msg string) // level is a wire.Level…; pid 0 means the master
-	Observe        func(Event)                          // what happened, for metrics; may be called concurrently
+	Replaced       func(Cause)                          // a worker was replaced, for metrics; called by the supervisor
 
 	os osSeam
-}
-
-// Event is something that operators count.
-type Event struct {
-	Kind  EventKind
-	Cause Cause // of a restart
 }
 
 // Cause is why a worker was replaced.
@@ -55,15 +49,6 @@ const (
 	CauseMaxRequests       // it had served its share
 	CauseReload            // a new generation took over
 	CauseProtocol          // it broke the protocol
-)
-
-// EventKind is the kind of an Event.
-type EventKind uint8
-
-// Kinds of events.
-const (
-	EventRestart EventKind = iota + 1 // a worker was replaced; Cause says why
-	EventRetry                        // a job was started a second time
 )
 
 // osSeam is what the pool asks of the operating system and of chance, so that a test can replace it.
@@ -90,8 +75,8 @@ func (c *Config) defaults() {
 	if c.Log == nil {
 		c.Log = func(int, int, string) {}
 	}
-	if c.Observe == nil {
-		c.Observe = func(Event) {}
+	if c.Replaced == nil {
+		c.Replaced = func(Cause) {}
 	}
 	if c.Stdout == nil {
 		c.Stdout = func(int, []byte) {}

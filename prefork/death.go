@@ -75,7 +75,7 @@ func (p *Pool) fail(w *worker, j *Job) {
 	}
 	mayRetry := failure != TimedOut && j.Idempotent && !j.Retried && !j.answered.Load() && !j.cancelled.Load()
 	if mayRetry && !p.stopping {
-		p.cfg.Observe(Event{Kind: EventRetry})
+		p.cfg.warning(w.pid, fmt.Sprintf("request is tried once more, %v: %s%s", failure, j.Sink, blame))
 		p.d.retry(j)
 		return
 	}
@@ -107,7 +107,7 @@ func (p *Pool) bury(w *worker) {
 // obituary logs how a worker ended, in gunicorn's words where it has some.
 func (p *Pool) obituary(w *worker) {
 	if !p.stopping && !w.g.ending {
-		p.cfg.Observe(Event{Kind: EventRestart, Cause: w.epitaph()})
+		p.cfg.Replaced(w.epitaph())
 	}
 	switch st := w.status; {
 	case w.bootError != nil:

@@ -30,9 +30,9 @@ type App interface {
 
 // Report is what the app knows of a call when it ends it.
 type Report struct {
-	Queued, Run, CPU time.Duration
-	PID              int // of the worker; 0 if none was involved
-	Slow, Retried    bool
+	Queued, Run   time.Duration
+	PID           int // of the worker; 0 if none was involved
+	Slow, Retried bool
 }
 
 var (
@@ -80,11 +80,10 @@ type Call struct {
 	onGone func(http1.Gone)
 }
 
-// Failure is why the app could not answer; it decides the status and the log line.
+// Failure is why the app could not answer; it decides the status.
 type Failure struct {
-	Status     int    // 500, 502, 503 or 504
-	RetryAfter int    // seconds; 0: not said
-	Reason     string // for the log
+	Status     int // 500, 502, 503 or 504
+	RetryAfter int // seconds; 0: not said
 }
 
 // release drops one of the two holds on the call.

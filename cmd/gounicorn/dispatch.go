@@ -85,13 +85,13 @@ func (f *flight) String() string { return f.call.String() }
 
 // failures is the answer for each way in which the pool can fail a job.
 var failures = map[prefork.Failure]server.Failure{
-	prefork.WorkerDied:   {Status: 502, Reason: "the worker died"},
-	prefork.Collateral:   {Status: 502, Reason: "the worker was killed because of another request"},
-	prefork.Broken:       {Status: 502, Reason: "the worker broke the protocol"},
-	prefork.TimedOut:     {Status: 504, Reason: "the request took too long"},
-	prefork.QueueTimeout: {Status: 503, RetryAfter: 5, Reason: "no worker was free in time"},
-	prefork.QueueFull:    {Status: 503, RetryAfter: 5, Reason: "too many requests wait"},
-	prefork.Stopping:     {Status: 503, RetryAfter: 1, Reason: "the server is stopping"},
+	prefork.WorkerDied:   {Status: 502},
+	prefork.Collateral:   {Status: 502},
+	prefork.Broken:       {Status: 502},
+	prefork.TimedOut:     {Status: 504},
+	prefork.QueueTimeout: {Status: 503, RetryAfter: 5},
+	prefork.QueueFull:    {Status: 503, RetryAfter: 5},
+	prefork.Stopping:     {Status: 503, RetryAfter: 1},
 }
 
 // Failed implements prefork.Sink.
@@ -103,5 +103,5 @@ func (f *flight) Failed(why prefork.Failure) {
 // report hands on what the pool measured.
 func (f *flight) report() {
 	j := &f.job
-	f.call.Report = server.Report{Queued: j.Queued, Run: j.Run, CPU: j.CPU, PID: j.PID, Slow: j.Slow, Retried: j.Retried}
+	f.call.Report = server.Report{Queued: j.Queued, Run: j.Run, PID: j.PID, Slow: j.Slow, Retried: j.Retried}
 }

@@ -118,7 +118,7 @@ func (m *master) newPool(workers int) error {
 		Log: func(level, pid int, msg string) {
 			m.log.Record(time.Time{}, slogLevel(level), pid, msg)
 		},
-		Observe: m.observe,
+		Replaced: func(why prefork.Cause) { m.metrics.Restarted(restarts[why]) },
 	})
 	if err != nil {
 		return err
@@ -145,12 +145,6 @@ var restarts = map[prefork.Cause]metrics.Restart{
 	prefork.CauseExit: metrics.RestartExit, prefork.CauseSignal: metrics.RestartSignal, prefork.CauseTimeout: metrics.RestartTimeout,
 	prefork.CauseBoot: metrics.RestartBoot, prefork.CauseMaxRequests: metrics.RestartMaxRequests,
 	prefork.CauseReload: metrics.RestartReload, prefork.CauseProtocol: metrics.RestartProtocol,
-}
-
-func (m *master) observe(e prefork.Event) {
-	if e.Kind == prefork.EventRestart {
-		m.metrics.Restarted(restarts[e.Cause])
-	}
 }
 
 func (m *master) poolState(st *metrics.State) {
