@@ -21,7 +21,7 @@
 #include "gp_wire.h"
 
 enum {
-    GP_MAX_THREADS = GP_MAX_FDS - 3, /* one FORK packet carries control, stdout, stderr and a stream per thread */
+    GP_MAX_THREADS = GP_MAX_FDS - 4, /* one FORK packet carries control, stdout, stderr, a queue and a stream per thread */
     GP_PIECE = GP_MAX_FRAME / 4,     /* bytes of body in one frame; between two pieces the client is looked for */
     GP_COPY = 32768,                 /* a body up to this size is copied behind its head and sent by one plain send */
     GP_MAX_HEAD = 262144,            /* bytes of an encoded response head */

@@ -95,7 +95,7 @@ void gp_slot_finish(gp_thread *t)
 /* Whether the master says that the client has left. */
 bool gp_slot_abandoned(const gp_thread *t)
 {
-    return atomic_load_explicit((_Atomic uint32_t *)field(t->slot, GP_SLOT_ABANDONED), memory_order_acquire) != 0;
+    return atomic_load_explicit((_Atomic uint32_t *)field(t->slot, GP_SLOT_NOTICE), memory_order_acquire) & GP_NOTICE_ABANDONED;
 }
 
 /* Begins the account of the calling thread's time. */

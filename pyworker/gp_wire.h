@@ -2,7 +2,7 @@
 #ifndef GP_WIRE_H
 #define GP_WIRE_H
 
-#define GP_WIRE_VERSION 1
+#define GP_WIRE_VERSION 2
 #define GP_WIRE_HEADER_SIZE 16
 
 #define GP_MAX_PACKET 65536
@@ -15,6 +15,7 @@
 #define GP_FD_SCOREBOARD 5
 
 #define GP_KIND_REQUEST 1
+#define GP_KIND_LEAVE 2
 #define GP_KIND_HELLO 16
 #define GP_KIND_HEAD 17
 #define GP_KIND_BODY 18
@@ -29,15 +30,19 @@
 #define GP_KIND_READY 38
 #define GP_KIND_RETIRING 39
 #define GP_KIND_STACKS 40
+#define GP_KIND_ROUTE 41
 #define GP_KIND_BOOT 48
 #define GP_KIND_FORK 49
 #define GP_KIND_EXIT 50
 #define GP_KIND_STOP 52
 #define GP_KIND_DUMP 53
+#define GP_KIND_INTERRUPT 54
+#define GP_KIND_THREAD 55
 
 #define GP_FLAG_END 1
 #define GP_FLAG_BODY_FD 2
 #define GP_FLAG_PAYLOAD_FD 4
+#define GP_FLAG_BACKGROUND 8
 
 #define GP_ABORT_RAISED 1
 #define GP_ABORT_PROTOCOL 2
@@ -54,6 +59,9 @@
 #define GP_LEVEL_ERROR 40
 #define GP_LEVEL_CRITICAL 50
 
+#define GP_NOTICE_ABANDONED 1
+#define GP_NOTICE_DEMOTED 2
+
 #define GP_SLOT_STATE_FREE 0
 #define GP_SLOT_STATE_QUEUED 1
 #define GP_SLOT_STATE_RUNNING 2
@@ -66,8 +74,10 @@
 #define GP_SLOT_CPU 24
 #define GP_SLOT_PID 32
 #define GP_SLOT_THREAD 36
-#define GP_SLOT_ABANDONED 40
+#define GP_SLOT_NOTICE 40
+#define GP_SLOT_TID 44
 #define GP_SLOT_DELAY 48
+#define GP_SLOT_ROUTE 56
 #define GP_SLOT_SIZE 64
 
 #endif

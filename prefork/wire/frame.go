@@ -7,7 +7,7 @@ import (
 )
 
 // Version of the protocol, carried by HELLO and BOOT. Peers of different versions refuse each other.
-const Version = 1
+const Version = 2
 
 // Limits of the protocol, in bytes and descriptors; see PROTOCOL.md for the reasons.
 const (
@@ -27,9 +27,10 @@ const (
 
 // Flags of a frame.
 const (
-	FlagEnd       = 1
-	FlagBodyFD    = 2
-	FlagPayloadFD = 4
+	FlagEnd        = 1
+	FlagBodyFD     = 2
+	FlagPayloadFD  = 4
+	FlagBackground = 8
 )
 
 // Kind tells what a frame is.
@@ -38,6 +39,7 @@ type Kind uint8
 // Kinds of frames; PROTOCOL.md tells who may send which, and where.
 const (
 	KindRequest    Kind = 1
+	KindLeave      Kind = 2
 	KindHello      Kind = 16
 	KindHead       Kind = 17
 	KindBody       Kind = 18
@@ -52,11 +54,14 @@ const (
 	KindReady      Kind = 38
 	KindRetiring   Kind = 39
 	KindStacks     Kind = 40
+	KindRoute      Kind = 41
 	KindBoot       Kind = 48
 	KindFork       Kind = 49
 	KindExit       Kind = 50
 	KindStop       Kind = 52
 	KindDump       Kind = 53
+	KindInterrupt  Kind = 54
+	KindThread     Kind = 55
 )
 
 // Causes of an ABORT frame.

@@ -23,15 +23,23 @@ const (
 
 // Layout of a slot, in bytes.
 const (
-	SlotSize      = 64
-	slotWord      = 0
-	slotStarted   = 8
-	slotEnded     = 16
-	slotCPU       = 24
-	slotPID       = 32
-	slotThread    = 36
-	slotAbandoned = 40
-	slotDelay     = 48
+	SlotSize    = 64
+	slotWord    = 0
+	slotStarted = 8
+	slotEnded   = 16
+	slotCPU     = 24
+	slotPID     = 32
+	slotThread  = 36
+	slotNotice  = 40
+	slotTID     = 44
+	slotDelay   = 48
+	slotRoute   = 56
+)
+
+// Bits of what the master tells the worker about a request that runs.
+const (
+	NoticeAbandoned = 1 // the client left
+	NoticeDemoted   = 2 // the master lowered the priority of the serving thread, which puts it back when the request ends
 )
 
 // Word is the first eight bytes of a slot: generation, state and the worker that runs it.
@@ -113,8 +121,9 @@ func (s *Scoreboard) Queue(slot, generation uint32) {
 	for off := slotStarted; off < slotPID; off += 8 {
 		atomic.StoreUint64((*uint64)(s.at(slot, off)), 0)
 	}
-	atomic.StoreUint32((*uint32)(s.at(slot, slotAbandoned)), 0)
+	atomic.StoreUint32((*uint32)(s.at(slot, slotNotice)), 0)
 	atomic.StoreUint64((*uint64)(s.at(slot, slotDelay)), 0)
+	atomic.StoreUint64((*uint64)(s.at(slot, slotRoute)), 0)
 	atomic.StoreUint64((*uint64)(s.at(slot, slotWord)), uint64(MakeWord(generation, SlotQueued, 0)))
 }
 
@@ -125,7 +134,12 @@ func (s *Scoreboard) Free(slot, generation uint32) {
 
 // Abandon tells the worker that the client left, so that it closes the iterable at the next piece.
 func (s *Scoreboard) Abandon(slot uint32) {
-	atomic.StoreUint32((*uint32)(s.at(slot, slotAbandoned)), 1)
+	atomic.OrUint32((*uint32)(s.at(slot, slotNotice)), NoticeAbandoned)
+}
+
+// Demote tells the worker that the priority of the thread which serves the slot was lowered.
+func (s *Scoreboard) Demote(slot uint32) {
+	atomic.OrUint32((*uint32)(s.at(slot, slotNotice)), NoticeDemoted)
 }
 
 // Times is what a worker reports of the request in a slot.
@@ -133,7 +147,9 @@ type Times struct {
 	Started, Ended uint64 // CLOCK_MONOTONIC, nanoseconds; 0 when it has not come to that
 	CPU            uint64 // nanoseconds of the serving thread
 	Delay          uint64 // nanoseconds for which it waited for a processor; 0 also when the request was short
+	Route          uint64 // hash of the framework's name for the route, 0 when it did not tell; see ROUTE
 	PID, Thread    uint32
+	TID            uint32 // of the serving thread, as the kernel counts in the worker's pid namespace
 }
 
 // Times returns what the worker wrote. It may be torn while the request runs, and is only a report.
@@ -145,6 +161,8 @@ func (s *Scoreboard) Times(slot uint32) Times {
 		CPU:     atomic.LoadUint64((*uint64)(s.at(slot, slotCPU))),
 		PID:     atomic.LoadUint32((*uint32)(s.at(slot, slotPID))),
 		Thread:  atomic.LoadUint32((*uint32)(s.at(slot, slotThread))),
+		TID:     atomic.LoadUint32((*uint32)(s.at(slot, slotTID))),
+		Route:   atomic.LoadUint64((*uint64)(s.at(slot, slotRoute))),
 	}
 }
 

@@ -14,10 +14,11 @@ var kinds = []struct {
 	kind Kind
 	name string
 }{
-	{KindRequest, "REQUEST"}, {KindHello, "HELLO"}, {KindHead, "HEAD"}, {KindBody, "BODY"}, {KindFile, "FILE"},
+	{KindRequest, "REQUEST"}, {KindLeave, "LEAVE"}, {KindHello, "HELLO"}, {KindHead, "HEAD"}, {KindBody, "BODY"}, {KindFile, "FILE"},
 	{KindInterim, "INTERIM"}, {KindAbort, "ABORT"}, {KindLoaded, "LOADED"}, {KindForked, "FORKED"}, {KindExited, "EXITED"},
 	{KindLog, "LOG"}, {KindBootFailed, "BOOT_FAILED"}, {KindReady, "READY"}, {KindRetiring, "RETIRING"}, {KindStacks, "STACKS"},
-	{KindBoot, "BOOT"}, {KindFork, "FORK"}, {KindExit, "EXIT"}, {KindStop, "STOP"}, {KindDump, "DUMP"},
+	{KindRoute, "ROUTE"}, {KindBoot, "BOOT"}, {KindFork, "FORK"}, {KindExit, "EXIT"}, {KindStop, "STOP"}, {KindDump, "DUMP"},
+	{KindInterrupt, "INTERRUPT"}, {KindThread, "THREAD"},
 }
 
 var knownKinds = func() (bits uint64) {
@@ -32,9 +33,10 @@ var (
 		{"MAX_PACKET", MaxPacket}, {"MAX_FRAME", MaxFrame}, {"MAX_PAYLOAD_FD", MaxPayloadFD}, {"MAX_FDS", MaxFDs},
 	}
 	descriptors = []named{{"CONTROL", FDControl}, {"QUEUE", FDQueue}, {"SCOREBOARD", FDScoreboard}}
-	flags       = []named{{"END", FlagEnd}, {"BODY_FD", FlagBodyFD}, {"PAYLOAD_FD", FlagPayloadFD}}
+	flags       = []named{{"END", FlagEnd}, {"BODY_FD", FlagBodyFD}, {"PAYLOAD_FD", FlagPayloadFD}, {"BACKGROUND", FlagBackground}}
 	aborts      = []named{{"RAISED", AbortRaised}, {"PROTOCOL", AbortProtocol}, {"EXIT", AbortExit}, {"GONE", AbortGone}}
 	retires     = []named{{"MAX_REQUESTS", RetireMaxRequests}, {"APP_EXIT", RetireAppExit}, {"STOPPED", RetireStopped}}
+	notices     = []named{{"ABANDONED", NoticeAbandoned}, {"DEMOTED", NoticeDemoted}}
 	levels      = []named{
 		{"DEBUG", LevelDebug}, {"INFO", LevelInfo}, {"WARNING", LevelWarning}, {"ERROR", LevelError}, {"CRITICAL", LevelCritical},
 	}
@@ -44,7 +46,7 @@ var (
 	}
 	slotFields = []named{
 		{"WORD", slotWord}, {"STARTED", slotStarted}, {"ENDED", slotEnded}, {"CPU", slotCPU}, {"PID", slotPID},
-		{"THREAD", slotThread}, {"ABANDONED", slotAbandoned}, {"DELAY", slotDelay}, {"SIZE", SlotSize},
+		{"THREAD", slotThread}, {"NOTICE", slotNotice}, {"TID", slotTID}, {"DELAY", slotDelay}, {"ROUTE", slotRoute}, {"SIZE", SlotSize},
 	}
 )
 
@@ -70,6 +72,7 @@ func CHeader() string {
 	group("ABORT_", aborts)
 	group("RETIRE_", retires)
 	group("LEVEL_", levels)
+	group("NOTICE_", notices)
 	group("SLOT_STATE_", states)
 	group("SLOT_", slotFields)
 	b.WriteString("\n#endif\n")

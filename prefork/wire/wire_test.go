@@ -33,6 +33,7 @@ func TestSpecificationMatchesTheCode(t *testing.T) {
 		{"| flag | bit |", 1, flags},
 		{"| abort cause |", 1, aborts},
 		{"| retire cause |", 1, retires},
+		{"| notice | bit |", 1, notices},
 		{"| level | number |", 1, levels},
 		{"| state | number |", 1, states},
 	} {

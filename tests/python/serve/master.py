@@ -195,7 +195,7 @@ class Worker:
         }
 
     def abandon(self, slot: int) -> None:
-        struct.pack_into("<I", self.board, slot * GP["SLOT_SIZE"] + GP["SLOT_ABANDONED"], 1)
+        struct.pack_into("<I", self.board, slot * GP["SLOT_SIZE"] + GP["SLOT_NOTICE"], GP["NOTICE_ABANDONED"])
 
     def send(
         self,
