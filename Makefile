@@ -83,7 +83,7 @@ venv:
 	@PYTHON=$(PY) sh tests/setup.sh
 
 # Packages whose tests need no worker; pyworker and tests/e2e start real ones.
-UNIT = ./cmd/gendocs/... ./cmd/gounicorn/... ./prefork/... ./python/... ./server/... ./wsgi/... ./tests/arch/... ./tests/bench/load/... ./tests/httpcases/...
+UNIT = ./cmd/gendocs/... ./cmd/gounicorn/... ./prefork/... ./python/... ./server/... ./wsgi/... ./tests/arch/... ./tests/bench/load/... ./tests/bench/transport/... ./tests/httpcases/...
 
 unit:
 	CGO_ENABLED=1 $(GO) test -race -timeout 10m $(UNIT)
