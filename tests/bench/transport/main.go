@@ -128,7 +128,7 @@ func measure(ctx context.Context, d design, r row, program string, turns int64, 
 	if err := pause(ctx, seconds); err != nil {
 		return s, err
 	}
-	took, n := time.Since(start), float64(m.done.Load()-done)
+	took, n := time.Since(start), max(float64(m.done.Load()-done), 1)
 	cpu = total(cpuTime) - cpu
 	after, err := busyTime()
 	if err != nil {

@@ -45,6 +45,7 @@ var designs = []design{
 	{name: "b' packed, one read", requests: "socket", answers: "stream", pack: true, oneRead: true},
 	{name: "c ring", requests: "ring", answers: "stream"},
 	{name: "d rings, eventfd", requests: "ring", answers: "eventfd"},
+	{name: "e packed, answer ring", requests: "socket", answers: "eventfd", pack: true},
 	{name: "d rings, polls", requests: "ring", answers: "eventfd", polls: 1000},
 	{name: "d rings, futex", requests: "ring", answers: "futex"},
 }
