@@ -91,12 +91,14 @@ type master struct {
 	idle     chan struct{}
 
 	done    atomic.Int64 // answers
+	goal    int64        // of them, after which reached is closed; set before load
+	reached chan struct{}
 	packets atomic.Int64
 }
 
 // newMaster starts the workers; each request costs them so many turns of the spin. close must be called.
 func newMaster(d design, program string, workers int, turns int64) (m *master, err error) {
-	m = &master{design: d, workers: workers, flush: make(chan struct{}, 1), idle: make(chan struct{})}
+	m = &master{design: d, workers: workers, flush: make(chan struct{}, 1), idle: make(chan struct{}), reached: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			m.close()
@@ -222,7 +224,9 @@ func (m *master) answered(h wire.Header, payload []byte, more bool) error {
 		m.pump()
 	}
 	m.mu.Unlock()
-	m.done.Add(1)
+	if m.done.Add(1) == m.goal {
+		close(m.reached)
+	}
 	m.submit(j)
 	return nil
 }
@@ -365,6 +369,9 @@ func (m *master) drain() error {
 
 // close ends the workers.
 func (m *master) close() {
+	m.mu.Lock()
+	m.stopping, m.waits = true, nil // a ring's worker leaves when it is empty
+	m.mu.Unlock()
 	if m.queue != nil {
 		m.queue.Close()
 	}
@@ -379,6 +386,9 @@ func (m *master) close() {
 	for i := range m.procs {
 		m.streams[i].Drain()
 		m.answers[i].finish()
+		if m.design.oneRead { // an end that comes right behind data may not wake it
+			m.streams[i].Close()
+		}
 	}
 	m.readers.Wait()
 	for _, s := range m.streams {

@@ -2,10 +2,10 @@ package main
 
 import (
 	"bytes"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/gounicorn/gounicorn/prefork/wire"
 )
@@ -23,9 +23,11 @@ func TestEveryDesignAnswersEveryRequest(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer m.close()
+			m.goal = 5000
 			m.load(64)
-			for m.done.Load() < 5000 && m.err.Load() == nil {
-				time.Sleep(time.Millisecond)
+			select {
+			case <-m.reached:
+			case <-m.idle: // a wrong answer ended it
 			}
 			if err := m.drain(); err != nil {
 				t.Fatal(err)
@@ -56,12 +58,11 @@ func TestAKilledWorkerLeavesTheRingWhole(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		m.goal = 100
 		m.load(8)
 		victim := m.procs[0]
 		if d.dies == 0 {
-			for m.done.Load() < 100 {
-				time.Sleep(time.Millisecond)
-			}
+			<-m.reached
 			_ = victim.Process.Kill()
 		}
 		_ = victim.Wait()
@@ -81,7 +82,7 @@ func TestAKilledWorkerLeavesTheRingWhole(t *testing.T) {
 func (m *master) rescue(worker uint32) (pushed int) {
 	a := m.answers[worker-1]
 	for atomic.LoadUint32(a.u32(answerSleeping)) == 0 {
-		time.Sleep(time.Millisecond)
+		runtime.Gosched()
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -123,6 +124,29 @@ func TestModesPrintTables(t *testing.T) {
 		}
 		if n := strings.Count(out.String(), "\n|"); n < 2 {
 			t.Errorf("%v printed no table:\n%s", args, out.String())
+		}
+	}
+}
+
+// TestClosingWithRequestsInFlight ends every worker by itself, without a signal.
+func TestClosingWithRequestsInFlight(t *testing.T) {
+	program, err := compile(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range designs {
+		m, err := newMaster(d, program, 2, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.goal = 100
+		m.load(64)
+		<-m.reached
+		m.close()
+		for _, p := range m.procs {
+			if p.ProcessState == nil || !p.ProcessState.Success() {
+				t.Errorf("%s: a worker ended with %v", d.name, p.ProcessState)
+			}
 		}
 	}
 }
