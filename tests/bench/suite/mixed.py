@@ -148,8 +148,9 @@ class Mixed:
             f"given up after {_TIMEOUT_SECONDS:.0f} s); each slow visitor asks again as soon as it is answered. *It : idle* "
             "divides the three latencies by the same server's own with nobody else there. *Home/s* is home pages answered "
             "a second: a server that lets the home page starve has more CPU left for PDFs. *It : best peer* compares slow "
-            "answers a second with the best peer of as many Python slots. *Wait* is that of slow visitors, counting those "
-            f"that still wait at the end. Medians of the rounds; slots separate the groups.{load}"
+            "answers a second with the best peer of as many Python slots, learned and never-seen addresses together. *Wait* "
+            "is that of slow visitors, counting those that still wait at the end. Medians of the rounds; a line of the plot "
+            f"ends where no home page was answered.{load}"
         ]
         idle = {key: measured(group) for key, group in by_server(_of(records, "idle", "learned", 0)).items()}
         loads = {(_label(record, 1), _label(record, 2), int(_label(record, 3))) for record in records}
@@ -159,13 +160,10 @@ class Mixed:
             rows = []
             for size in sorted({_size(key) for key in groups}):
                 mine = {key: group for key, group in groups.items() if _size(key) == size}
+                # Peers learn nothing: what they do with one address they would do with any.
+                peers = [*mine.items(), *by_server(_of(records, kind, "learned", visitors)).items()]
                 best = max(
-                    (
-                        median(good, "slow", "per_second")
-                        for key, group in mine.items()
-                        if (good := measured(group)) and not SERVERS[key].ours
-                    ),
-                    default=0.0,
+                    (_slow_rate(group) for key, group in peers if _size(key) == size and not SERVERS[key].ours), default=0.0
                 )
                 rows += [_row(key, group, idle.get(key, []), best) for key, group in mine.items()]
             parts.append(f"**{title}**\n\n" + markdown(_HEAD, rows))
@@ -186,6 +184,11 @@ def _size(key: str) -> int:
     """Servers are compared within 1 thread a worker, 4, and as many as it takes."""
     threads = SERVERS[key].threads
     return threads if threads <= 4 else 5
+
+
+def _slow_rate(group: Sequence[Record]) -> float:
+    good = measured(group)
+    return median(good, "slow", "per_second") if good else 0.0
 
 
 def _label(record: Record, part: int) -> str:

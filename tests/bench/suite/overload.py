@@ -25,6 +25,7 @@ from .servers import SERVERS
 _WORKERS = 4
 _DEADLINE_SECONDS = 10.0
 _LEVELS = (0.5, 1.0, 2.0, 3.0)
+_PDF_SECONDS = 5.0  # in less, few PDFs are answered
 _HOME_RATE = 20.0  # home pages a second beside the PDFs
 
 
@@ -147,6 +148,7 @@ def _capacity(runner: Runner, running: Running, kind: str, seconds: float) -> fl
         figures = runner.wrk(f"http://{running.address}/", connections=16, seconds=max(2.0, seconds / 2))
         answers = figures["requests"] / figures["seconds"]
     else:
+        seconds = max(_PDF_SECONDS, seconds)
         arguments = ["-visitors=8", "-warmup=1s", f"-measure={seconds}s"]
         answers = _mixed(runner, running, kind, _HOME_RATE, arguments, seconds + 1)["slow"]["per_second"]
     if answers == 0:

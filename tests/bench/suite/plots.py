@@ -90,15 +90,9 @@ def _bars(axes: Any, records: Sequence[Record], value: Callable[[Record], float]
     axes.barh(keys, middle, color=[_COLOURS[key] for key in keys], xerr=spread, error_kw={"ecolor": "#333", "capsize": 2})
     axes.set_title(title, loc="left")
     axes.grid(axis="y", visible=False)
-    for row, number in enumerate(middle):
-        axes.annotate(
-            f"{number:,.0f}" if number >= 10 else f"{number:.1f}",
-            (number, row),
-            (6, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=7,
-        )
+    for row, (number, group) in enumerate(zip(middle, groups, strict=True)):
+        text = f"{number:,.0f}" if number >= 10 else f"{number:.1f}"
+        axes.annotate(text, (max(group), row), (5, 0), textcoords="offset points", va="center", fontsize=7)
     axes.margins(x=0.15)
 
 
@@ -150,6 +144,9 @@ def _mixed(records: Sequence[Record], value: Callable[[Record], float], ylabel: 
         each.set_title(f"{'PDF (CPU)' if kind == 'pdf' else 'wait (I/O)'}, {address}", loc="left")
         if log:
             each.set_yscale("log")
+        else:
+            each.set_ylim(bottom=0)
+            each.set_xlim(left=0.8)
     axes.flat[0].set_ylabel(ylabel)
     _legend(figure, axes.flat)
     return figure
