@@ -123,7 +123,7 @@ check: vet tools ## formatting, vet with and without cgo, golangci-lint, ruff, r
 	$(TEST_VENV)/bin/python -m ruff check .
 	@$(MAKE) --no-print-directory unit
 
-bench: build ## the benchmark beside gunicorn, granian, uWSGI and nginx (BENCH="--only hello" for a part); about an hour in full
+bench: build ## the benchmark beside eight other servers (BENCH="--only hello" for a part, "--write" for the report); about an hour in full
 	sh tests/bench/setup.sh
 	$(PY) tests/bench/bench.py $(BENCH)
 

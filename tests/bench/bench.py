@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import resource
 import shlex
 import signal
 import sys
@@ -12,18 +13,21 @@ from pathlib import Path
 from types import FrameType
 
 from suite.environment import REPOSITORY, SetupError, machine, prepare, versions
+from suite.growth import Growth
 from suite.kill import Echo, Kill
 from suite.memory import Memory
-from suite.mixed import SLOW, Mixed
+from suite.mixed import ROUTES, SLOW, Mixed
+from suite.overload import Overload
 from suite.progress import Progress
-from suite.report import Results
-from suite.runner import CellError, Runner
+from suite.report import DATA, OtherMachineError, Results
+from suite.runner import CellError, MissingError, Runner
 from suite.scenario import Cell, Options, Scenario
 from suite.servers import SERVERS
-from suite.throughput import DJANGO, HELLO
+from suite.throughput import Hello, Views
 
-SCENARIOS: tuple[Scenario, ...] = (HELLO, DJANGO, Mixed(), Memory(), Kill(), Echo())
+SCENARIOS: tuple[Scenario, ...] = (Hello(), Views(), Mixed(), Overload(), Growth(), Memory(), Kill(), Echo())
 DOCUMENT = REPOSITORY / "docs" / "benchmarks.md"
+BUILD = REPOSITORY / "build" / "bench"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -43,7 +47,10 @@ def main(arguments: Sequence[str]) -> int:
         kill_requests=asked.kill,
         echo_requests=asked.echo,
         quick=asked.quick,
+        routes=asked.routes,
     )
+    if asked.report:
+        return _report(asked.json)
     chosen = [scenario for scenario in SCENARIOS if asked.only is None or scenario.name in asked.only]
     cells = [cell for scenario in chosen for cell in scenario.cells(options)]
     if asked.list:
@@ -51,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     try:
         return _measure(asked, chosen, cells)
-    except SetupError as error:
+    except (SetupError, OtherMachineError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -60,20 +67,24 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _measure(asked: argparse.Namespace, chosen: Sequence[Scenario], cells: Sequence[Cell]) -> int:
-    servers = {cell.server for cell in cells}
+    store = asked.json or BUILD / ("quick.json" if asked.quick else DATA)
+    results = Results.open(store, machine(), fresh=asked.fresh or asked.quick)
+    if asked.resume:
+        cells = [cell for cell in cells if not results.has(cell.scenario, cell.label)]
+    servers = [SERVERS[cell.server] for cell in cells if cell.server in SERVERS]
+    # The limit that servers and the load generator inherit: a thousand connections are to be kept.
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limits[1], limits[1]))
     environment = prepare(
-        REPOSITORY / "build" / "bench",
+        BUILD,
         asked.site.resolve(),
+        needs={need for server in servers for need in server.needs},
         need_wrk=any(scenario.needs_wrk for scenario in chosen),
-        need_nginx="nginx" in servers,
-        need_gounicorn=any(key.startswith("gounicorn") for key in servers),
         need_site=any(scenario.needs_site for scenario in chosen),
     )
-    results = Results(
-        path=asked.json,
-        command=shlex.join(["python3", "tests/bench/bench.py", *sys.argv[1:]]),
+    results.begin(
         began=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
-        machine=machine(),
+        command=shlex.join(["python3", "tests/bench/bench.py", *sys.argv[1:]]),
         versions=versions(environment),
     )
     signal.signal(signal.SIGTERM, _interrupt)
@@ -82,12 +93,21 @@ def _measure(asked: argparse.Namespace, chosen: Sequence[Scenario], cells: Seque
         failed = _run(runner, cells, results)
     finally:
         runner.processes.close()
-    text = results.markdown(chosen)
-    print(text)
+    print(results.markdown(SCENARIOS))
     if asked.write:
-        DOCUMENT.parent.mkdir(exist_ok=True)
-        DOCUMENT.write_text(text, encoding="utf-8")
+        results.publish(DOCUMENT, SCENARIOS, environment.python)
     return 1 if failed else 0
+
+
+def _report(store: Path | None) -> int:
+    """Write the report of what is stored, or else of the committed data, without measuring anything."""
+    path = store or next((path for path in (BUILD / DATA, DOCUMENT.with_suffix("") / DATA) if path.exists()), None)
+    if path is None:
+        print("bench: nothing has been measured yet", file=sys.stderr)
+        return 1
+    Results.load(path).publish(DOCUMENT, SCENARIOS, REPOSITORY / "build" / "bench-venv" / "bin" / "python")
+    print(f"{DOCUMENT.relative_to(REPOSITORY)} written from {path}")
+    return 0
 
 
 def _run(runner: Runner, cells: Sequence[Cell], results: Results) -> int:
@@ -102,6 +122,9 @@ def _run(runner: Runner, cells: Sequence[Cell], results: Results) -> int:
             if broken := record.get("broken"):
                 failed += 1
                 brief += f"; BROKEN PROMISE: {', '.join(broken)}"
+        except MissingError as error:
+            brief = f"not measured: {error}"
+            record["missing"] = str(error)
         except CellError as error:
             failed += 1
             brief = f"failed: {error}"
@@ -132,9 +155,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="fewer rounds, shorter cells: does everything run?")
     parser.add_argument("--list", action="store_true", help="print the cells and how long they take, and stop")
     parser.add_argument("--workers", type=_positive, help="workers of every server; default: the scenario's own number")
-    parser.add_argument("--rounds", type=_positive, help="hello, django: rounds (default 5)")
-    parser.add_argument("--seconds", type=float, help="hello, django, mixed: measured seconds of a cell")
-    parser.add_argument("--visitors", type=_numbers, metavar="N,…", help="mixed: numbers of slow visitors (default 0,3,8,40)")
+    parser.add_argument("--rounds", type=_positive, help="rounds (default: hello 3, views 2, the others 1)")
+    parser.add_argument("--seconds", type=float, help="measured seconds of a cell; default: the scenario's own number")
+    parser.add_argument("--visitors", type=_numbers, metavar="N,…", help="mixed: numbers of slow visitors (default 0,3,8,40,200)")
+    parser.add_argument(
+        "--routes", type=_names(list(ROUTES)), default=list(ROUTES), metavar="KIND,…", help="mixed: learned,new (default both)"
+    )
     parser.add_argument("--slow", type=_names(list(SLOW)), default=list(SLOW), metavar="KIND,…", help="mixed: pdf,wait")
     parser.add_argument("--rate", type=float, default=50.0, help="mixed: home pages asked for a second (default 50)")
     parser.add_argument("--home", default="/", metavar="PATH", help="mixed: the fast page (default /)")
@@ -142,12 +168,19 @@ def _parser() -> argparse.ArgumentParser:
         "--home-keep-alive", action="store_true", help="mixed: ask for the home page over kept connections, not new ones"
     )
     parser.add_argument("--kill", type=_positive, metavar="N", help="kill: number of requests (default 10,000)")
-    parser.add_argument("--echo", type=_positive, metavar="N", help="echo: number of requests (default 1,000,000)")
+    parser.add_argument("--echo", type=_positive, metavar="N", help="echo: number of requests (default 500,000)")
     parser.add_argument(
         "--site", type=Path, default=REPOSITORY / "examples" / "contracts", help="directory of the demo site's manage.py"
     )
-    parser.add_argument("--json", type=Path, default=REPOSITORY / "build" / "bench" / "results.json", help="file for the results")
-    parser.add_argument("--write", action="store_true", help="also write the report to docs/benchmarks.md")
+    parser.add_argument(
+        "--json", type=Path, help="file that keeps the results of all runs (default build/bench/results.json; --quick: its own)"
+    )
+    parser.add_argument("--fresh", action="store_true", help="forget what is stored in that file")
+    parser.add_argument("--resume", action="store_true", help="leave out cells that have stored figures")
+    parser.add_argument(
+        "--write", action="store_true", help="also write docs/benchmarks.md, its data and plots, from all that is stored"
+    )
+    parser.add_argument("--report", action="store_true", help="only do that, without measuring")
     return parser
 
 

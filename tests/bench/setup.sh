@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs the load generator wrk and the peer nginx from the distribution, once. Everything else the benchmarks need is
-# made by bench.py itself under build/. Without root it only says which line to run.
+# Installs what the benchmarks take from the distribution, once: the load generator wrk, the peer nginx, Apache with its
+# headers for the peer mod_wsgi, and libev for the peer bjoern. Everything else is made by bench.py itself under build/.
+# Without root it only says which line to run. Without Apache or libev those peers are left out, and the report says so.
 set -eu
 
 packages=""
@@ -8,6 +9,10 @@ command -v wrk >/dev/null 2>&1 || packages="$packages wrk"
 if ! command -v nginx >/dev/null 2>&1 && ! [ -x /usr/sbin/nginx ]; then
 	packages="$packages nginx-light"
 fi
+if ! command -v apxs >/dev/null 2>&1; then
+	packages="$packages apache2 apache2-dev"
+fi
+[ -e /usr/include/ev.h ] || packages="$packages libev-dev"
 [ -n "$packages" ] || exit 0
 
 line="apt-get install -y --no-install-recommends$packages"
@@ -17,9 +22,9 @@ if [ "$(id -u)" -ne 0 ]; then
 	exit 1
 fi
 if ! command -v apt-get >/dev/null 2>&1; then
-	echo "the benchmarks need these programs, and there is no apt-get here to install them:$packages" >&2
+	echo "the benchmarks need these packages, and there is no apt-get here to install them:$packages" >&2
 	exit 1
 fi
-# A freshly installed nginx must not take port 80: nothing here uses the distribution's service.
+# A freshly installed nginx or Apache must not take port 80: nothing here uses the distribution's services.
 export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
 $line >&2 || { apt-get update >&2 && $line >&2; }

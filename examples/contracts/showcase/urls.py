@@ -8,4 +8,8 @@ urlpatterns = [
     path("live/events", views.live_events, name="live-events"),
     path("boom", views.boom, name="boom"),
     path("health", views.health, name="health"),
+    path("report/<slug:name>/", views.report, name="report"),
+    path("survey/<slug:name>/", views.survey, name="survey"),
+    path("megabyte", views.megabyte, name="megabyte"),
+    path("digest", views.digest, name="digest"),
 ]

@@ -2,7 +2,7 @@
 //
 // "load mixed" asks for one page at a fixed rate whatever the server does (open loop: a late answer delays no later
 // question, and every latency counts from the moment the question was due), while other visitors ask for something slow,
-// each the next time as soon as it is answered.
+// each the next time as soon as it is answered, or at a rate as well. Every visitor has a loopback address of its own.
 //
 // "load echo" sends requests that each carry a nonce and checks that every answer is that request's own, while somebody
 // else kills the server's workers.

@@ -8,9 +8,11 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from . import peers
 
 _BENCH = Path(__file__).resolve().parent.parent
 REPOSITORY = _BENCH.parent.parent
@@ -32,6 +34,7 @@ class Environment:
     wrk: Path | None
     nginx: Path | None
     load: Path
+    missing: dict[str, str] = field(default_factory=dict)  # what a server needs and is not there: the reason
 
     @property
     def python(self) -> Path:
@@ -57,11 +60,12 @@ def _run(command: Sequence[str | Path], *, cwd: Path | None = None, env: dict[st
     return done.stdout
 
 
-def prepare(build: Path, site: Path, *, need_wrk: bool, need_nginx: bool, need_gounicorn: bool, need_site: bool) -> Environment:
-    """Make what is missing and return where everything is."""
+def prepare(build: Path, site: Path, *, needs: Collection[str], need_wrk: bool, need_site: bool) -> Environment:
+    """Make what is missing and return where everything is. needs is what the servers to be started name as theirs."""
+    need_nginx = "nginx" in needs
     build.mkdir(parents=True, exist_ok=True)
     gounicorn = REPOSITORY / "bin" / "gounicorn"
-    if need_gounicorn and not os.access(gounicorn, os.X_OK):
+    if "gounicorn" in needs and not os.access(gounicorn, os.X_OK):
         raise SetupError(
             f"{gounicorn.relative_to(REPOSITORY)} is missing: run `make build` first, or leave gounicorn out of --servers"
         )
@@ -69,20 +73,33 @@ def prepare(build: Path, site: Path, *, need_wrk: bool, need_nginx: bool, need_g
     if (need_wrk and wrk is None) or (need_nginx and nginx is None):
         _run([_BENCH / "setup.sh"])
         wrk, nginx = _which("wrk"), _which("nginx")
+    venv = build.parent / "bench-venv"
+    missing: dict[str, str] = {}
     environment = Environment(
         build=build,
-        venv=build.parent / "bench-venv",
+        venv=venv,
         site=site,
         gounicorn=gounicorn,
         wrk=wrk,
         nginx=nginx,
         load=build / "load",
+        missing=missing,
     )
     _make_venv(environment)
+    missing.update(peers.install(needs, venv))
+    missing.update(_unknown_flags(gounicorn, needs))
     _run(["go", "build", "-o", environment.load, "./tests/bench/load"], cwd=REPOSITORY, env={**os.environ, "CGO_ENABLED": "0"})
     if need_site:
         _make_site(environment)
     return environment
+
+
+def _unknown_flags(gounicorn: Path, needs: Collection[str]) -> dict[str, str]:
+    flags = [need for need in needs if need.startswith("--")]
+    if not flags:
+        return {}
+    known = _run([gounicorn, "--help"])
+    return {flag: f"this gounicorn has no {flag}" for flag in flags if f"{flag} " not in known}
 
 
 def _which(name: str) -> Path | None:
@@ -133,6 +150,7 @@ def versions(environment: Environment) -> dict[str, str]:
         name, _, version = line.partition("==")
         if name.lower() in ("gunicorn", "granian", "uwsgi", "django", "reportlab", "whitenoise"):
             found[name] = version
+    found |= peers.installed(environment.venv)
     if os.access(environment.gounicorn, os.X_OK):
         done = subprocess.run([environment.gounicorn, "--version"], capture_output=True, text=True, check=False)
         found["gounicorn"] = (done.stdout.split() or ["unknown"])[-1].strip("()")

@@ -13,7 +13,7 @@ from pathlib import Path
 from .procs import Group, kill_exactly
 from .progress import Progress
 from .runner import Runner, Running
-from .scenario import START_STOP_SECONDS, Cell, Options, Record, markdown, reasons
+from .scenario import START_STOP_SECONDS, Cell, Options, Record, markdown, measured, reasons, without_figures
 from .servers import SERVERS
 
 _WORKERS = 4
@@ -52,6 +52,7 @@ class Kill:
 
     name: str = "kill"
     default_servers: tuple[str, ...] = ("gounicorn",)
+    plots: tuple[str, ...] = ()
     needs_site: bool = False
     needs_wrk: bool = False
 
@@ -84,8 +85,8 @@ class Kill:
         rows = []
         for record in records:
             label = SERVERS[record["server"]].label
-            if "error" in record:
-                rows.append([label, "failed", *[""] * 7])
+            if not measured([record]):
+                rows.append([label, without_figures([record]), *[""] * 7])
                 continue
             rows.append(
                 [
@@ -125,11 +126,12 @@ class Echo:
 
     name: str = "echo"
     default_servers: tuple[str, ...] = ("gounicorn",)
+    plots: tuple[str, ...] = ()
     needs_site: bool = False
     needs_wrk: bool = False
 
     def cells(self, options: Options) -> list[Cell]:
-        requests = options.echo_requests or (50_000 if options.quick else 1_000_000)
+        requests = options.echo_requests or (50_000 if options.quick else 500_000)
         workers = options.workers or _WORKERS
         return [self._cell(key, requests, workers) for key in options.chosen(self.default_servers)]
 
@@ -151,8 +153,8 @@ class Echo:
         rows = []
         for record in records:
             label = SERVERS[record["server"]].label
-            if "error" in record:
-                rows.append([label, "failed", *[""] * 5])
+            if not measured([record]):
+                rows.append([label, without_figures([record]), *[""] * 5])
                 continue
             rows.append(
                 [

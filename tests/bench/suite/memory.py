@@ -10,7 +10,7 @@ from .environment import APPS
 from .procs import Stat, private_kb, pss_kb
 from .progress import Progress
 from .runner import Runner
-from .scenario import START_STOP_SECONDS, Cell, Options, Record, markdown
+from .scenario import START_STOP_SECONDS, Cell, Options, Record, by_server, markdown, measured, without_figures
 from .servers import SERVERS
 
 _WORKERS = 8
@@ -22,7 +22,8 @@ class Memory:
     """Memory sums proportional set sizes over a server's whole tree, at rest and after some pages."""
 
     name = "memory"
-    default_servers = ("gounicorn", "gunicorn", "uwsgi-close")
+    default_servers = ("gounicorn", "gounicorn-4t", "gunicorn", "uwsgi-close")
+    plots = ("memory",)
     needs_site = True
     needs_wrk = False
 
@@ -48,13 +49,14 @@ class Memory:
 
     def table(self, records: Sequence[Record]) -> str:
         rows = []
-        for record in records:
-            if record["server"] == _PYTHON:
+        for key, group in by_server(records).items():
+            if key == _PYTHON:
                 continue
-            label = SERVERS[record["server"]].label
-            if "error" in record:
-                rows.append([label, "failed", *[""] * 5])
+            label = SERVERS[key].label
+            if not measured(group):
+                rows.append([label, without_figures(group), *[""] * 5])
                 continue
+            record = group[0]
             rest, after = record["at_rest"], record["after_requests"]
             rows.append(
                 [
@@ -72,8 +74,8 @@ class Memory:
             "Megabytes. PSS: proportional set size summed over all processes of the server; private: pages that nobody "
             "else maps, the median worker."
         )
-        for record in records:
-            if record["server"] == _PYTHON and "error" not in record:
+        for record in measured(records):
+            if record["server"] == _PYTHON:
                 text += (
                     " A bare forked Python child of the same site, without any server, has "
                     f"{_mb(record['at_rest_kb'])} private at rest and {_mb(record['after_requests_kb'])} after "

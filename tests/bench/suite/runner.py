@@ -28,6 +28,10 @@ class CellError(Exception):
     """A server or a load generator failed; the cell has no figures."""
 
 
+class MissingError(Exception):
+    """The server cannot be started on this machine; the message says why."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """Answer is one page as a plain client sees it."""
@@ -49,10 +53,11 @@ class Running:
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
 
-    def get(self, path: str, timeout: float = 30.0) -> Answer:
+    def get(self, path: str, timeout: float = 30.0, body: bytes | None = None) -> Answer:
+        """Ask for a page over a connection of its own; with a body the method is POST."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
-            connection.request("GET", path)
+            connection.request("GET" if body is None else "POST", path, body)
             response = connection.getresponse()
             return Answer(response.status, response.read())
         finally:
@@ -85,24 +90,38 @@ class Running:
 
         As every proper client, they leave when the server says it will close.
         """
+        with self.held(path, number, seconds) as served:
+            return served
+
+    @contextmanager
+    def held(self, path: str, number: int, seconds: float) -> Iterator[int]:
+        """Open so many connections, ask once over each, and keep them; the number answered within the time is given."""
         request = f"GET {path} HTTP/1.1\r\nHost: {self.address}\r\n\r\n".encode("ascii")
         deadline = time.monotonic() + seconds
         served = 0
         with ExitStack() as stack:
             selector = stack.enter_context(selectors.DefaultSelector())
             for _ in range(number):
-                client = stack.enter_context(socket.create_connection(("127.0.0.1", self.port), timeout=5))
-                client.sendall(request)
-                selector.register(client, selectors.EVENT_READ, client)
-            while served < number and (left := deadline - time.monotonic()) > 0:
-                for key, _ in selector.select(left):
+                client = stack.enter_context(socket.socket())
+                client.setblocking(False)  # where the backlog is full, connecting takes seconds
+                client.connect_ex(("127.0.0.1", self.port))
+                selector.register(client, selectors.EVENT_WRITE, client)
+            while selector.get_map() and (left := deadline - time.monotonic()) > 0:
+                for key, ready in selector.select(left):
                     client = key.data
                     selector.unregister(client)
-                    answer = client.recv(4096)
+                    try:
+                        if ready & selectors.EVENT_WRITE:
+                            client.sendall(request)
+                            selector.register(client, selectors.EVENT_READ, client)
+                            continue
+                        answer = client.recv(4096)
+                    except OSError:  # refused or reset: not served
+                        continue
                     served += answer.startswith(b"HTTP/1.")
                     if b"\r\nconnection: close" in answer.lower():
                         client.close()
-        return served
+            yield served
 
     def log_tail(self, lines: int = 15) -> str:
         text = self.log.read_text(encoding="utf-8", errors="replace")
@@ -135,11 +154,13 @@ class Runner:
     @contextmanager
     def serve(self, server: Server, launch: Launch) -> Iterator[Running]:
         """Start a server, wait until it answers and is quiet, and end it with all its processes."""
+        if reason := server.why_missing(self.environment.missing):
+            raise MissingError(reason)
         scratch = self.environment.build / "run" / server.key
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
         environment = self.environment
-        place = Place(_free_port(), scratch, environment.venv, environment.gounicorn, environment.nginx)
+        place = Place(_free_port(), scratch, environment.venv, environment.gounicorn, environment.nginx, APPS / "reuseport.py")
         log = scratch / "server.log"
         variables = {**environment.variables(), "PYTHONPATH": str(launch.directory), **launch.environment}
         group = Group(self.processes)
@@ -171,11 +192,19 @@ class Runner:
             time.sleep(0.05)
         raise CellError(f"{running.server.label} was not ready in {_READY_SECONDS:.0f} s ({problem}):\n{running.log_tail()}")
 
-    def wrk(self, url: str, *, connections: int, seconds: float) -> dict[str, float]:
-        """Run wrk with one thread and return its figures."""
+    def wrk(self, url: str, *, connections: int, seconds: float, body: int = 0, close: bool = False) -> dict[str, float]:
+        """Run wrk with one thread and return its figures.
+
+        With body the requests are POST and have so many bytes; with close each asks the server to end the connection.
+        """
         whole = max(1, round(seconds))
         command = [str(self.environment.wrk), "-t1", f"-c{connections}", f"-d{whole}s", "--timeout", "10s"]
-        text = self._capture([*command, "-s", str(_WRK_SCRIPT), url], limit=whole + 30)
+        if close:
+            command += ["-H", "Connection: close"]
+        command += ["-s", str(_WRK_SCRIPT), url]
+        if body:
+            command += ["--", str(body)]
+        text = self._capture(command, limit=whole + 30)
         for line in text.splitlines():
             if line.startswith("JSON "):
                 figures: dict[str, float] = json.loads(line[5:])

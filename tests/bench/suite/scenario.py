@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from .progress import Progress
 from .runner import Runner
+from .servers import SERVERS
 
 Record = dict[str, Any]
 
@@ -30,6 +32,7 @@ class Options:
     kill_requests: int | None
     echo_requests: int | None
     quick: bool
+    routes: Sequence[str] = ("learned", "new")
 
     def chosen(self, default: Sequence[str]) -> list[str]:
         return list(self.servers) if self.servers is not None else list(default)
@@ -37,7 +40,10 @@ class Options:
 
 @dataclass(frozen=True)
 class Cell:
-    """Cell is one measurement. run returns the record's figures and a few words for the progress line."""
+    """Cell is one measurement. run returns the record's figures and a few words for the progress line.
+
+    Scenario and label are its identity: measured again, its record takes the place of the earlier one.
+    """
 
     scenario: str
     server: str
@@ -47,10 +53,16 @@ class Cell:
 
 
 class Scenario(Protocol):
-    """Scenario plans cells and turns their records into Markdown."""
+    """Scenario plans cells and turns their records into Markdown.
+
+    plots are the names of the figures that plots.py draws of its records.
+    """
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def plots(self) -> tuple[str, ...]: ...
 
     @property
     def needs_site(self) -> bool: ...
@@ -71,11 +83,41 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def by_server(records: Sequence[Record]) -> dict[str, list[Record]]:
-    """Records grouped by server, in the order of first appearance."""
+    """Records grouped by server, in the order of the table of servers: a run in parts gives the same report."""
     groups: dict[str, list[Record]] = {}
     for record in records:
         groups.setdefault(record["server"], []).append(record)
-    return groups
+    order = list(SERVERS)
+    return dict(sorted(groups.items(), key=lambda item: order.index(item[0]) if item[0] in SERVERS else -1))
+
+
+def measured(records: Sequence[Record]) -> list[Record]:
+    """The records that have figures."""
+    return [record for record in records if "error" not in record and "missing" not in record]
+
+
+def without_figures(records: Sequence[Record]) -> str:
+    """What stands in a row that has no figures."""
+    reason = next((record["missing"] for record in records if "missing" in record), "")
+    return f"not measured: {reason.replace('|', '/')}" if reason else "failed"
+
+
+def median(records: Sequence[Record], *path: str) -> float:
+    """The median of a figure, found by its path in each record."""
+    return statistics.median(_figure(record, path) for record in records)
+
+
+def spread(records: Sequence[Record], *path: str) -> tuple[float, float]:
+    """The lowest and the highest value of a figure."""
+    values = [_figure(record, path) for record in records]
+    return min(values), max(values)
+
+
+def _figure(record: Record, path: tuple[str, ...]) -> float:
+    value: Any = record
+    for name in path:
+        value = value[name]
+    return float(value)
 
 
 def reasons(errors: dict[str, int]) -> str:

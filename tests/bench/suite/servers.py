@@ -1,15 +1,18 @@
 """The servers compared: one table, one line of command each.
 
 A "Python slot" is a place where the application can run: workers x threads. Scenarios give every server the same number
-of workers; rows that differ in threads say so in their label.
+of workers; rows that differ in threads say so in their label, and are compared with rows of as many slots.
 """
 
 from __future__ import annotations
 
 import getpass
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from . import peers
 
 
 @dataclass(frozen=True)
@@ -34,9 +37,12 @@ class Place:
     venv: Path
     gounicorn: Path
     nginx: Path | None
+    reuseport: Path  # apps/reuseport.py
 
     def program(self, name: str) -> str:
-        return str(self.venv / "bin" / name)
+        peer = name.partition("-")[0]
+        venv = peers.venv_of(peer, self.venv) if peer in peers.PEERS else self.venv
+        return str(venv / "bin" / name)
 
 
 Command = list[str]
@@ -50,20 +56,32 @@ class Server:
     label: str
     threads: int
     commands: Callable[[Launch, Place, int], list[Command]]
+    needs: tuple[str, ...] = ()  # peers, programs and flags without which it cannot be started
+
+    @property
+    def ours(self) -> bool:
+        return self.key.startswith("gounicorn")
+
+    def why_missing(self, missing: dict[str, str]) -> str:
+        """Why it cannot be started on this machine, or nothing."""
+        return next((missing[need] for need in self.needs if need in missing), "")
 
     def slots(self, workers: int) -> int:
         return workers * self.threads
 
 
-def _gounicorn(launch: Launch, place: Place, threads: int) -> list[Command]:
-    command = [str(place.gounicorn), "-w", str(launch.workers), "-b", f"127.0.0.1:{place.port}"]
-    if threads > 1:
-        command += ["--threads", str(threads)]
-    if launch.preload:
-        command.append("--preload")
-    if launch.timeout_seconds is not None:
-        command += ["--timeout", str(launch.timeout_seconds)]
-    return [[*command, launch.app]]
+def _gounicorn(*options: str) -> Callable[[Launch, Place, int], list[Command]]:
+    def commands(launch: Launch, place: Place, threads: int) -> list[Command]:
+        command = [str(place.gounicorn), "-w", str(launch.workers), "-b", f"127.0.0.1:{place.port}", *options]
+        if threads > 1 and not options:
+            command += ["--threads", str(threads)]
+        if launch.preload:
+            command.append("--preload")
+        if launch.timeout_seconds is not None:
+            command += ["--timeout", str(launch.timeout_seconds)]
+        return [[*command, launch.app]]
+
+    return commands
 
 
 def _gunicorn_to(bind: str, launch: Launch, place: Place, options: list[str]) -> Command:
@@ -122,6 +140,7 @@ http {{
     server {{
         listen 127.0.0.1:{port} backlog=2048;
         keepalive_requests 1000000;
+        client_max_body_size 64m;
         location / {{
             proxy_pass http://app;
             proxy_buffering on;
@@ -142,11 +161,60 @@ def _nginx(launch: Launch, place: Place, threads: int) -> list[Command]:
     return [gunicorn, [str(place.nginx), "-e", f"{place.scratch}/nginx.log", "-c", str(config)]]
 
 
+def _reuseport(name: str) -> Callable[[Launch, Place, int], list[Command]]:
+    def commands(launch: Launch, place: Place, threads: int) -> list[Command]:
+        command = [place.program("python"), str(place.reuseport), name, str(launch.workers), str(place.port), launch.app]
+        return [command]
+
+    return commands
+
+
+def _mod_wsgi(launch: Launch, place: Place, threads: int) -> list[Command]:
+    module, _, name = launch.app.partition(":")
+    command = [place.program("mod_wsgi-express"), "start-server", "--application-type", "module", module]
+    command += ["--callable-object", name, "--host", "127.0.0.1", "--port", str(place.port)]
+    command += ["--processes", str(launch.workers), "--threads", str(threads), "--max-clients", "256"]
+    command += ["--server-root", str(place.scratch / "apache"), "--working-directory", str(launch.directory)]
+    command += ["--python-path", str(launch.directory), "--locale", "C.UTF-8", "--log-to-terminal", "--disable-reloading"]
+    if os.geteuid() == 0:
+        # Apache runs no application as root, and another user may not read this checkout; in a user namespace of its own
+        # it has another number and still owns what root owns.
+        command = ["unshare", "--user", "--map-user=65534", "--map-group=65534", *command]
+    return [command]
+
+
+# What caddysnake's worker computes for itself; there is no option for it.
+CADDYSNAKE_THREADS = min(128, (os.cpu_count() or 1) * 8 + 16)
+
+
+def _caddysnake(launch: Launch, place: Place, threads: int) -> list[Command]:
+    command = ["env", f"TMPDIR={place.scratch}", f"XDG_DATA_HOME={place.scratch}", f"XDG_CONFIG_HOME={place.scratch}"]
+    command += [place.program("caddysnake"), "--server-type", "wsgi", "--app", launch.app, "--workers", str(launch.workers)]
+    command += ["--listen", f"127.0.0.1:{place.port}", "--working-dir", str(launch.directory)]
+    return [[*command, "--python-path", place.program("python")]]
+
+
+_MAX_THREADS = 64
+
 SERVERS = {
     server.key: server
     for server in (
-        Server("gounicorn", "gounicorn", 1, _gounicorn),
-        Server("gounicorn-4t", "gounicorn, 4 threads", 4, _gounicorn),
+        Server("gounicorn", "gounicorn", 1, _gounicorn(), ("gounicorn",)),
+        Server("gounicorn-4t", "gounicorn, 4 threads", 4, _gounicorn(), ("gounicorn",)),
+        Server(
+            "gounicorn-mt",
+            f"gounicorn, up to {_MAX_THREADS} threads",
+            _MAX_THREADS,
+            _gounicorn("--threads", "4", "--max-threads", str(_MAX_THREADS)),
+            ("gounicorn", "--max-threads"),
+        ),
+        Server(
+            "gounicorn-nice0",
+            "gounicorn, slow work not nice",
+            1,
+            _gounicorn("--slow-nice", "0"),
+            ("gounicorn", "--slow-nice"),
+        ),
         Server("gunicorn", "gunicorn sync", 1, _gunicorn),
         Server("gthread", "gunicorn gthread, 1 thread", 1, _gthread),
         Server("gthread-4t", "gunicorn gthread, 4 threads", 4, _gthread),
@@ -154,6 +222,16 @@ SERVERS = {
         Server("granian-4t", "granian, 4 blocking threads", 4, _granian),
         Server("uwsgi", "uWSGI --http11-socket (keep-alive)", 1, _uwsgi("--http11-socket")),
         Server("uwsgi-close", "uWSGI --http-socket (no keep-alive)", 1, _uwsgi("--http-socket")),
-        Server("nginx", "nginx + gunicorn sync", 1, _nginx),
+        Server("bjoern", "bjoern, processes by SO_REUSEPORT", 1, _reuseport("bjoern"), ("bjoern",)),
+        Server("fastwsgi", "fastwsgi, processes by SO_REUSEPORT", 1, _reuseport("fastwsgi"), ("fastwsgi",)),
+        Server("mod_wsgi", "mod_wsgi-express (Apache)", 1, _mod_wsgi, ("mod_wsgi",)),
+        Server(
+            "caddysnake",
+            f"caddysnake, {CADDYSNAKE_THREADS} threads (fixed)",
+            CADDYSNAKE_THREADS,
+            _caddysnake,
+            ("caddysnake",),
+        ),
+        Server("nginx", "nginx + gunicorn sync", 1, _nginx, ("nginx",)),
     )
 }

@@ -1,147 +1,298 @@
-"""Scenarios hello and django: requests a second and CPU time per request, servers interleaved round by round."""
+"""Scenarios hello and views: requests a second and CPU time per request, servers interleaved round by round."""
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Sequence
+import json
+import zlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from .procs import Group
 from .progress import Progress
-from .runner import CellError, Runner
-from .scenario import START_STOP_SECONDS, Cell, Options, Record, by_server, markdown
-from .servers import SERVERS, Launch
+from .runner import Answer, CellError, Runner, Running
+from .scenario import (
+    START_STOP_SECONDS,
+    Cell,
+    Options,
+    Record,
+    by_server,
+    markdown,
+    measured,
+    median,
+    spread,
+    without_figures,
+)
+from .servers import SERVERS
 
 _HELLO = b"Hello, World!\n"
 _WARMUP_SECONDS = 1
 _SERVED_SECONDS = 2.0  # enough for every connection to get one answer
+_SERVERS = (
+    "gounicorn",
+    "gunicorn",
+    "gthread",
+    "granian",
+    "uwsgi",
+    "bjoern",
+    "fastwsgi",
+    "mod_wsgi",
+    "caddysnake",
+    "nginx",
+)
 
 
-@dataclass(frozen=True)
-class Throughput:
-    """Throughput is both scenarios; they differ in the application and the load."""
+class Hello:
+    """Hello is the application that costs nothing."""
 
-    name: str
-    title: str
-    workers: int
-    connections: int
-    seconds: float
-    site: bool
-    default_servers: tuple[str, ...]
-    needs_wrk: bool = True
-    rounds: int = 5
-
-    @property
-    def needs_site(self) -> bool:
-        return self.site
+    name = "hello"
+    plots = ("hello",)
+    needs_site = False
+    needs_wrk = True
+    workers = 2
+    connections = 64
+    seconds = 4.0
+    rounds = 3
 
     def cells(self, options: Options) -> list[Cell]:
-        rounds = options.rounds or (2 if options.quick else self.rounds)
-        seconds = options.seconds or (2.0 if options.quick else self.seconds)
+        rounds = options.rounds or (1 if options.quick else self.rounds)
+        seconds = options.seconds or (1.0 if options.quick else self.seconds)
         workers = options.workers or self.workers
-        return [
-            self._cell(key, number, rounds, seconds, workers)
-            for number in range(1, rounds + 1)
-            for key in options.chosen(self.default_servers)
-        ]
+        return [self._cell(key, number, seconds, workers) for number in range(1, rounds + 1) for key in options.chosen(_SERVERS)]
 
-    def _cell(self, key: str, number: int, rounds: int, seconds: float, workers: int) -> Cell:
+    def _cell(self, key: str, number: int, seconds: float, workers: int) -> Cell:
         def run(runner: Runner, progress: Progress) -> tuple[Record, str]:
-            launch = runner.site(workers) if self.site else runner.hello(workers)
-            record = self._measure(runner, progress, key, launch, seconds)
-            brief = f"{record['rps']:,.0f} requests/s, {record['cpu_us']:.0f} µs CPU each, p99 {record['p99_ms']:.1f} ms"
-            if record["errors"]:
-                brief += f", {record['errors']} errors"
-            return record, brief
+            server = SERVERS[key]
+            with runner.serve(server, runner.hello(workers)) as running:
+                answer = running.get("/")
+                if answer.status != 200 or answer.body != _HELLO:
+                    raise CellError(f"{server.label} answered {answer.status} {answer.body[:80]!r}")
+                keeps = running.keeps_connections("/")
+                served = running.connections_served("/", self.connections, _SERVED_SECONDS)
+                url = f"http://{running.address}/"
+                progress.detail("warming up")
+                runner.wrk(url, connections=self.connections, seconds=_WARMUP_SECONDS)
+                progress.detail("measuring")
+                figures = load(runner, running, "/", self.connections, seconds, keeps=keeps)
+            record = {"slots": server.slots(workers), "keep_alive": keeps, "connections_served": served, **figures}
+            return record, brief(record)
 
-        label = f"{self.name} {key} round {number}/{rounds}"
-        return Cell(self.name, key, label, seconds + _WARMUP_SECONDS + START_STOP_SECONDS, run)
-
-    def _measure(self, runner: Runner, progress: Progress, key: str, launch: Launch, seconds: float) -> Record:
-        server = SERVERS[key]
-        with runner.serve(server, launch) as running:
-            answer = running.get("/")
-            if answer.status != 200 or (not self.site and answer.body != _HELLO) or not answer.body:
-                raise CellError(f"{server.label} answered {answer.status} {answer.body[:80]!r}")
-            keeps = running.keeps_connections("/")
-            served = running.connections_served("/", self.connections, _SERVED_SECONDS)
-            url = f"http://{running.address}/"
-            progress.detail("warming up")
-            runner.wrk(url, connections=self.connections, seconds=_WARMUP_SECONDS)
-            progress.detail("measuring")
-            before = running.group.cpu_seconds()
-            figures = runner.wrk(url, connections=self.connections, seconds=seconds)
-            cpu = running.group.cpu_seconds() - before
-        requests = int(figures["requests"])
-        if requests == 0:
-            raise CellError(f"{server.label} answered nothing:\n{running.log_tail()}")
-        # Without keep-alive the end of each connection is what wrk counts as a read error; it is no failure.
-        read_errors = figures["read"] if keeps else max(0, figures["read"] - requests)
-        return {
-            "slots": server.slots(launch.workers),
-            "rps": requests / figures["seconds"],
-            "requests": requests,
-            "cpu_us": cpu / requests * 1e6,
-            "p50_ms": figures["p50_ms"],
-            "p99_ms": figures["p99_ms"],
-            "max_ms": figures["max_ms"],
-            "keep_alive": keeps,
-            "connections_served": served,
-            "errors": int(figures["not_2xx"] + figures["connect"] + read_errors + figures["write"] + figures["timeout"]),
-            "wrk": figures,
-        }
+        estimate = seconds + _WARMUP_SECONDS + 1 + START_STOP_SECONDS
+        return Cell(self.name, key, f"hello {key} round {number}", estimate, run)
 
     def table(self, records: Sequence[Record]) -> str:
-        rows = []
         groups = by_server(records)
-        ours = [record["rps"] for record in groups.get("gounicorn", ()) if "error" not in record]
+        ours = measured(groups.get("gounicorn", ()))
+        rows = []
         for key, group in groups.items():
-            good = [record for record in group if "error" not in record]
+            good = measured(group)
             if not good:
-                rows.append([SERVERS[key].label, "failed", *[""] * 9])
+                rows.append([SERVERS[key].label, without_figures(group), *[""] * 9])
                 continue
-            rates = [record["rps"] for record in good]
+            ratio = f"{median(ours, 'rps') / median(good, 'rps'):.2f}" if ours else ""
             rows.append(
                 [
                     SERVERS[key].label,
-                    f"{statistics.median(rates):,.0f}",
-                    f"{min(rates):,.0f}–{max(rates):,.0f}",
-                    f"{statistics.median(ours) / statistics.median(rates):.2f}" if ours else "",
-                    f"{statistics.median(record['cpu_us'] for record in good):,.0f}",
-                    f"{statistics.median(record['p50_ms'] for record in good):.2f}",
-                    f"{statistics.median(record['p99_ms'] for record in good):.2f}",
-                    str(sum(record["errors"] for record in good)),
+                    *_figures(good),
+                    ratio,
                     "yes" if good[0]["keep_alive"] else "no",
                     f"{min(record['connections_served'] for record in good)} of {self.connections}",
                     str(good[0]["slots"]),
                 ]
             )
-        head = ["server", "requests/s", "spread", "gounicorn : it", "CPU µs/request", "p50 ms", "p99 ms"]
-        head += ["errors", "keep-alive", "served", "slots"]
+        head = ["server", *_HEAD, "gounicorn : it", "keep-alive", "served", "slots"]
         text = (
-            f"### {self.name}: {self.title}\n\n"
-            f"wrk, 1 thread, {self.connections} connections. Requests/s and the other figures are medians of the rounds, "
-            "the spread is the lowest and the highest round; CPU is user + system of the server's whole process tree. "
+            f"### hello: a 14-byte answer, {self.workers} workers\n\n"
+            f"wrk, 1 thread, {self.connections} connections. {_METHOD} "
             "Served: how many of so many clients that keep their connection open get an answer; what the others would "
             "wait for is missing from the latencies of a server that does not serve all.\n\n"
         )
         return text + markdown(head, rows)
 
 
-HELLO = Throughput(
-    name="hello",
-    title="a 14-byte answer, 2 workers",
-    workers=2,
-    connections=64,
-    seconds=5.0,
-    site=False,
-    default_servers=("gounicorn", "gunicorn", "gthread", "granian", "uwsgi", "uwsgi-close", "nginx"),
+@dataclass(frozen=True)
+class View:
+    """View is one kind of request to the demo site, and what its answer must be."""
+
+    name: str
+    title: str
+    path: str
+    right: Callable[[Answer], bool]
+    body: int = 0  # bytes of a POST; 0 is GET
+    close: bool = False
+    connections: int = 16
+
+
+def _digest_of(length: int) -> Callable[[Answer], bool]:
+    want = {"bytes": length, "crc32": zlib.crc32(b"x" * length)}
+    return lambda answer: bool(json.loads(answer.body) == want)
+
+
+_POST, _UPLOAD = 10_000, 10_000_000
+
+VIEWS = (
+    View("page", "Django page (templates and ORM)", "/", lambda answer: answer.body.rstrip().endswith(b"</html>")),
+    View(
+        "json",
+        "JSON view (50 rows by ORM)",
+        "/api/contracts.json",
+        lambda answer: len(json.loads(answer.body)["contracts"]) == 50,
+    ),
+    View("megabyte", "1 MiB response", "/megabyte", lambda answer: answer.body == bytes(range(256)) * 4096),
+    View("post", "10 KB POST", "/digest", _digest_of(_POST), body=_POST),
+    View("upload", "10 MB upload", "/digest", _digest_of(_UPLOAD), body=_UPLOAD, connections=8),
+    View("close", "`ok` with Connection: close", "/health", lambda answer: answer.body == b"ok\n", close=True),
 )
-DJANGO = Throughput(
-    name="django",
-    title="the demo site's home page (templates and ORM), 4 workers",
-    workers=4,
-    connections=16,
-    seconds=6.0,
-    site=True,
-    default_servers=("gounicorn", "gunicorn", "gthread", "granian", "uwsgi", "uwsgi-close", "nginx"),
+
+
+class Views:
+    """Views sends each kind of request to each server."""
+
+    name = "views"
+    plots = ("views",)
+    needs_site = True
+    needs_wrk = True
+    workers = 4
+    seconds = 3.0
+    rounds = 2
+    checks = 4
+
+    def cells(self, options: Options) -> list[Cell]:
+        rounds = options.rounds or (1 if options.quick else self.rounds)
+        seconds = options.seconds or (1.0 if options.quick else self.seconds)
+        workers = options.workers or self.workers
+        servers = options.chosen(_SERVERS)
+        return [self._cell(key, number, seconds, workers) for number in range(1, rounds + 1) for key in servers]
+
+    def _cell(self, key: str, number: int, seconds: float, workers: int) -> Cell:
+        def run(runner: Runner, progress: Progress) -> tuple[Record, str]:
+            server = SERVERS[key]
+            record: Record = {"slots": server.slots(workers), "views": {}}
+            with runner.serve(server, runner.site(workers)) as running:
+                running.fetch("/", 6 * workers, clients=2 * workers)
+                keeps = record["keep_alive"] = running.keeps_connections("/health")
+                for view in VIEWS:
+                    progress.detail(view.name)
+                    try:
+                        record["views"][view.name] = self._measure(runner, running, view, seconds, keeps)
+                    except CellError as error:
+                        record["views"][view.name] = {"error": str(error)}
+                    running.group.settle(10.0)
+            failed = [name for name, figures in record["views"].items() if "error" in figures]
+            text = ", ".join(f"{name} {figures['rps']:,.0f}/s" for name, figures in record["views"].items() if "rps" in figures)
+            return record, text + (f"; FAILED: {', '.join(failed)}" if failed else "")
+
+        estimate = len(VIEWS) * (seconds + 1.2) + 2 + START_STOP_SECONDS
+        return Cell(self.name, key, f"views {key} round {number}", estimate, run)
+
+    def _measure(self, runner: Runner, running: Running, view: View, seconds: float, keeps: bool) -> Record:
+        content = b"x" * view.body if view.body else None
+        for _ in range(self.checks):
+            answer = running.get(view.path, body=content)
+            if answer.status != 200 or not view.right(answer):
+                raise CellError(f"{view.path} answered {answer.status} {answer.body[:60]!r}")
+        figures = load(
+            runner,
+            running,
+            view.path,
+            view.connections,
+            seconds,
+            keeps=keeps and not view.close,
+            body=view.body,
+            close=view.close,
+        )
+        if figures["wrk"]["bytes"] < len(answer.body) * figures["requests"]:
+            raise CellError(f"{view.path}: {figures['wrk']['bytes']:.0f} bytes are too few for {figures['requests']} answers")
+        return figures
+
+    def table(self, records: Sequence[Record]) -> str:
+        parts = [
+            f"### views: kinds of requests to the demo site, {self.workers} workers\n\n"
+            f"wrk, 1 thread, 16 connections (8 for the upload). {_METHOD} The first answers are compared byte for byte, or by "
+            "length and CRC-32 of what arrived, and the bytes of all answers are counted. uWSGI serves as many kept "
+            "connections as it has workers and lets the others wait, see *served* above."
+        ]
+        groups = by_server(records)
+        for view in VIEWS:
+            rows = []
+            best = max((self._rate(key, group, view) for key, group in groups.items() if not SERVERS[key].ours), default=0.0)
+            for key, group in groups.items():
+                mine = measured(group)
+                good = [record["views"][view.name] for record in mine if "error" not in record["views"][view.name]]
+                if not good:
+                    reason = mine[0]["views"][view.name]["error"].splitlines()[0][:120] if mine else without_figures(group)
+                    rows.append([SERVERS[key].label, reason.replace("|", "/"), *[""] * 6])
+                    continue
+                ratio = f"{median(good, 'rps') / best:.2f}" if best else ""
+                rows.append([SERVERS[key].label, *_figures(good), ratio])
+            parts.append(f"**{view.title}**\n\n" + markdown(["server", *_HEAD, "it : best peer"], rows))
+        return "\n\n".join(parts)
+
+    def _rate(self, key: str, group: Sequence[Record], view: View) -> float:
+        figures = [record["views"][view.name] for record in measured(group)]
+        good = [each for each in figures if "error" not in each]
+        return median(good, "rps") if good else 0.0
+
+
+_METHOD = (
+    "Requests/s and the other figures are medians of the rounds, the spread is the lowest and the highest round; CPU is "
+    "user + system of the server's whole process tree."
 )
+_HEAD = ["requests/s", "spread", "CPU µs/request", "p50 ms", "p99 ms", "errors"]
+
+
+def _figures(good: Sequence[Record]) -> list[str]:
+    low, high = spread(good, "rps")
+    digits = 0 if high >= 100 else 1
+    return [
+        f"{median(good, 'rps'):,.{digits}f}",
+        f"{low:,.{digits}f}–{high:,.{digits}f}",
+        f"{median(good, 'cpu_us'):,.0f}",
+        f"{median(good, 'p50_ms'):.2f}",
+        f"{median(good, 'p99_ms'):.2f}",
+        str(sum(record["errors"] for record in good)),
+    ]
+
+
+def load(
+    runner: Runner,
+    running: Running,
+    path: str,
+    connections: int,
+    seconds: float,
+    *,
+    keeps: bool,
+    body: int = 0,
+    close: bool = False,
+) -> Record:
+    """Run wrk against a started server; figures include the CPU time of its whole tree and that of its first process."""
+    before, master = running.group.cpu_seconds(), root_cpu(running.group)
+    figures = runner.wrk(f"http://{running.address}{path}", connections=connections, seconds=seconds, body=body, close=close)
+    cpu, master = running.group.cpu_seconds() - before, root_cpu(running.group) - master
+    requests = int(figures["requests"])
+    if requests == 0:
+        raise CellError(f"{running.server.label} answered nothing:\n{running.log_tail()}")
+    # Without keep-alive the end of each connection is what wrk counts as a read error; it is no failure.
+    read_errors = figures["read"] if keeps else max(0, figures["read"] - requests)
+    return {
+        "rps": requests / figures["seconds"],
+        "requests": requests,
+        "cpu_us": cpu / requests * 1e6,
+        "master_cpu_us": master / requests * 1e6,
+        "p50_ms": figures["p50_ms"],
+        "p99_ms": figures["p99_ms"],
+        "max_ms": figures["max_ms"],
+        "errors": int(figures["not_2xx"] + figures["connect"] + read_errors + figures["write"] + figures["timeout"]),
+        "wrk": figures,
+    }
+
+
+def root_cpu(group: Group) -> float:
+    """CPU time of the server's first process alone: gounicorn's master."""
+    pid = group.roots[0].pid
+    return next((each.cpu_seconds for each in group.members() if each.pid == pid), 0.0)
+
+
+def brief(figures: Record) -> str:
+    """A throughput measurement in a few words."""
+    text = f"{figures['rps']:,.0f} requests/s, {figures['cpu_us']:.0f} µs CPU each, p99 {figures['p99_ms']:.1f} ms"
+    return text + (f", {figures['errors']} errors" if figures["errors"] else "")

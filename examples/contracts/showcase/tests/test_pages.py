@@ -1,10 +1,11 @@
-"""The showcase pages: race, live, boom, health."""
+"""The showcase pages: race, live, health, and what is there for load."""
 
 import json
+import zlib
 from unittest import mock
 
 from django.core.management import call_command
-from django.test import TestCase
+from django.test import Client, TestCase, override_settings
 from registry.tests.test_pages import FilledTestCase, Null
 
 from showcase import live
@@ -81,3 +82,31 @@ class Health(TestCase):
             response = self.client.get("/health")
         self.assertEqual(response.content, b"ok\n")
         self.assertEqual(response["Access-Control-Allow-Origin"], "*")
+
+
+class Load(FilledTestCase):
+    def test_report_is_a_pdf_under_any_name(self) -> None:
+        for name in ("spring", "summer-2"):
+            response = self.client.get(f"/report/{name}/")
+            self.assertEqual(response["Content-Type"], "application/pdf")
+            self.assertTrue(response.content.startswith(b"%PDF-"))
+
+    @override_settings(SCAN_SECONDS=0.01)
+    def test_survey_is_a_scan_under_any_name(self) -> None:
+        answer = self.client.get("/survey/spring/").json()
+        self.assertEqual((answer["name"], answer["findings"]["Known fraud patterns"]), ("spring", "none found"))
+
+    def test_without_contracts_there_is_nothing_to_report(self) -> None:
+        self.contract.__class__.objects.all().delete()
+        for path in ("/report/spring/", "/survey/spring/"):
+            self.assertEqual(self.client.get(path).status_code, 404)
+
+    def test_megabyte_is_one(self) -> None:
+        content = self.client.get("/megabyte").content
+        self.assertEqual(len(content), 1024 * 1024)
+        self.assertEqual(content[256 * 1024 : 256 * 1024 + 4], b"\0\1\2\3")
+
+    def test_digest_reads_all_of_a_body_and_needs_no_token(self) -> None:
+        for body in (b"", b"abc", bytes(range(256)) * 12_000):
+            answer = Client(enforce_csrf_checks=True).post("/digest", body, content_type="application/octet-stream").json()
+            self.assertEqual(answer, {"bytes": len(body), "crc32": zlib.crc32(body)})
