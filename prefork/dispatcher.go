@@ -31,7 +31,7 @@ type dispatcher struct {
 
 	mu       sync.Mutex
 	target   *generation   // where packets go; nil: nowhere
-	capacity int           // serving threads that are ready there
+	capacity int           // computing threads that are ready there
 	busy     [classes]int  // jobs with the workers, by class
 	waits    [classes]fifo // jobs that wait, by class
 	routes   routes
@@ -40,6 +40,7 @@ type dispatcher struct {
 	closed   bool
 	packet   []byte // scratch
 	packed   []*Job // scratch
+	heavy    []*Job // jobs with the workers that compute for long
 	blocked  bool   // the queue's buffer was full; try again when a job ends
 	lazy     bool   // the flusher was told to pump
 
@@ -179,6 +180,10 @@ func (d *dispatcher) send(j *Job) bool {
 
 // write sends the packet of a job that has its slot.
 func (d *dispatcher) write(j *Job) error {
+	queue := d.target.queue
+	if j.seat != nil {
+		queue = j.seat.queue
+	}
 	h := wire.Header{Kind: wire.KindRequest, Aux: uint16(j.Pairs), A: j.slot, B: j.generation}
 	if j.Body != nil {
 		h.Flags |= wire.FlagBodyFD
@@ -187,9 +192,9 @@ func (d *dispatcher) write(j *Job) error {
 		h.Length = uint32(len(j.Payload))
 		d.packet = append(wire.AppendHeader(d.packet[:0], h), j.Payload...)
 		if j.Body == nil {
-			return d.target.queue.send(d.packet)
+			return queue.send(d.packet)
 		}
-		return d.target.queue.sendFDs(d.packet, int(j.Body.Fd()))
+		return queue.sendFDs(d.packet, int(j.Body.Fd()))
 	}
 	payload, err := memfd("gounicorn-request", j.Payload)
 	if err != nil {
@@ -199,9 +204,9 @@ func (d *dispatcher) write(j *Job) error {
 	h.Length, h.Flags = uint32(len(j.Payload)), h.Flags|wire.FlagPayloadFD
 	d.packet = wire.AppendHeader(d.packet[:0], h)
 	if j.Body == nil {
-		return d.target.queue.sendFDs(d.packet, int(payload.Fd()))
+		return queue.sendFDs(d.packet, int(payload.Fd()))
 	}
-	return d.target.queue.sendFDs(d.packet, int(payload.Fd()), int(j.Body.Fd()))
+	return queue.sendFDs(d.packet, int(payload.Fd()), int(j.Body.Fd()))
 }
 
 // job returns the job that a response frame belongs to, or nil.
@@ -264,6 +269,11 @@ func (d *dispatcher) release(j *Job) {
 		return
 	}
 	j.where = nowhere
+	d.unweigh(j)
+	if j.seat != nil {
+		j.seat.give()
+		j.seat = nil
+	}
 	d.jobs[j.slot].Store(nil)
 	d.board.Free(j.slot, j.generation)
 	d.free = append(d.free, j.slot)
@@ -336,22 +346,9 @@ func (d *dispatcher) wait(j *Job) {
 // retry puts a job whose worker died back to the front of its queue.
 func (d *dispatcher) retry(j *Job) {
 	d.mu.Lock()
-	d.release(j)
 	j.Retried = true
-	j.where = waiting
-	d.waits[j.class].pushFront(j)
+	d.requeue(j)
 	d.pump()
-	d.mu.Unlock()
-}
-
-// grow changes the number of serving threads of a generation that are ready; it counts only for the target.
-func (d *dispatcher) grow(g *generation, threads int) {
-	d.mu.Lock()
-	g.ready += threads
-	if g == d.target {
-		d.capacity = g.ready
-		d.pump()
-	}
 	d.mu.Unlock()
 }
 
@@ -370,9 +367,7 @@ func (d *dispatcher) aim(g *generation) {
 	}
 	for slot := range d.jobs {
 		if j := d.jobs[slot].Load(); j != nil && j.owner == old && d.withdraw(j) {
-			d.release(j)
-			j.where = waiting
-			d.waits[j.class].pushFront(j)
+			d.requeue(j)
 		}
 	}
 	d.pump()
@@ -388,7 +383,7 @@ func (d *dispatcher) resend(g *generation) {
 	}
 	for slot := range d.jobs {
 		j := d.jobs[slot].Load()
-		if j == nil || j.owner != g || d.board.Load(j.slot).State() != wire.SlotQueued {
+		if j == nil || j.owner != g || j.seat != nil || d.board.Load(j.slot).State() != wire.SlotQueued {
 			continue
 		}
 		if d.write(j) != nil {

@@ -31,9 +31,17 @@ func newBench(t *testing.T, threads int, change func(*Config)) *bench {
 	}
 	g := testGeneration(t)
 	d.aim(g)
-	d.grow(g, threads)
+	offer(d, g, threads)
 	t.Cleanup(func() { _ = d.board.Close() })
 	return &bench{t: t, d: d, g: g, in: wire.NewPackets(g.queue.remote)}
+}
+
+// offer adds a worker whose threads all read the generation's queue.
+func offer(d *dispatcher, g *generation, threads int) *worker {
+	w := &worker{id: uint32(len(g.seats) + 1), g: g}
+	w.seat = &seat{worker: w.id, owner: g}
+	d.seat(w, threads, 0)
+	return w
 }
 
 func testGeneration(t *testing.T) *generation {
@@ -291,7 +299,7 @@ func TestNewGenerationTakesOverWhatHasNotStarted(t *testing.T) {
 	b.teach("fast", time.Millisecond)
 	queued := b.submit("fast", "")
 	next := testGeneration(t)
-	b.d.grow(next, 2)
+	offer(b.d, next, 2)
 	b.d.aim(next)
 	if _, ok := b.start(1); ok {
 		t.Error("the old generation started a request after the new one took over")
@@ -529,13 +537,14 @@ func TestNothingIsSentWhileEveryWorkerRetires(t *testing.T) {
 	b := newBench(t, 1, nil)
 	b.teach("short", 10*time.Microsecond)
 	jobs := b.short(3)
-	b.d.grow(b.g, -1)
+	w := &worker{g: b.g, seat: b.g.seats[0]}
+	b.d.seat(w, 0, 0)
 	b.d.over(jobs[0], true, false)
 	b.d.next()
 	if jobs[1].where != waiting || jobs[2].where != waiting {
 		t.Error("a request was sent although no thread will read it")
 	}
-	b.d.grow(b.g, 1)
+	b.d.seat(w, 1, 0)
 	if jobs[1].where != sent {
 		t.Error("a request still waits although there is a thread again")
 	}

@@ -35,6 +35,8 @@ type Job struct {
 	where      place
 	class      class
 	route      *route
+	seat       *seat         // the worker on whose own queue it was sent; nil: the generation's queue
+	heavy      bool          // in dispatcher.heavy
 	own        time.Duration // Run without the time for which the thread only waited for a processor
 	doneSince  time.Time     // when the sweep first saw its slot DONE; zero: not yet. Guarded by the dispatcher's mutex
 	claim      atomic.Uint64 // which use of which slot this is, and the worker that answers it; see claim.go
@@ -48,7 +50,7 @@ type Job struct {
 func (j *Job) Reset() {
 	j.Payload, j.Pairs, j.Body, j.Key, j.Idempotent, j.Sink = nil, 0, nil, nil, false, nil
 	j.Queued, j.Run, j.CPU, j.own, j.PID, j.Slow, j.Retried = 0, 0, 0, 0, 0, false, false
-	j.next, j.owner, j.where, j.route = nil, nil, nowhere, nil
+	j.next, j.owner, j.where, j.route, j.seat, j.heavy = nil, nil, nowhere, nil, nil, false
 	j.claim.Store(0)
 	j.answered.Store(false)
 	j.stalled.Store(false)

@@ -142,9 +142,7 @@ func (d *dispatcher) sweep(now time.Time) (expired []*Job, overdue []overdueJob,
 			}
 		case wire.SlotQueued:
 			if !j.packed.IsZero() && now.Sub(j.packed) > stuckAfter && d.withdraw(j) {
-				d.release(j)
-				j.where = waiting
-				d.waits[j.class].pushFront(j)
+				d.requeue(j)
 				changed = true
 				continue
 			}
