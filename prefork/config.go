@@ -5,6 +5,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/gounicorn/gounicorn/prefork/lane"
 	"github.com/gounicorn/gounicorn/prefork/wire"
 )
 
@@ -32,6 +33,8 @@ type Config struct {
 	BootTimeout     time.Duration // how long a worker may take to load the application; 0: for ever
 	MaxQueue        int           // jobs that may wait; 0: 16384
 
+	Lanes       []lane.Rule   // which requests go to which lane whatever they need; the first that matches counts
+	QueueTarget time.Duration // wait that is normal under load; while requests wait for longer, some are refused; 0: none is
 	SlowReserve int           // slots that requests known to be slow never take
 	SlowAfter   time.Duration // a request that runs longer is slow; 0: 100 ms
 	SlowNice    int           // by how much the priority of a request is lowered that turns out slow, 0 to 19; 0: not at all

@@ -18,7 +18,7 @@ type crew struct {
 	log     *[]string
 	zygote  *wire.Packets
 	control map[*worker]*wire.Packets // the workers' ends
-	threads map[*worker][]*os.File // own queue if any, streams
+	threads map[*worker][]*os.File    // own queue if any, streams
 	causes  []Cause
 }
 

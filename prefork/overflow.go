@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/gounicorn/gounicorn/prefork/lane"
 )
 
 // Overflow workers are forked while slow requests hold every other one, so that what is fast finds a thread, and leave when nothing has
@@ -93,7 +95,7 @@ func (p *Pool) retireOverflow(g *generation, now time.Time) {
 	if len(extra) == 0 {
 		return
 	}
-	if !p.d.spares(extra[0].computing) {
+	if !p.d.spares(extra[0].computing, p.cfg.Threads-extra[0].computing) {
 		p.overflow.needed = now
 	}
 	if now.Sub(p.overflow.needed) < p.cfg.OverflowIdle {
@@ -110,13 +112,11 @@ func (p *Pool) retireOverflow(g *generation, now time.Time) {
 	}
 }
 
-// spares reports whether everything would run as it does with so many computing threads fewer.
-func (d *dispatcher) spares(computing int) bool {
+// spares reports whether everything would run as it does with so many threads fewer.
+func (d *dispatcher) spares(computing, spare int) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	left := d.capacity - computing
-	held := d.busy[slow] + d.busy[unknown]
-	return held < left && held <= left-min(d.cfg.SlowReserve, left-1)
+	return d.lanes.Spares(computing, spare)
 }
 
 // idle reports whether a worker runs nothing that takes long.
@@ -125,7 +125,7 @@ func (d *dispatcher) idle(worker uint32) bool {
 	defer d.mu.Unlock()
 	for slot := range d.jobs {
 		j := d.jobs[slot].Load()
-		if j != nil && d.board.Load(j.slot).Worker() == worker && (j.class != fast || d.running(j) > d.cfg.SlowAfter) {
+		if j != nil && d.board.Load(j.slot).Worker() == worker && (j.item.Class() != lane.Fast || d.running(j) > d.cfg.SlowAfter) {
 			return false
 		}
 	}

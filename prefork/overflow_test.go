@@ -61,8 +61,8 @@ func TestOverflowWorkersComeOneAtATime(t *testing.T) {
 		}
 		c.boot()
 	}
-	if n := len(c.in(ready, true)); n != 2 || c.p.d.capacity != 4 {
-		t.Errorf("%d overflow workers and %d computing threads, want 2 and 4", n, c.p.d.capacity)
+	if n := len(c.in(ready, true)); n != 2 || c.p.d.lanes.Computing() != 4 {
+		t.Errorf("%d overflow workers and %d computing threads, want 2 and 4", n, c.p.d.lanes.Computing())
 	}
 }
 

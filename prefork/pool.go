@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gounicorn/gounicorn/prefork/lane"
 	"golang.org/x/sys/unix"
 )
 
@@ -29,8 +30,6 @@ var ErrStopped = errors.New("prefork: stopped")
 type Pool struct {
 	cfg Config
 	d   *dispatcher
-
-	priority priority
 
 	calls   chan func()   // run by the supervisor goroutine
 	ended   chan struct{} // closed when the supervisor has left
@@ -75,7 +74,6 @@ func New(cfg Config) (*Pool, error) {
 	}
 	p := &Pool{
 		cfg: cfg, calls: make(chan func(), 64), ended: make(chan struct{}), started: make(chan error, 1), children: map[int]bool{},
-		priority: ownPriority(),
 	}
 	var err error
 	if p.d, err = newDispatcher(&p.cfg); err != nil {
@@ -122,8 +120,9 @@ func (p *Pool) Stats() Stats {
 	s := p.stats
 	p.mu.Unlock()
 	p.d.mu.Lock()
-	s.Busy = p.d.busy[fast] + p.d.busy[slow] + p.d.busy[unknown]
-	s.WaitingFast, s.WaitingSlow = p.d.waits[fast].n+p.d.waits[unknown].n, p.d.waits[slow].n
+	s.Busy = p.d.lanes.Busy() + p.d.lanes.SpareBusy()
+	s.WaitingFast = p.d.lanes.WaitingIn(lane.Fast) + p.d.lanes.WaitingIn(lane.Unknown)
+	s.WaitingSlow = p.d.lanes.Waiting() - s.WaitingFast
 	p.d.mu.Unlock()
 	return s
 }

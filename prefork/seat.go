@@ -42,7 +42,7 @@ func (d *dispatcher) seat(w *worker, computing, spare int) {
 		d.evacuate(s)
 	}
 	if g == d.target {
-		d.capacity = g.ready
+		d.resize()
 		d.pump()
 	}
 }
@@ -54,13 +54,6 @@ func (d *dispatcher) evacuate(s *seat) {
 			d.requeue(j)
 		}
 	}
-}
-
-// requeue makes a job that was sent and is withdrawn wait again, before all others of its class. The caller holds mu.
-func (d *dispatcher) requeue(j *Job) {
-	d.release(j)
-	j.where = waiting
-	d.waits[j.class].pushFront(j)
 }
 
 // spareSeat returns the worker for a request that waits rather than computes: one with a free spare thread, of those the one that runs

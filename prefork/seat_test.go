@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gounicorn/gounicorn/prefork/lane"
 	"github.com/gounicorn/gounicorn/prefork/wire"
 )
 
@@ -21,19 +22,16 @@ func (b *bench) spares(n int) (*worker, *wire.Packets) {
 	return w, wire.NewPackets(q.remote)
 }
 
-// place sends a job to the worker that spareSeat chooses.
+// place submits a request of a route that waits, and returns it if a worker was chosen for it.
 func (b *bench) place() *Job {
 	b.t.Helper()
-	b.d.mu.Lock()
-	defer b.d.mu.Unlock()
-	s := b.d.spareSeat()
-	if s == nil {
-		return nil
+	if b.classOf("waits") != lane.Slow {
+		b.teachTimes("waits", time.Second, time.Millisecond)
 	}
-	j := &Job{Payload: make([]byte, 8), Sink: &sink{}, seat: s, submitted: time.Now()}
-	s.take()
-	if !b.d.send(j) {
-		b.t.Fatal("the worker's own queue is full")
+	j := b.submit("waits", "")
+	if j.seat == nil {
+		b.d.recall(j)
+		return nil
 	}
 	return j
 }

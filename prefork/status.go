@@ -4,12 +4,15 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"github.com/gounicorn/gounicorn/prefork/lane"
 )
 
 // Status is a snapshot of a pool in the public format. Times are seconds.
 type Status struct {
 	Generation int            `json:"generation"` // that gets requests now; 0: none yet
 	Workers    []WorkerStatus `json:"workers"`    // by pid
+	lane.Status
 }
 
 // WorkerStatus is one worker.
@@ -44,8 +47,11 @@ func (p *Pool) Status() Status {
 	}
 }
 
+// Explain says what would happen to a request of a route key and a client, 0 when that is unknown, that came now, and why.
+func (p *Pool) Explain(key []byte, client uint64) lane.Explanation { return p.d.explain(key, client) }
+
 func (p *Pool) status(now time.Time) Status {
-	s := Status{Workers: []WorkerStatus{}}
+	s := Status{Workers: []WorkerStatus{}, Status: p.d.status()}
 	if p.current != nil {
 		s.Generation = p.current.number
 	}
@@ -80,8 +86,9 @@ func (d *dispatcher) requests() map[uint32][]RequestStatus {
 			continue
 		}
 		if w := d.board.Load(j.slot).Worker(); w != 0 {
-			name := classNames[j.class]
-			found[w] = append(found[w], RequestStatus{Request: j.Sink.String(), Lane: name, Class: name, Seconds: d.running(j).Seconds()})
+			found[w] = append(found[w], RequestStatus{
+				Request: j.Sink.String(), Lane: j.item.Lane(), Class: j.item.Class().String(), Seconds: d.running(j).Seconds(),
+			})
 		}
 	}
 	return found

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/gounicorn/gounicorn/prefork/lane"
 	"github.com/gounicorn/gounicorn/prefork/wire"
 	"golang.org/x/sys/unix"
 )
@@ -12,7 +13,7 @@ import (
 func (p *Pool) sweep(now time.Time) {
 	found := p.d.sweep(now)
 	for _, j := range found.expired {
-		j.Sink.Failed(QueueTimeout)
+		j.Sink.Failed(j.failure)
 	}
 	for _, o := range found.overdue {
 		w := o.owner.workers[o.worker]
@@ -31,7 +32,6 @@ func (p *Pool) sweep(now time.Time) {
 	for _, o := range found.soft {
 		p.interrupt(o)
 	}
-	p.demote(found.demote)
 	for _, g := range p.generations {
 		if !g.loaded && !g.deadline.IsZero() && now.After(g.deadline) {
 			g.deadline = time.Time{}
@@ -122,32 +122,31 @@ type overdueJob struct {
 
 // softJob is a job that ran for longer than SoftTimeout. It may be over by the time that it is looked at.
 type softJob struct {
-	runner
-	request string
-	run     time.Duration
+	owner            *generation
+	worker           uint32
+	slot, generation uint32
+	request          string
+	run              time.Duration
 }
 
 // swept is what a sweep of the dispatcher found.
 type swept struct {
-	expired []*Job       // waited too long; off the books
+	expired []*Job       // waited too long or are refused; off the books, with failure set
 	overdue []overdueJob // their worker was silent or ran for too long
 	strays  []strayJob   // their slot was spoilt
 	soft    []softJob    // ran for longer than SoftTimeout, for the first time
-	demote  []demotion   // turned out to be slow
 }
 
 // sweep looks at all jobs. On the way it counts as slow what runs longer than a fast request may.
 func (d *dispatcher) sweep(now time.Time) (found swept) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if limit := d.cfg.QueueTimeout; limit > 0 {
-		late := func(j *Job) bool { return now.Sub(j.submitted) > limit }
-		found.expired = d.take(late)
-		for _, j := range found.expired {
-			j.where = nowhere
-			j.Queued = now.Sub(j.submitted)
-		}
-	}
+	at := now.Sub(d.epoch)
+	d.lanes.Expire(at, func(it *lane.Item, verdict lane.Verdict) {
+		j := it.Of.(*Job)
+		j.where, j.Queued, j.failure = nowhere, at-j.submitted, d.refused(j, verdict)
+		found.expired = append(found.expired, j)
+	})
 	changed := false
 	for slot := range d.jobs {
 		j := d.jobs[slot].Load()
@@ -175,25 +174,21 @@ func (d *dispatcher) sweep(now time.Time) (found swept) {
 				changed = true
 				continue
 			}
-			if d.cfg.QueueTimeout > 0 && now.Sub(j.submitted) > d.cfg.QueueTimeout && d.withdraw(j) {
+			if limit := j.item.Deadline(); limit > 0 && at-j.submitted > limit && d.withdraw(j) {
 				d.release(j)
-				j.Queued = now.Sub(j.submitted)
+				d.lanes.Drop(&j.item, lane.Expired)
+				j.Queued, j.failure = at-j.submitted, d.refused(j, lane.Expired)
 				found.expired = append(found.expired, j)
 				changed = true
 			}
 		case wire.SlotRunning:
 			run := d.running(j)
 			if run > d.cfg.SlowAfter {
-				was := j.class
 				changed = d.overstays(j, run) || changed
-				if was != slow && j.class == slow && j.seat == nil && d.cfg.SlowNice > 0 {
-					d.weigh(j)
-					found.demote = append(found.demote, demotion{d.runner(j, word), int(d.board.Times(j.slot).TID)})
-				}
 			}
 			if d.cfg.SoftTimeout > 0 && run > d.cfg.SoftTimeout && !j.soft && !j.answered.Load() {
 				j.soft = true
-				found.soft = append(found.soft, softJob{d.runner(j, word), j.Sink.String(), run})
+				found.soft = append(found.soft, softJob{j.owner, word.Worker(), j.slot, j.generation, j.Sink.String(), run})
 			}
 			silent := min(run, time.Duration(d.now()-j.activity.Load()))
 			if (d.cfg.Timeout > 0 && silent > d.cfg.Timeout && !j.stalled.Load()) || (d.cfg.RequestTimeout > 0 && run > d.cfg.RequestTimeout) {
@@ -210,39 +205,18 @@ func (d *dispatcher) sweep(now time.Time) (found swept) {
 	return found
 }
 
-// runner names a job that runs.
-func (d *dispatcher) runner(j *Job, word wire.Word) runner {
-	return runner{owner: j.owner, worker: word.Worker(), slot: j.slot, generation: j.generation}
-}
-
-// certain is by how many times a request of a route that is known to be fast must exceed slowAfter before the route is suspected:
-// on a busy machine any request may exceed it once.
-const certain = 10
-
-// overstays counts a request that runs for longer than a fast one may as slow, and its route too if nothing is known of it yet or
-// the time is beyond doubt. It reports whether anything changed.
+// overstays counts a request that runs for longer than a fast one may as slow, and lowers the priority of its thread. It reports whether
+// anything changed.
 func (d *dispatcher) overstays(j *Job, run time.Duration) (changed bool) {
-	if j.class == unknown || run > certain*d.cfg.SlowAfter {
-		if d.routes.suspect(j.route, run) {
-			d.reclassify()
-			changed = true
+	was := j.item.Class()
+	changed = d.lanes.Overstay(&j.item, run)
+	if was != lane.Slow && j.item.Class() == lane.Slow {
+		if j.seat == nil {
+			d.weigh(j)
 		}
-	}
-	if j.class != slow {
-		d.busy[j.class]--
-		d.busy[slow]++
-		j.class = slow
-		changed = true
+		d.demote(j)
 	}
 	return changed
-}
-
-// take removes the waiting jobs that match.
-func (d *dispatcher) take(match func(*Job) bool) (jobs []*Job) {
-	for c := range d.waits {
-		jobs = append(jobs, d.waits[c].take(match)...)
-	}
-	return jobs
 }
 
 // running is how long a job has run, 0 when it has not started.
@@ -259,10 +233,12 @@ func (d *dispatcher) close() []*Job {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.closed = true
-	jobs := d.take(func(*Job) bool { return true })
+	var jobs []*Job
+	d.lanes.Drain(func(it *lane.Item) { jobs = append(jobs, it.Of.(*Job)) })
 	for slot := range d.jobs {
 		if j := d.jobs[slot].Load(); j != nil && d.withdraw(j) {
 			d.release(j)
+			d.lanes.Remove(&j.item)
 			jobs = append(jobs, j)
 		}
 	}

@@ -73,34 +73,30 @@ func TestRequestThatTurnsOutSlowYieldsTheProcessor(t *testing.T) {
 	t.Cleanup(func() { _ = sleeper.Process.Kill(); _ = sleeper.Wait() })
 	pid := sleeper.Process.Pid
 	base := nice(t, pid)
-	for _, nices := range []bool{true, false} {
-		if nices && !ownPriority().nices {
+	for _, returns := range []bool{true, false} {
+		if returns && !mayReturn() {
 			continue // the kernel would not let it go back
 		}
 		c := newCrew(t, func(cfg *Config) { cfg.SlowNice = 7 })
-		c.p.priority.nices = nices
+		c.p.d.mayReturn = returns
 		w := c.in(ready, false)[0]
 		w.pid = pid
-		lowered := func() bool { return nice(t, pid) == base+7 || policy(t, pid) == unix.SCHED_BATCH }
 		j := c.running(w, time.Second)
 		c.p.d.board.SetThread(j.slot, 0, uint32(pid))
-		found := c.p.d.sweep(time.Now())
-		if len(found.demote) != 1 || lowered() {
-			t.Fatalf("%d demotions, or one before its time", len(found.demote))
+		if nice(t, pid) != base || policy(t, pid) != unix.SCHED_NORMAL {
+			t.Fatal("demoted before its time")
 		}
-		c.p.demote(found.demote)
-		if !lowered() || c.p.d.board.Notice(j.slot)&wire.NoticeDemoted == 0 {
-			t.Errorf("nice: %v: the thread of a slow request goes first", nices)
+		c.p.sweep(time.Now())
+		lowered := nice(t, pid) == base+7 == returns && policy(t, pid) == unix.SCHED_BATCH == !returns
+		if !lowered || c.p.d.board.Notice(j.slot)&wire.NoticeDemoted == 0 {
+			t.Errorf("may return: %v: nice %d, policy %d for the thread of a slow request", returns, nice(t, pid), policy(t, pid))
 		}
-		if again := c.p.d.sweep(time.Now()); len(again.demote) != 0 {
+		if err := unix.SchedSetAttr(pid, &unix.SchedAttr{Policy: unix.SCHED_NORMAL, Nice: int32(base)}, 0); err != nil {
+			t.Fatal(err)
+		}
+		c.p.sweep(time.Now())
+		if nice(t, pid) != base || policy(t, pid) != unix.SCHED_NORMAL {
 			t.Error("a request was demoted twice")
-		}
-		// It ends before the worker can have seen that it was demoted.
-		word := c.p.d.board.Load(j.slot)
-		c.p.d.board.CompareAndSwap(j.slot, word, wire.MakeWord(j.generation, wire.SlotDone, w.id))
-		c.p.demote(found.demote)
-		if lowered() {
-			t.Errorf("nice: %v: the thread stays demoted although the request is over", nices)
 		}
 	}
 }
@@ -110,7 +106,7 @@ func TestThreadOfAnotherProcessIsNotDemoted(t *testing.T) {
 	w := c.in(ready, false)[0]
 	w.pid = unix.Getpid()
 	for tid, want := range map[int]bool{0: false, 1: false, unix.Gettid(): true} {
-		if w.has(tid) != want {
+		if w.owns(tid) != want {
 			t.Errorf("thread %d is said to be the worker's: %v", tid, !want)
 		}
 	}
