@@ -4,6 +4,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/gounicorn/gounicorn/prefork/lane"
 	"github.com/gounicorn/gounicorn/prefork/wire"
 )
 
@@ -30,6 +31,9 @@ type Config struct {
 	GracefulTimeout time.Duration // how long a retiring worker may finish what it runs; 0: not at all
 	BootTimeout     time.Duration // how long a worker may take to load the application; 0: for ever
 	MaxQueue        int           // jobs that may wait; 0: 16384
+
+	Lanes       []lane.Rule   // lanes set by hand
+	QueueTarget time.Duration // wait that is normal under load, see lane.Config; 0: nothing is refused for it
 
 	SlowReserve int           // slots that requests known to be slow never take
 	SlowAfter   time.Duration // a request that runs longer is slow; 0: 100 ms

@@ -15,6 +15,7 @@ type Job struct {
 	Pairs      int      // number of environ entries in Payload
 	Body       *os.File // the request body when it is not in Payload; stays the caller's
 	Key        []byte   // route key, to learn how long such requests take; may be empty
+	Client     uint64   // hash of the client's address, for turns among clients; 0: unknown
 	Idempotent bool     // may be tried once more when its worker died before it answered
 	Sink       Sink
 
@@ -48,7 +49,7 @@ type Job struct {
 
 // Reset prepares a job for its next request and keeps nothing of the last one.
 func (j *Job) Reset() {
-	j.Payload, j.Pairs, j.Body, j.Key, j.Idempotent, j.Sink = nil, 0, nil, nil, false, nil
+	j.Payload, j.Pairs, j.Body, j.Key, j.Client, j.Idempotent, j.Sink = nil, 0, nil, nil, 0, false, nil
 	j.Queued, j.Run, j.CPU, j.own, j.PID, j.Slow, j.Retried = 0, 0, 0, 0, 0, false, false
 	j.next, j.owner, j.where, j.route, j.seat, j.heavy = nil, nil, nowhere, nil, nil, false
 	j.claim.Store(0)
