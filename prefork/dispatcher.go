@@ -44,7 +44,8 @@ type dispatcher struct {
 	blocked  bool   // the queue's buffer was full; try again when a job ends
 	lazy     bool   // the flusher was told to pump
 
-	flush chan struct{} // tells the flusher; capacity 1
+	flush   chan struct{} // tells the flusher; capacity 1
+	wanting chan struct{} // tells the supervisor that something is lacking; capacity 1
 }
 
 func newDispatcher(cfg *Config) (*dispatcher, error) {
@@ -58,6 +59,7 @@ func newDispatcher(cfg *Config) (*dispatcher, error) {
 	}
 	d := &dispatcher{
 		cfg: cfg, board: board, epoch: time.Now(), mono: uint64(ts.Nano()), routes: newRoutes(cfg.SlowAfter), flush: make(chan struct{}, 1),
+		wanting: make(chan struct{}, 1),
 	}
 	for slot := scoreboardSlots - 1; slot >= 0; slot-- {
 		d.free = append(d.free, uint32(slot))
@@ -89,6 +91,7 @@ func (d *dispatcher) submit(j *Job) {
 		return
 	}
 	d.wait(j)
+	d.tell()
 	tell := j.class == fast && !d.lazy && d.admits(j)
 	d.lazy = d.lazy || tell
 	d.mu.Unlock()
@@ -157,7 +160,7 @@ func (d *dispatcher) book(j *Job) {
 	j.slot, j.generation, j.owner, j.packed = slot, d.numbers[slot], d.target, time.Time{}
 	d.board.Queue(slot, j.generation)
 	j.claim.Store(uint64(claimOf(slot, j.generation)))
-	j.doneSince = time.Time{}
+	j.doneSince, j.soft = time.Time{}, false
 	j.activity.Store(0)
 	j.where = sent
 	d.busy[j.class]++

@@ -30,6 +30,8 @@ type Pool struct {
 	cfg Config
 	d   *dispatcher
 
+	priority priority
+
 	calls   chan func()   // run by the supervisor goroutine
 	ended   chan struct{} // closed when the supervisor has left
 	started chan error    // what Start waits for; capacity 1
@@ -43,6 +45,7 @@ type Pool struct {
 	failures    int  // boots and early deaths in a row, for the back-off
 	revivals    int  // tries to replace a current generation without a zygote, for the back-off
 	reviving    bool // a try is due
+	overflow    overflow
 	stopping    bool
 	stopped     []chan struct{} // closed when nothing is left
 	children    map[int]bool    // zygotes, which exec.Cmd reaps
@@ -64,11 +67,15 @@ func New(cfg Config) (*Pool, error) {
 	if cfg.os.rand == nil {
 		cfg.os.rand = rand.IntN
 	}
+	if cfg.os.root == nil {
+		cfg.os.root = os.DirFS("/")
+	}
 	if st, err := os.Stat(cfg.Worker); err != nil || st.IsDir() || st.Mode()&0o111 == 0 {
 		return nil, fmt.Errorf("the worker binary %q cannot be run: build it with \"make build\" or name it in GOUNICORN_WORKER", cfg.Worker)
 	}
 	p := &Pool{
 		cfg: cfg, calls: make(chan func(), 64), ended: make(chan struct{}), started: make(chan error, 1), children: map[int]bool{},
+		priority: ownPriority(),
 	}
 	var err error
 	if p.d, err = newDispatcher(&p.cfg); err != nil {

@@ -12,6 +12,9 @@ const (
 	classes
 )
 
+// classNames are the names of the built-in lanes too.
+var classNames = [...]string{unknown: "new", fast: "fast", slow: "slow"}
+
 // Bounds of the route table.
 const (
 	maxRoutes    = 4096

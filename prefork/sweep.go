@@ -10,11 +10,11 @@ import (
 
 // sweep enforces every deadline of the pool; it is the only place that does, so that a request costs no timer.
 func (p *Pool) sweep(now time.Time) {
-	expired, overdue, strays := p.d.sweep(now)
-	for _, j := range expired {
+	found := p.d.sweep(now)
+	for _, j := range found.expired {
 		j.Sink.Failed(QueueTimeout)
 	}
-	for _, o := range overdue {
+	for _, o := range found.overdue {
 		w := o.owner.workers[o.worker]
 		if w == nil { // the slot names a worker that there is not
 			p.d.mu.Lock()
@@ -25,9 +25,13 @@ func (p *Pool) sweep(now time.Time) {
 			p.timeout(w, o.job)
 		}
 	}
-	for _, s := range strays {
+	for _, s := range found.strays {
 		p.strayed(s)
 	}
+	for _, o := range found.soft {
+		p.interrupt(o)
+	}
+	p.demote(found.demote)
 	for _, g := range p.generations {
 		if !g.loaded && !g.deadline.IsZero() && now.After(g.deadline) {
 			g.deadline = time.Time{}
@@ -81,6 +85,16 @@ func (p *Pool) timeout(w *worker, j *Job) {
 	}
 }
 
+// interrupt has SoftTimeout raised where a request runs.
+func (p *Pool) interrupt(o softJob) {
+	w := o.owner.workers[o.worker]
+	if w == nil || w.state == dead {
+		return
+	}
+	p.cfg.warning(w.pid, fmt.Sprintf("SOFT TIMEOUT (pid:%d) %s, running for %v", w.pid, o.request, o.run.Round(time.Millisecond)))
+	_ = w.control.Send(wire.Header{Kind: wire.KindInterrupt, A: o.slot, B: o.generation}, nil) // fails when it is dead, which is noticed anyway
+}
+
 // reapOrphans collects processes that became ours because their parent died.
 func (p *Pool) reapOrphans() {
 	for {
@@ -106,15 +120,30 @@ type overdueJob struct {
 	worker uint32
 }
 
-// sweep returns the jobs that waited too long, already off the books, those whose worker was silent or ran for too long, and those whose
-// slot was spoilt. On the way it counts as slow what runs longer than a fast request may.
-func (d *dispatcher) sweep(now time.Time) (expired []*Job, overdue []overdueJob, strays []strayJob) {
+// softJob is a job that ran for longer than SoftTimeout. It may be over by the time that it is looked at.
+type softJob struct {
+	runner
+	request string
+	run     time.Duration
+}
+
+// swept is what a sweep of the dispatcher found.
+type swept struct {
+	expired []*Job       // waited too long; off the books
+	overdue []overdueJob // their worker was silent or ran for too long
+	strays  []strayJob   // their slot was spoilt
+	soft    []softJob    // ran for longer than SoftTimeout, for the first time
+	demote  []demotion   // turned out to be slow
+}
+
+// sweep looks at all jobs. On the way it counts as slow what runs longer than a fast request may.
+func (d *dispatcher) sweep(now time.Time) (found swept) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if limit := d.cfg.QueueTimeout; limit > 0 {
 		late := func(j *Job) bool { return now.Sub(j.submitted) > limit }
-		expired = d.take(late)
-		for _, j := range expired {
+		found.expired = d.take(late)
+		for _, j := range found.expired {
 			j.where = nowhere
 			j.Queued = now.Sub(j.submitted)
 		}
@@ -127,7 +156,7 @@ func (d *dispatcher) sweep(now time.Time) (expired []*Job, overdue []overdueJob,
 		}
 		word := d.board.Load(j.slot)
 		if word.Generation() != j.generation {
-			strays, changed = append(strays, d.stray(j)), true
+			found.strays, changed = append(found.strays, d.stray(j)), true
 			continue
 		}
 		switch word.State() {
@@ -138,7 +167,7 @@ func (d *dispatcher) sweep(now time.Time) (expired []*Job, overdue []overdueJob,
 			case j.doneSince.IsZero():
 				j.doneSince = now
 			case now.Sub(j.doneSince) > doneWait:
-				strays, changed = append(strays, d.stray(j)), true
+				found.strays, changed = append(found.strays, d.stray(j)), true
 			}
 		case wire.SlotQueued:
 			if !j.packed.IsZero() && now.Sub(j.packed) > stuckAfter && d.withdraw(j) {
@@ -149,27 +178,41 @@ func (d *dispatcher) sweep(now time.Time) (expired []*Job, overdue []overdueJob,
 			if d.cfg.QueueTimeout > 0 && now.Sub(j.submitted) > d.cfg.QueueTimeout && d.withdraw(j) {
 				d.release(j)
 				j.Queued = now.Sub(j.submitted)
-				expired = append(expired, j)
+				found.expired = append(found.expired, j)
 				changed = true
 			}
 		case wire.SlotRunning:
 			run := d.running(j)
 			if run > d.cfg.SlowAfter {
+				was := j.class
 				changed = d.overstays(j, run) || changed
+				if was != slow && j.class == slow && j.seat == nil && d.cfg.SlowNice > 0 {
+					d.weigh(j)
+					found.demote = append(found.demote, demotion{d.runner(j, word), int(d.board.Times(j.slot).TID)})
+				}
+			}
+			if d.cfg.SoftTimeout > 0 && run > d.cfg.SoftTimeout && !j.soft && !j.answered.Load() {
+				j.soft = true
+				found.soft = append(found.soft, softJob{d.runner(j, word), j.Sink.String(), run})
 			}
 			silent := min(run, time.Duration(d.now()-j.activity.Load()))
 			if (d.cfg.Timeout > 0 && silent > d.cfg.Timeout && !j.stalled.Load()) || (d.cfg.RequestTimeout > 0 && run > d.cfg.RequestTimeout) {
-				overdue = append(overdue, overdueJob{j, j.owner, word.Worker()})
+				found.overdue = append(found.overdue, overdueJob{j, j.owner, word.Worker()})
 			}
 		default: // FREE and CANCELLED are the master's to write, and it takes the job off the books with them
-			strays, changed = append(strays, d.stray(j)), true
+			found.strays, changed = append(found.strays, d.stray(j)), true
 		}
 	}
 	if changed || d.blocked {
 		d.blocked = false
 		d.pump()
 	}
-	return expired, overdue, strays
+	return found
+}
+
+// runner names a job that runs.
+func (d *dispatcher) runner(j *Job, word wire.Word) runner {
+	return runner{owner: j.owner, worker: word.Worker(), slot: j.slot, generation: j.generation}
 }
 
 // certain is by how many times a request of a route that is known to be fast must exceed slowAfter before the route is suspected:
