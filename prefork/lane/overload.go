@@ -152,6 +152,12 @@ func (s *Scheduler) Expire(now time.Duration, gone func(*Item, Verdict)) {
 // Want is what the scheduler could use.
 type Want struct{ Worker, Thread bool }
 
+// Spares reports whether what runs and takes long would have room with so many slots fewer, and leave one for what is fast.
+func (s *Scheduler) Spares(computing, spare int) bool {
+	left := s.computing - computing
+	return s.held() < left && s.held() <= left-min(s.cfg.Reserve, left-1) && s.spareBusy <= s.spare-spare
+}
+
 // Want says whether a further worker would help: something fast or new waits while every computing slot is held by what may take long,
 // or slow work waits that another worker could do: what waits rather than computes, or what computes while fewer such requests run than
 // there are processors. If threads says that there may be more spare slots, what waits wants a thread instead.
