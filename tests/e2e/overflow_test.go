@@ -146,45 +146,48 @@ func tasks(t *testing.T, pids []int) (n int) {
 
 func TestThreadsAreAddedForWhatOnlyWaits(t *testing.T) {
 	t.Parallel()
-	const many = 40
+	const many, lessons = 40, 2
 	s := start(t, "faults:app", "-w", "2", "--threads", "2", "--max-threads", "32", "--max-workers", "2", "--overflow-idle", "1")
 	workers := s.Workers()
 	few := tasks(t, workers)
-	// The first ones show that such a request takes long and does not compute.
-	for range 4 {
-		lesson := s.Go("/gate/wait")
-		before := len(s.Marks("entered-wait"))
-		harness.Eventually(t, harness.EventBudget, "it waits", func() bool { return len(s.Marks("entered-wait")) > before })
-		time.Sleep(200 * time.Millisecond)
-		s.Open(t, "open-wait")
-		<-lesson
-		if err := os.Remove(filepath.Join(s.Dir, "open-wait")); err != nil {
+	fifo := filepath.Join(s.Dir, "fifo-wait")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// release lets all go on that wait.
+	release := func(waiting ...<-chan harness.Reply) {
+		f, err := os.OpenFile(fifo, os.O_RDWR, 0)
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	entered := len(s.Marks("entered-wait"))
-	var waiting []<-chan harness.Reply
-	for range many {
-		waiting = append(waiting, s.Go("/gate/wait"))
-	}
-	s.WaitMark(t, "entered-wait", entered+many) // all of them are inside at once
-	s.WantGet(t, "/pid", 200)
-	if all := s.Workers(); !slices.Equal(all, workers) {
-		t.Errorf("workers %v", all)
-	}
-	most := tasks(t, workers)
-	if most < few+many-4 {
-		t.Errorf("%d threads run %d requests", most-few, many)
-	}
-	s.Open(t, "open-wait")
-	for _, reply := range waiting {
-		if reply := <-reply; reply.Status != 200 {
-			t.Errorf("got %d %v", reply.Status, reply.Err)
+		defer f.Close()
+		for _, reply := range waiting {
+			if reply := <-reply; reply.Status != 200 {
+				t.Errorf("got %d %v", reply.Status, reply.Err)
+			}
 		}
 	}
+	// The first ones show that such a request takes long and does not compute.
+	for i := range lessons {
+		lesson := s.Go("/block/wait")
+		s.WaitMark(t, "entered-wait", i+1)
+		time.Sleep(300 * time.Millisecond)
+		release(lesson)
+	}
+	var waiting []<-chan harness.Reply
+	for range many {
+		waiting = append(waiting, s.Go("/block/wait"))
+	}
+	s.WaitMark(t, "entered-wait", lessons+many) // all of them are inside at once
+	s.WantGet(t, "/pid", 200)
+	most := tasks(t, workers)
+	if most < few+many-4 {
+		t.Errorf("%d more threads run %d requests", most-few, many)
+	}
+	release(waiting...)
 	harness.Eventually(t, harness.EventBudget, "the threads leave", func() bool { return tasks(t, workers) <= most-(many-4) })
 	s.WantGet(t, "/pid", 200)
-	if all := s.Workers(); !slices.Equal(all, workers) || len(s.Log.Grep("broke the protocol")) > 0 {
-		t.Errorf("workers %v", all)
+	if all := s.Booted(); !slices.Equal(all, workers) || len(s.Log.Grep("broke the protocol")) > 0 {
+		t.Errorf("workers %v were forked, %v at first", all, workers)
 	}
 }
