@@ -97,8 +97,9 @@ def gate(environ, start_response, name="gate"):
 
 
 def block(environ, start_response, name="block"):
-    """Waits without doing anything until the test opens the FIFO."""
+    """Waits without doing anything until the test opens the FIFO, and for so long that it is known to be slow."""
     testsync.mark(f"entered-{name}")
+    time.sleep(0.3)
     os.close(os.open(os.path.join(testsync.DIRECTORY, f"fifo-{name}"), os.O_RDONLY))
     return _plain(start_response)
 

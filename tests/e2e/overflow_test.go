@@ -7,7 +7,6 @@ import (
 	"slices"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/gounicorn/gounicorn/tests/harness"
 )
@@ -171,7 +170,6 @@ func TestThreadsAreAddedForWhatOnlyWaits(t *testing.T) {
 	for i := range lessons {
 		lesson := s.Go("/block/wait")
 		s.WaitMark(t, "entered-wait", i+1)
-		time.Sleep(300 * time.Millisecond)
 		release(lesson)
 	}
 	var waiting []<-chan harness.Reply
