@@ -55,9 +55,12 @@ type Pool struct {
 
 // Stats is a snapshot of a pool.
 type Stats struct {
-	Booting, Ready, Retiring int // workers by state
-	Busy                     int // jobs with the workers
-	WaitingFast, WaitingSlow int // jobs that wait in the master; only those known to be slow count as slow
+	Booting, Ready, Retiring int    // workers by state
+	Overflow                 int    // of them those beyond Config.Workers
+	SoftTimeouts             uint64 // requests in which SoftTimeout was raised
+	Busy                     int    // jobs with the workers
+	Slots                    lane.SlotStatus
+	Lanes                    []lane.LaneStatus
 }
 
 // New prepares a pool; Start starts it.
@@ -120,10 +123,9 @@ func (p *Pool) Stats() Stats {
 	s := p.stats
 	p.mu.Unlock()
 	p.d.mu.Lock()
-	s.Busy = p.d.lanes.Busy() + p.d.lanes.SpareBusy()
-	s.WaitingFast = p.d.lanes.WaitingIn(lane.Fast) + p.d.lanes.WaitingIn(lane.Unknown)
-	s.WaitingSlow = p.d.lanes.Waiting() - s.WaitingFast
+	s.Slots, s.Lanes = p.d.lanes.Load(time.Since(p.d.epoch))
 	p.d.mu.Unlock()
+	s.Busy = s.Slots.ComputingBusy + s.Slots.SpareBusy
 	return s
 }
 

@@ -52,6 +52,9 @@ func (p *Pool) publish() {
 	var s Stats
 	for _, g := range p.generations {
 		for _, w := range g.workers {
+			if w.overflow && w.state != dead {
+				s.Overflow++
+			}
 			switch w.state {
 			case booting:
 				s.Booting++
@@ -63,6 +66,7 @@ func (p *Pool) publish() {
 		}
 	}
 	p.mu.Lock()
+	s.SoftTimeouts = p.stats.SoftTimeouts
 	p.stats = s
 	p.mu.Unlock()
 }

@@ -92,6 +92,9 @@ func (p *Pool) interrupt(o softJob) {
 		return
 	}
 	p.cfg.warning(w.pid, fmt.Sprintf("SOFT TIMEOUT (pid:%d) %s, running for %v", w.pid, o.request, o.run.Round(time.Millisecond)))
+	p.mu.Lock()
+	p.stats.SoftTimeouts++
+	p.mu.Unlock()
 	_ = w.control.Send(wire.Header{Kind: wire.KindInterrupt, A: o.slot, B: o.generation}, nil) // fails when it is dead, which is noticed anyway
 }
 

@@ -37,6 +37,7 @@ const (
 type master struct {
 	v            settings.Values
 	env          func(string) (string, bool)
+	started      time.Time
 	interpreter  interpreter
 	workerBin    string
 	lanes        []lane.Rule
@@ -54,7 +55,7 @@ type master struct {
 
 // newMaster checks what can be checked before anything starts and opens the logs.
 func newMaster(v settings.Values, env func(string) (string, bool)) (*master, error) {
-	m := &master{v: v, env: env}
+	m := &master{v: v, env: env, started: time.Now()}
 	if v.WSGIApp == "" {
 		return nil, errors.New("No application module specified.\n\nName it as module:callable, for example: gounicorn myproject.wsgi:application")
 	}
@@ -95,7 +96,11 @@ func newMaster(v settings.Values, env func(string) (string, bool)) (*master, err
 	if m.workerBin, err = findWorker(v.WorkerBin, m.interpreter.version); err != nil {
 		return nil, err
 	}
-	m.metrics = metrics.New(metrics.Build{Version: version, GoVersion: goVersion(), Python: m.interpreter.version})
+	names := []string{lane.FastName, lane.NewName, lane.SlowName}
+	for _, rule := range m.lanes {
+		names = append(names, rule.Lane)
+	}
+	m.metrics = metrics.New(metrics.Build{Version: version, GoVersion: goVersion(), Python: m.interpreter.version}, names...)
 	return m, nil
 }
 
@@ -166,8 +171,17 @@ func (m *master) poolState(st *metrics.State) {
 	st.Workers[metrics.WorkerIdle] += s.Ready - busy
 	st.Workers[metrics.WorkerRetiring] += s.Retiring
 	st.InFlight += s.Busy
-	st.QueueLength[metrics.Fast] += s.WaitingFast
-	st.QueueLength[metrics.Slow] += s.WaitingSlow
+	for _, l := range s.Lanes {
+		st.QueueLength[l.Name] += l.Waiting
+	}
+	st.Overflow += s.Overflow
+	st.SoftTimeout += s.SoftTimeouts
+	computing := min(s.Slots.ComputingBusy, s.Slots.Computing) // what is sent ahead runs nowhere yet
+	st.Threads[metrics.Computing][metrics.ThreadBusy] += computing
+	st.Threads[metrics.Computing][metrics.ThreadIdle] += s.Slots.Computing - computing
+	spare := min(s.Slots.SpareBusy, s.Slots.Spare) // a worker that leaves takes its threads along
+	st.Threads[metrics.Spare][metrics.ThreadBusy] += spare
+	st.Threads[metrics.Spare][metrics.ThreadIdle] += s.Slots.Spare - spare
 	st.LogDropped[metrics.ErrorLog] += m.errFile.Dropped()
 	if m.accessFile != nil {
 		st.LogDropped[metrics.AccessLog] += m.accessFile.Dropped()
@@ -372,9 +386,14 @@ func (m *master) serveMetrics() error {
 	if err != nil {
 		return fmt.Errorf("cannot serve metrics at %s: %w", m.v.MetricsBind, err)
 	}
-	m.log.Infof("Metrics at: http://%s/metrics", ln.Addr())
+	if ln.Addr().Network() == "unix" {
+		m.log.Infof("Metrics at: unix:%s", ln.Addr())
+	} else {
+		m.log.Infof("Metrics at: http://%s/metrics", ln.Addr())
+	}
+	handler := observer(m.metrics.Handler(m.v.MetricsPprof), m.pool, m.started)
 	go func() {
-		if err := metrics.Serve(context.Background(), ln, m.metrics.Handler(m.v.MetricsPprof)); err != nil {
+		if err := metrics.Serve(context.Background(), ln, handler); err != nil {
 			m.log.Errorf("metrics: %v", err)
 		}
 	}()

@@ -204,10 +204,14 @@ func (s *Scheduler) Spares(computing, spare int) bool {
 // or slow work waits that another worker could do: what waits rather than computes, or what computes while fewer such requests run than
 // there are processors. If threads says that there may be more spare slots, what waits wants a thread instead.
 func (s *Scheduler) Want(threads bool) (w Want) {
-	if s.waiting == 0 || s.computing == 0 {
+	if s.computing == 0 {
 		return w
 	}
 	held := s.held()
+	w.Worker = held >= s.computing && s.busy[Fast] > 0 // sent ahead, and no thread gets to it
+	if s.waiting == 0 {
+		return w
+	}
 	for _, l := range s.lanes {
 		if l.waiting == 0 || l.full() {
 			continue

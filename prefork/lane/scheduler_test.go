@@ -537,7 +537,7 @@ func TestWantsAWorkerWhenFastOrNewWorkIsLockedOut(t *testing.T) {
 	for range 2 * Window {
 		p.arrive(home)
 	}
-	p.want("the window is open still", p.s.Want(false), Want{})
+	p.want("fast work is sent ahead", p.s.Want(false), Want{Worker: true})
 	p.arrive(home)
 	p.want("fast work waits", p.s.Want(true), Want{Worker: true})
 	p.s.Resize(4, 0)

@@ -55,11 +55,12 @@ type RouteStatus struct {
 	Aliases  int     `json:"aliases"` // keys that share it
 }
 
-// Status returns a snapshot.
-func (s *Scheduler) Status(now time.Duration) Status {
-	st := Status{Prior: s.prior, Slots: SlotStatus{
+// Load is the part of a Status that costs little: slots and lanes.
+func (s *Scheduler) Load(now time.Duration) (SlotStatus, []LaneStatus) {
+	slots := SlotStatus{
 		Computing: s.computing, ComputingBusy: s.Busy(), Spare: s.spare, SpareBusy: s.spareBusy, Reserve: s.computing - max(s.open(), 0),
-	}}
+	}
+	lanes := make([]LaneStatus, 0, len(s.lanes))
 	for _, l := range s.lanes {
 		ls := LaneStatus{
 			Name: l.name, Priority: l.priority, Concurrency: l.concurrency, Running: l.running, Waiting: l.waiting,
@@ -68,8 +69,15 @@ func (s *Scheduler) Status(now time.Duration) Status {
 		if l.waiting > 0 {
 			ls.Oldest = (now - l.oldest().arrived).Seconds()
 		}
-		st.Lanes = append(st.Lanes, ls)
+		lanes = append(lanes, ls)
 	}
+	return slots, lanes
+}
+
+// Status returns a snapshot.
+func (s *Scheduler) Status(now time.Duration) Status {
+	st := Status{Prior: s.prior}
+	st.Slots, st.Lanes = s.Load(now)
 	seen := map[*route]bool{}
 	var entries []*entry
 	s.table.each(func(e *entry) {
