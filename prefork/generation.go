@@ -21,11 +21,13 @@ type generation struct {
 	cmd     *exec.Cmd
 	control *wire.Packets
 	workers map[uint32]*worker
-	loaded  bool // the zygote can fork
-	exited  bool // the zygote is dead
-	serving bool // every worker has been ready once
-	ending  bool // it gets no new worker
-	ready   int  // serving threads; guarded by the dispatcher's mutex
+	loaded  bool    // the zygote can fork
+	exited  bool    // the zygote is dead
+	serving bool    // every worker has been ready once
+	ending  bool    // it gets no new worker
+	paused  bool    // it gets none for now, after a failure
+	seats   []*seat // workers that are ready; guarded by the dispatcher's mutex
+	ready   int     // computing threads of all of them; guarded by the dispatcher's mutex
 
 	deadline time.Time // when loaded must be true; zero: never
 }
@@ -122,8 +124,9 @@ func (p *Pool) readZygote(g *generation) {
 }
 
 // fork asks the zygote for one more worker.
-func (p *Pool) fork(g *generation) {
-	w := &worker{id: p.nextID(), g: g, gone: make(chan struct{}), started: time.Now()}
+func (p *Pool) fork(g *generation, overflow bool) {
+	w := &worker{id: p.nextID(), g: g, overflow: overflow, gone: make(chan struct{}), started: time.Now()}
+	w.seat = &seat{worker: w.id, owner: g}
 	if p.cfg.BootTimeout > 0 {
 		w.deadline = w.started.Add(p.cfg.BootTimeout)
 	}
@@ -132,7 +135,14 @@ func (p *Pool) fork(g *generation) {
 		for _, f := range append(local, remote...) {
 			_ = f.Close()
 		}
+		if q := w.seat.queue; q != nil {
+			_ = q.local.Close()
+		}
 		p.cfg.error(0, fmt.Sprintf("cannot fork a worker: %v", err))
+		if overflow {
+			p.overflow.postpone(time.Now())
+			return
+		}
 		p.failures++
 		p.later(g)
 	}
@@ -152,6 +162,15 @@ func (p *Pool) fork(g *generation) {
 			return
 		}
 	}
+	own := uint32(0)
+	if p.cfg.MaxThreads > 1 {
+		q, err := newRequestQueue()
+		if err != nil {
+			fail(err)
+			return
+		}
+		own, w.seat.queue, remote = 1, q, append(remote, q.remote)
+	}
 	for range p.cfg.Threads {
 		if err := add(wire.SocketPair(unix.SOCK_STREAM, "response stream")); err != nil {
 			fail(err)
@@ -163,7 +182,7 @@ func (p *Pool) fork(g *generation) {
 		fds[i] = int(f.Fd())
 	}
 	payload := binary.LittleEndian.AppendUint32(nil, uint32(p.maxRequests()))
-	err := g.control.Send(wire.Header{Kind: wire.KindFork, Aux: uint16(p.cfg.Threads), A: w.id}, payload, fds...)
+	err := g.control.Send(wire.Header{Kind: wire.KindFork, Aux: uint16(p.cfg.Threads), A: w.id, B: own}, payload, fds...)
 	if err != nil {
 		fail(err)
 		return
@@ -179,15 +198,11 @@ func (p *Pool) fork(g *generation) {
 	}
 	go func() { defer w.pumps.Done(); pump(local[1], emit(p.cfg.Stdout)) }()
 	go func() { defer w.pumps.Done(); pump(local[2], emit(p.cfg.Stderr)) }()
-	for _, f := range local[3:] {
-		s, err := wire.NewStream(f)
-		if err != nil {
+	w.streams = make([]*wire.Stream, p.cfg.Threads)
+	for i, f := range local[3:] {
+		if err := p.listen(w, i, f, nil); err != nil {
 			p.cfg.error(0, err.Error())
-			continue
 		}
-		w.streams = append(w.streams, s)
-		w.readers.Add(1)
-		go w.readStream(p.d, s)
 	}
 	w.readers.Add(1)
 	go func() {

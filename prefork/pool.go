@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gounicorn/gounicorn/prefork/lane"
 	"golang.org/x/sys/unix"
 )
 
@@ -43,6 +44,7 @@ type Pool struct {
 	failures    int  // boots and early deaths in a row, for the back-off
 	revivals    int  // tries to replace a current generation without a zygote, for the back-off
 	reviving    bool // a try is due
+	overflow    overflow
 	stopping    bool
 	stopped     []chan struct{} // closed when nothing is left
 	children    map[int]bool    // zygotes, which exec.Cmd reaps
@@ -53,9 +55,12 @@ type Pool struct {
 
 // Stats is a snapshot of a pool.
 type Stats struct {
-	Booting, Ready, Retiring int // workers by state
-	Busy                     int // jobs with the workers
-	WaitingFast, WaitingSlow int // jobs that wait in the master; only those known to be slow count as slow
+	Booting, Ready, Retiring int    // workers by state
+	Overflow                 int    // of them those beyond Config.Workers
+	SoftTimeouts             uint64 // requests in which SoftTimeout was raised
+	Busy                     int    // jobs with the workers
+	Slots                    lane.SlotStatus
+	Lanes                    []lane.LaneStatus
 }
 
 // New prepares a pool; Start starts it.
@@ -63,6 +68,9 @@ func New(cfg Config) (*Pool, error) {
 	cfg.defaults()
 	if cfg.os.rand == nil {
 		cfg.os.rand = rand.IntN
+	}
+	if cfg.os.root == nil {
+		cfg.os.root = os.DirFS("/")
 	}
 	if st, err := os.Stat(cfg.Worker); err != nil || st.IsDir() || st.Mode()&0o111 == 0 {
 		return nil, fmt.Errorf("the worker binary %q cannot be run: build it with \"make build\" or name it in GOUNICORN_WORKER", cfg.Worker)
@@ -115,9 +123,9 @@ func (p *Pool) Stats() Stats {
 	s := p.stats
 	p.mu.Unlock()
 	p.d.mu.Lock()
-	s.Busy = p.d.busy[fast] + p.d.busy[slow] + p.d.busy[unknown]
-	s.WaitingFast, s.WaitingSlow = p.d.waits[fast].n+p.d.waits[unknown].n, p.d.waits[slow].n
+	s.Slots, s.Lanes = p.d.lanes.Load(time.Since(p.d.epoch))
 	p.d.mu.Unlock()
+	s.Busy = s.Slots.ComputingBusy + s.Slots.SpareBusy
 	return s
 }
 

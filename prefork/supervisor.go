@@ -21,8 +21,11 @@ func (p *Pool) supervise() {
 		select {
 		case f := <-p.calls:
 			f()
+		case <-p.d.wanting:
+			p.adapt(time.Now(), p.d.want())
 		case now := <-ticks.C:
 			p.sweep(now)
+			p.adapt(now, p.d.want())
 		}
 		p.publish()
 		if p.stopping && p.empty() {
@@ -49,6 +52,9 @@ func (p *Pool) publish() {
 	var s Stats
 	for _, g := range p.generations {
 		for _, w := range g.workers {
+			if w.overflow && w.state != dead {
+				s.Overflow++
+			}
 			switch w.state {
 			case booting:
 				s.Booting++
@@ -60,6 +66,7 @@ func (p *Pool) publish() {
 		}
 	}
 	p.mu.Lock()
+	s.SoftTimeouts = p.stats.SoftTimeouts
 	p.stats = s
 	p.mu.Unlock()
 }
@@ -123,11 +130,7 @@ func (p *Pool) fromZygote(g *generation, h wire.Header, payload []byte, files []
 		p.cfg.Log(int(h.Aux), g.cmd.Process.Pid, string(payload))
 	case wire.KindLoaded:
 		g.loaded = true
-		if !g.ending {
-			for range p.cfg.Workers {
-				p.fork(g)
-			}
-		}
+		p.fill(g)
 	case wire.KindBootFailed:
 		p.bootFailed(g, &BootError{Code: int(h.Aux), PID: g.cmd.Process.Pid, Text: string(payload)})
 	case wire.KindForked:
@@ -184,7 +187,7 @@ func nonblocking(f *os.File) *os.File {
 func (p *Pool) fromWorker(w *worker, h wire.Header, payload []byte) {
 	switch h.Kind {
 	case wire.KindReady:
-		p.workerReady(w)
+		p.workerReady(w, h.Aux&1 != 0)
 	case wire.KindLog:
 		p.cfg.Log(int(h.Aux), int(w.pidNow.Load()), string(payload))
 	case wire.KindBootFailed:
@@ -195,6 +198,10 @@ func (p *Pool) fromWorker(w *worker, h wire.Header, payload []byte) {
 			p.cfg.info(w.pid, "Autorestarting worker after current request.")
 		}
 		p.retire(w, cause)
+	case wire.KindRoute:
+		if len(payload) > 8 {
+			p.d.routeName(binary.LittleEndian.Uint64(payload), string(payload[8:]))
+		}
 	case wire.KindStacks:
 		if w.dumping {
 			p.cfg.error(w.pid, "Python stacks of the worker, most recent call first:\n"+strings.TrimRight(string(payload), "\n"))
@@ -204,13 +211,21 @@ func (p *Pool) fromWorker(w *worker, h wire.Header, payload []byte) {
 	}
 }
 
-func (p *Pool) workerReady(w *worker) {
+func (p *Pool) workerReady(w *worker, noGIL bool) {
 	if w.state != booting {
 		return
 	}
 	w.state, w.deadline = ready, time.Time{}
 	p.failures = 0
-	p.d.grow(w.g, p.cfg.Threads)
+	if w.overflow {
+		p.overflow.failures = 0
+	}
+	w.noGIL, w.computing, w.spare = noGIL, 1, p.cfg.Threads-1
+	if noGIL {
+		w.computing, w.spare = p.cfg.Threads, 0
+	}
+	w.threadsSince = time.Now()
+	p.d.seat(w, w.computing, w.spare)
 	g := w.g
 	if g.serving || g.ending {
 		return
@@ -239,7 +254,23 @@ func (p *Pool) workerReady(w *worker) {
 	p.beginAgain()
 }
 
-// retire takes a worker out of service, because it said so or was asked to stop, and forks its successor.
+// fill forks workers until a generation has as many as are configured, those that boot included. After a failure it waits for its time.
+func (p *Pool) fill(g *generation) {
+	if p.stopping || g.ending || g.exited || !g.loaded {
+		return
+	}
+	missing := p.cfg.Workers
+	for _, w := range g.workers {
+		if !w.overflow && (w.state == booting || w.state == ready) {
+			missing--
+		}
+	}
+	for ; missing > 0 && !g.paused; missing-- {
+		p.fork(g, false)
+	}
+}
+
+// retire takes a worker out of service, because it said so or was asked to stop, and forks its successor if it needs one.
 func (p *Pool) retire(w *worker, cause Cause) {
 	if w.state == retiring || w.state == dead {
 		return
@@ -251,11 +282,9 @@ func (p *Pool) retire(w *worker, cause Cause) {
 	}
 	w.deadline = time.Now().Add(p.cfg.GracefulTimeout)
 	if wasReady {
-		p.d.grow(w.g, -p.cfg.Threads)
+		p.d.seat(w, 0, 0)
 	}
-	if !p.stopping && !w.g.ending {
-		p.fork(w.g)
-	}
+	p.fill(w.g)
 }
 
 // stop asks a worker to finish what it runs and leave.
@@ -313,17 +342,16 @@ func (p *Pool) reviveLater() {
 	})
 }
 
-// later forks another worker after a pause that grows with the number of failures in a row.
+// later fills a generation after a pause that grows with the number of failures in a row. Until then it gets no worker.
 func (p *Pool) later(g *generation) {
-	if g != p.current && g != p.incoming {
+	if g.paused || g != p.current && g != p.incoming {
 		return
 	}
-	pause := backoff(p.failures)
-	time.AfterFunc(pause, func() {
+	g.paused = true
+	time.AfterFunc(backoff(p.failures), func() {
 		p.do(func() {
-			if !p.stopping && !g.ending && !g.exited {
-				p.fork(g)
-			}
+			g.paused = false
+			p.fill(g)
 		})
 	})
 }

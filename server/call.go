@@ -30,9 +30,10 @@ type App interface {
 
 // Report is what the app knows of a call when it ends it.
 type Report struct {
-	Queued, Run   time.Duration
-	PID           int // of the worker; 0 if none was involved
-	Slow, Retried bool
+	Queued, Run time.Duration
+	PID         int    // of the worker; 0 if none was involved
+	Lane        string // empty if it got none
+	Retried     bool
 }
 
 var (
@@ -51,6 +52,7 @@ type Call struct {
 	Pairs      int
 	BodyFile   *os.File // request body when it is not in Payload
 	Key        []byte   // route key
+	Client     uint64   // who asks, see ClientOf; 0: not known
 	Idempotent bool     // may be run a second time if nothing came of the first (RFC 9110 9.2.2)
 	Report     Report
 	Extra      any // the app's own; it stays when the call is used again
@@ -63,7 +65,9 @@ type Call struct {
 	size    []byte // its length as text, when it came in chunks
 	key     []byte
 	name    []byte // method and target, for the log
+	lane    []byte // likewise
 	remote  []byte // address of the peer as text; of the connection
+	peer    uint64 // ClientOf(remote)
 	port    []byte
 	// The listener's address; on a unix socket only unixName is not empty.
 	serverName, serverPort, unixName string
@@ -84,6 +88,7 @@ type Call struct {
 type Failure struct {
 	Status     int // 500, 502, 503 or 504
 	RetryAfter int // seconds; 0: not said
+	Refused    metrics.Refusal
 }
 
 // release drops one of the two holds on the call.
@@ -297,15 +302,13 @@ func (c *Call) done(x *http1.Exchange, r http1.Result) {
 	} else if status == 0 {
 		status = c.failed.Status
 	}
-	class := metrics.Fast
-	if c.Report.Slow {
-		class = metrics.Slow
-	}
-	s.cfg.Metrics.Request(class, status)
+	lane := c.Report.Lane
+	s.cfg.Metrics.Request(lane, status)
+	s.cfg.Metrics.Refused(lane, c.failed.Refused)
 	s.cfg.Metrics.Sent(int(r.Sent))
 	if c.Report.PID != 0 {
-		s.cfg.Metrics.Queued(class, c.Report.Queued)
-		s.cfg.Metrics.Ran(class, c.Report.Run)
+		s.cfg.Metrics.Queued(lane, c.Report.Queued)
+		s.cfg.Metrics.Ran(lane, c.Report.Run)
 	}
 	if c.Report.Retried {
 		s.cfg.Metrics.Retried()
@@ -340,9 +343,9 @@ func (c *Call) log(x *http1.Exchange, status int, sent int64) {
 			e.User = user
 		}
 	}
-	e.Lane = laneFast
-	if c.Report.Slow {
-		e.Lane = laneSlow
+	if c.Report.Lane != "" {
+		c.lane = append(c.lane[:0], c.Report.Lane...)
+		e.Lane = c.lane
 	}
 	if e.Pid == 0 {
 		e.Pid = c.h.s.cfg.PID
@@ -350,8 +353,4 @@ func (c *Call) log(x *http1.Exchange, status int, sent int64) {
 	c.h.s.cfg.AccessLog.Log(&e)
 }
 
-var (
-	laneFast  = []byte("fast")
-	laneSlow  = []byte("slow")
-	protocols = [2][]byte{[]byte("HTTP/1.0"), []byte("HTTP/1.1")}
-)
+var protocols = [2][]byte{[]byte("HTTP/1.0"), []byte("HTTP/1.1")}

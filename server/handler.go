@@ -46,6 +46,7 @@ func (h *handler) call(x *http1.Exchange) *Call {
 		c.onDone, c.onGone = c.done, c.left
 		if peer := x.RemoteAddr(); peer.IsValid() {
 			c.remote = peer.Addr().AppendTo(nil)
+			c.peer = ClientOf(c.remote)
 			c.port = strconv.AppendUint(nil, uint64(peer.Port()), 10)
 		}
 		switch a := conn.Listener().(type) {
@@ -138,8 +139,12 @@ func (c *Call) build() bool {
 		c.size = strconv.AppendInt(c.size[:0], size, 10)
 		e.Set(wsgi.KeyContentLength, c.size)
 	}
+	c.Client = c.peer
 	for i := range x.Fields {
 		f := &x.Fields[i]
+		if trust && equalFold(f.Name, "x-forwarded-for") {
+			c.Client = ClientOf(lastOf(f.Value))
+		}
 		if (!trust && forwarded(f.Name)) || (chunked && equalFold(f.Name, "transfer-encoding")) {
 			continue
 		}

@@ -1,5 +1,20 @@
 package server
 
+import (
+	"fmt"
+
+	"github.com/gounicorn/gounicorn/server/http1"
+)
+
+// RouteKey returns the route key that a request with this method and target has. The error says why such a request is refused.
+func RouteKey(method, target string) ([]byte, error) {
+	path, err := http1.DecodePath([]byte(method), []byte(target))
+	if err != nil {
+		return nil, fmt.Errorf("no such request: %w", err)
+	}
+	return appendRouteKey(nil, []byte(method), path), nil
+}
+
 // longestKey bounds a route key, in bytes; what is longer shares a key.
 const longestKey = 128
 

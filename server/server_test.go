@@ -149,7 +149,7 @@ func TestCallCarriesTheRequestAndItsAnswer(t *testing.T) {
 	environs := make(chan map[string]string, 1)
 	addr, access := start(t, &fakeApp{serve: func(c *Call) {
 		environs <- environ(c)
-		c.Report = Report{PID: 99, Slow: true}
+		c.Report = Report{PID: 99, Lane: "slow"}
 		if err := c.Head(418, head("Short", [][2]string{{"X-Answer", "42"}}, "body"), true); err != nil {
 			t.Error(err)
 		}
@@ -419,6 +419,58 @@ func TestSchemeFollowsATrustedProxy(t *testing.T) {
 	} {
 		if got, ok := schemeOf(c.fields); got != c.want || ok != c.ok {
 			t.Errorf("%q: %q, %v; want %q, %v", c.fields, got, ok, c.want, c.ok)
+		}
+	}
+}
+
+// The key that an operator asks for is the one that the request gets.
+func TestRouteKeyIsThatOfRequests(t *testing.T) {
+	keys := make(chan string, 1)
+	addr, _ := start(t, &fakeApp{serve: func(c *Call) {
+		keys <- string(c.Key)
+		_ = c.Head(200, head("OK", nil, ""), true)
+	}}, nil)
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for _, target := range []string{"/", "/contract/7/download?page=3", "/caf%C3%A9/%37", "http://host/a/12?b", "http://host", "/a//b/", "/x%2F1/2026-11-22-news"} {
+		fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: host\r\n\r\n", target)
+		got, err := RouteKey("GET", target)
+		if want := <-keys; err != nil || string(got) != want {
+			t.Errorf("%s: key %q, error %v; the request has %q", target, got, err, want)
+		}
+	}
+	for _, c := range [][2]string{{"GET", "no/path"}, {"GET", ""}, {"GET", "/%zz"}, {"GET", "/a b"}, {"", "/"}, {"G T", "/"}, {"GET", "*"}} {
+		if key, err := RouteKey(c[0], c[1]); err == nil {
+			t.Errorf("%q %q has the key %q", c[0], c[1], key)
+		}
+	}
+}
+
+// A proxy on this host says who the client is; what the client itself claims stands before that.
+func TestClientIsThePeerOrWhomATrustedProxyNames(t *testing.T) {
+	clients := make(chan uint64, 1)
+	addr, _ := start(t, &fakeApp{serve: func(c *Call) {
+		clients <- c.Client
+		_ = c.Head(200, head("OK", nil, ""), true)
+	}}, nil)
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for _, c := range []struct{ fields, want string }{
+		{"", "127.0.0.1"},
+		{"X-Forwarded-For: 192.0.2.1\r\n", "192.0.2.1"},
+		{"x-forwarded-for: 198.51.100.9, 192.0.2.1\r\n", "192.0.2.1"},
+		{"X-Forwarded-For: 198.51.100.9\r\nX-Forwarded-For: 192.0.2.1\r\n", "192.0.2.1"},
+		{"", "127.0.0.1"},
+	} {
+		fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: host\r\n%s\r\n", c.fields)
+		if got := <-clients; got != ClientOf([]byte(c.want)) {
+			t.Errorf("%q: not the client %s", c.fields, c.want)
 		}
 	}
 }

@@ -3,11 +3,13 @@ package main
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"os"
 
 	"github.com/gounicorn/gounicorn/prefork"
 	"github.com/gounicorn/gounicorn/prefork/wire"
 	"github.com/gounicorn/gounicorn/server"
+	"github.com/gounicorn/gounicorn/server/metrics"
 )
 
 // dispatch runs the calls of the HTTP side as jobs of the pool.
@@ -28,7 +30,7 @@ func (d *dispatch) Serve(c *server.Call) {
 	}
 	f.job.Reset()
 	f.job.Payload, f.job.Pairs, f.job.Body = c.Payload, c.Pairs, c.BodyFile
-	f.job.Key, f.job.Idempotent, f.job.Sink = c.Key, c.Idempotent, f
+	f.job.Key, f.job.Client, f.job.Idempotent, f.job.Sink = c.Key, c.Client, c.Idempotent, f
 	d.pool.Submit(&f.job)
 }
 
@@ -89,19 +91,24 @@ var failures = map[prefork.Failure]server.Failure{
 	prefork.Collateral:   {Status: 502},
 	prefork.Broken:       {Status: 502},
 	prefork.TimedOut:     {Status: 504},
-	prefork.QueueTimeout: {Status: 503, RetryAfter: 5},
-	prefork.QueueFull:    {Status: 503, RetryAfter: 5},
-	prefork.Stopping:     {Status: 503, RetryAfter: 1},
+	prefork.QueueTimeout: {Status: 503, RetryAfter: 5, Refused: metrics.RefusedTimeout},
+	prefork.QueueFull:    {Status: 503, RetryAfter: 5, Refused: metrics.RefusedFull},
+	prefork.Overloaded:   {Status: 503, RetryAfter: 5, Refused: metrics.RefusedOverload},
+	prefork.Stopping:     {Status: 503, RetryAfter: 1, Refused: metrics.RefusedStopping},
 }
 
 // Failed implements prefork.Sink.
 func (f *flight) Failed(why prefork.Failure) {
 	f.report()
-	f.call.Fail(failures[why])
+	failure := failures[why]
+	if after := f.job.RetryAfter; after > 0 {
+		failure.RetryAfter = int(math.Ceil(after.Seconds()))
+	}
+	f.call.Fail(failure)
 }
 
 // report hands on what the pool measured.
 func (f *flight) report() {
 	j := &f.job
-	f.call.Report = server.Report{Queued: j.Queued, Run: j.Run, PID: j.PID, Slow: j.Slow, Retried: j.Retried}
+	f.call.Report = server.Report{Queued: j.Queued, Run: j.Run, PID: j.PID, Lane: j.Lane, Retried: j.Retried}
 }

@@ -8,4 +8,6 @@
 //	dispatch.go     joins server.App and prefork.Pool
 //	interpreter.go  which Python, and the worker binary built for it
 //	boot.go         the boot document for the zygote
+//	status.go       GET /status and GET /explain on the private listener
+//	explain.go      gounicorn explain: asks a running server about a request
 package main

@@ -18,6 +18,9 @@ func main() {
 
 // run is main without the process: it returns the exit code.
 func run(args []string, env func(string) (string, bool), stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == explainVerb {
+		return explain(args[1:], env, stdout, stderr)
+	}
 	values, err := settings.Parse(args, env)
 	var usage *settings.UsageError
 	switch {

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 
 	"github.com/gounicorn/gounicorn/prefork"
+	"github.com/gounicorn/gounicorn/prefork/lane"
 	"github.com/gounicorn/gounicorn/prefork/wire"
 	"github.com/gounicorn/gounicorn/server"
 	"github.com/gounicorn/gounicorn/server/accesslog"
@@ -36,8 +37,10 @@ const (
 type master struct {
 	v            settings.Values
 	env          func(string) (string, bool)
+	started      time.Time
 	interpreter  interpreter
 	workerBin    string
+	lanes        []lane.Rule
 	workers      int
 	sizing       string // how the number of workers came about
 	errFile      *logfile.Writer
@@ -52,7 +55,7 @@ type master struct {
 
 // newMaster checks what can be checked before anything starts and opens the logs.
 func newMaster(v settings.Values, env func(string) (string, bool)) (*master, error) {
-	m := &master{v: v, env: env}
+	m := &master{v: v, env: env, started: time.Now()}
 	if v.WSGIApp == "" {
 		return nil, errors.New("No application module specified.\n\nName it as module:callable, for example: gounicorn myproject.wsgi:application")
 	}
@@ -61,6 +64,13 @@ func newMaster(v settings.Values, env func(string) (string, bool)) (*master, err
 		return nil, &settings.ValueError{
 			Setting: settings.Lookup("access_log_format"), From: v.Origin("access_log_format"), Value: v.AccessLogFormat, Problem: err.Error(),
 		}
+	}
+	for _, text := range v.Lanes {
+		rule, err := lane.ParseRule(text)
+		if err != nil {
+			return nil, &settings.ValueError{Setting: settings.Lookup("lanes"), From: v.Origin("lanes"), Value: text, Problem: err.Error()}
+		}
+		m.lanes = append(m.lanes, rule)
 	}
 	if m.errFile, err = logfile.Open(logfile.Config{Path: v.ErrorLog, Std: os.Stderr}); err != nil {
 		return nil, fmt.Errorf("error log: %w", err)
@@ -86,7 +96,11 @@ func newMaster(v settings.Values, env func(string) (string, bool)) (*master, err
 	if m.workerBin, err = findWorker(v.WorkerBin, m.interpreter.version); err != nil {
 		return nil, err
 	}
-	m.metrics = metrics.New(metrics.Build{Version: version, GoVersion: goVersion(), Python: m.interpreter.version})
+	names := []string{lane.FastName, lane.NewName, lane.SlowName}
+	for _, rule := range m.lanes {
+		names = append(names, rule.Lane)
+	}
+	m.metrics = metrics.New(metrics.Build{Version: version, GoVersion: goVersion(), Python: m.interpreter.version}, names...)
 	return m, nil
 }
 
@@ -112,7 +126,9 @@ func (m *master) newPool(workers int) error {
 			"SERVER_SOFTWARE=gounicorn/"+version),
 		MaxRequests: v.MaxRequests, MaxRequestsJitter: v.MaxRequestsJitter,
 		Timeout: v.Timeout, RequestTimeout: v.RequestTimeout, QueueTimeout: v.QueueTimeout, GracefulTimeout: v.GracefulTimeout,
-		BootTimeout: v.BootTimeout, SlowReserve: v.SlowReserve,
+		BootTimeout: v.BootTimeout, SoftTimeout: v.SoftTimeout, Lanes: m.lanes, QueueTarget: v.QueueTarget,
+		SlowReserve: v.SlowReserve, SlowAfter: v.SlowAfter, SlowNice: v.SlowNice,
+		MaxWorkers: v.MaxWorkers, OverflowIdle: v.OverflowIdle, MaxThreads: v.MaxThreads,
 		Stdout: func(_ int, text []byte) { _, _ = m.outFile.Write(text) },
 		Stderr: func(_ int, text []byte) { m.log.WriteRaw(text) },
 		Log: func(level, pid int, msg string) {
@@ -155,8 +171,17 @@ func (m *master) poolState(st *metrics.State) {
 	st.Workers[metrics.WorkerIdle] += s.Ready - busy
 	st.Workers[metrics.WorkerRetiring] += s.Retiring
 	st.InFlight += s.Busy
-	st.QueueLength[metrics.Fast] += s.WaitingFast
-	st.QueueLength[metrics.Slow] += s.WaitingSlow
+	for _, l := range s.Lanes {
+		st.QueueLength[l.Name] += l.Waiting
+	}
+	st.Overflow += s.Overflow
+	st.SoftTimeout += s.SoftTimeouts
+	computing := min(s.Slots.ComputingBusy, s.Slots.Computing) // what is sent ahead runs nowhere yet
+	st.Threads[metrics.Computing][metrics.ThreadBusy] += computing
+	st.Threads[metrics.Computing][metrics.ThreadIdle] += s.Slots.Computing - computing
+	spare := min(s.Slots.SpareBusy, s.Slots.Spare) // a worker that leaves takes its threads along
+	st.Threads[metrics.Spare][metrics.ThreadBusy] += spare
+	st.Threads[metrics.Spare][metrics.ThreadIdle] += s.Slots.Spare - spare
 	st.LogDropped[metrics.ErrorLog] += m.errFile.Dropped()
 	if m.accessFile != nil {
 		st.LogDropped[metrics.AccessLog] += m.accessFile.Dropped()
@@ -196,7 +221,7 @@ func (m *master) serve() int {
 	}
 	m.log.Infof("Listening at: %s (%d)", m.addresses(), os.Getpid())
 	class := "sync"
-	if m.v.Threads > 1 {
+	if max(m.v.Threads, m.v.MaxThreads) > 1 {
 		class = "gthread"
 	}
 	m.log.Infof("Using worker: %s", class)
@@ -361,9 +386,14 @@ func (m *master) serveMetrics() error {
 	if err != nil {
 		return fmt.Errorf("cannot serve metrics at %s: %w", m.v.MetricsBind, err)
 	}
-	m.log.Infof("Metrics at: http://%s/metrics", ln.Addr())
+	if ln.Addr().Network() == "unix" {
+		m.log.Infof("Metrics at: unix:%s", ln.Addr())
+	} else {
+		m.log.Infof("Metrics at: http://%s/metrics", ln.Addr())
+	}
+	handler := observer(m.metrics.Handler(m.v.MetricsPprof), m.pool, m.started)
 	go func() {
-		if err := metrics.Serve(context.Background(), ln, m.metrics.Handler(m.v.MetricsPprof)); err != nil {
+		if err := metrics.Serve(context.Background(), ln, handler); err != nil {
 			m.log.Errorf("metrics: %v", err)
 		}
 	}()

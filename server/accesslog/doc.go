@@ -20,7 +20,7 @@
 //	queue   microseconds the request waited for a worker
 //	run     microseconds a worker spent on it
 //	worker  pid of the worker, - if none was involved
-//	lane    fast or slow
+//	lane    fast, new, slow or a name given with --lane; - if it was answered before it had one
 //	route   the key under which the request's duration is learnt
 //
 // What is missing is written as "-". A double quote is written as \" and,

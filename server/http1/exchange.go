@@ -219,17 +219,7 @@ func (x *Exchange) load(h *head, b []byte, f framing) {
 	x.hasExpect = f.expect
 	x.asterisk = h.parsed.form == formAsterisk
 	x.RawQuery = h.parsed.query.of(x.Target)
-	switch p := h.parsed.path.of(x.Target); {
-	case x.asterisk:
-		x.Path = asteriskPath
-	case len(p) == 0:
-		x.Path = rootPath
-	case h.parsed.escaped:
-		x.path = unescape(x.path[:0], p)
-		x.Path = x.path
-	default:
-		x.Path = p
-	}
+	x.Path, x.path = h.parsed.decoded(x.Target, x.path)
 	x.fields = x.fields[:0]
 	for _, s := range h.fields {
 		v := s.value.of(b)
@@ -249,8 +239,3 @@ func (x *Exchange) load(h *head, b []byte, f framing) {
 		x.unread.Store(unknownLength)
 	}
 }
-
-var (
-	rootPath     = []byte("/")
-	asteriskPath = []byte("*")
-)

@@ -94,6 +94,44 @@ func (t *target) checkEscapes(path []byte) Cause {
 	return CauseNone
 }
 
+// decoded returns the path of the target with its escapes decoded. Where there
+// are escapes it is written over buf, which is returned for the next use.
+func (t *target) decoded(uri, buf []byte) (path, room []byte) {
+	switch p := t.path.of(uri); {
+	case t.form == formAsterisk:
+		return asteriskPath, buf
+	case len(p) == 0:
+		return rootPath, buf
+	case t.escaped:
+		buf = unescape(buf[:0], p)
+		return buf, buf
+	default:
+		return p, buf
+	}
+}
+
+var (
+	rootPath     = []byte("/")
+	asteriskPath = []byte("*")
+)
+
+// DecodePath returns what Exchange.Path is for a request with this method and
+// target. The error is the Verdict on a request line that is refused.
+func DecodePath(method, uri []byte) ([]byte, error) {
+	switch {
+	case len(method) == 0 || !all(method, classToken):
+		return nil, CauseMethod.Verdict()
+	case len(uri) == 0:
+		return nil, CauseTargetForm.Verdict()
+	}
+	var t target
+	if cause := t.parse(method, uri); cause != CauseNone {
+		return nil, cause.Verdict()
+	}
+	path, _ := t.decoded(uri, nil)
+	return path, nil
+}
+
 // unescape appends the path to dst with every escape decoded once. The path
 // has passed checkEscapes.
 func unescape(dst, path []byte) []byte {

@@ -1,16 +1,48 @@
 package metrics
 
-// Class is whether a route is known to be slow.
-type Class uint8
+// NoLane is the lane of requests that were answered before they had one, and of lanes that New was not told of.
+const NoLane = "none"
 
-// The classes.
+// Refusal is why a request was refused before a worker had it. The zero Refusal means that it was not.
+type Refusal uint8
+
+// The refusals.
 const (
-	Fast Class = iota
-	Slow
-	numClasses
+	NotRefused      Refusal = iota
+	RefusedFull             // as many wait as may
+	RefusedTimeout          // it waited for as long as it may
+	RefusedOverload         // its lane has been waiting for too long
+	RefusedStopping         // the server stops
+	numRefusals
 )
 
-var classNames = [numClasses]string{Fast: "fast", Slow: "slow"}
+var refusalNames = [numRefusals]string{
+	RefusedFull: "full", RefusedTimeout: "timeout", RefusedOverload: "overload", RefusedStopping: "stopping",
+}
+
+// ThreadKind is what a thread of a worker is for.
+type ThreadKind uint8
+
+// The kinds of threads.
+const (
+	Computing ThreadKind = iota // for every request
+	Spare                       // for requests that wait rather than compute
+	numThreadKinds
+)
+
+var threadKindNames = [numThreadKinds]string{Computing: "computing", Spare: "spare"}
+
+// ThreadState is what a thread of a worker is doing.
+type ThreadState uint8
+
+// The states of a thread.
+const (
+	ThreadIdle ThreadState = iota
+	ThreadBusy
+	numThreadStates
+)
+
+var threadStateNames = [numThreadStates]string{ThreadIdle: "idle", ThreadBusy: "busy"}
 
 // Stage is how far a request had come when its client left.
 type Stage uint8

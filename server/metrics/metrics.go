@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -29,9 +30,8 @@ type Metrics struct {
 	registry *prometheus.Registry
 
 	requests    *prometheus.CounterVec
-	byStatus    [numClasses][maxStatus - minStatus + 1]atomic.Pointer[prometheus.Counter]
-	queueTime   [numClasses]prometheus.Observer
-	runTime     [numClasses]prometheus.Observer
+	laneNames   []string         // in the order of New, NoLane last
+	lanes       map[string]*lane // not changed after New
 	retried     prometheus.Counter
 	clientsGone [numStages]prometheus.Counter
 	badRequests *prometheus.CounterVec
@@ -43,14 +43,31 @@ type Metrics struct {
 	state *stateCollector
 }
 
-// New returns a Metrics with every figure at zero.
-func New(b Build) *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry()}
+// lane is what is counted for the requests of one lane.
+type lane struct {
+	name      string
+	byStatus  [maxStatus - minStatus + 1]atomic.Pointer[prometheus.Counter]
+	queueTime prometheus.Observer
+	runTime   prometheus.Observer
+	refused   [numRefusals]prometheus.Counter
+}
+
+// New returns a Metrics with every figure at zero, for requests of the lanes
+// with these names. They come from the configuration, so that their number is
+// bounded.
+func New(b Build, lanes ...string) *Metrics {
+	m := &Metrics{registry: prometheus.NewRegistry(), lanes: map[string]*lane{}}
 	m.requests = m.counters(nameRequests)
-	queueTime, runTime := m.histograms(nameQueueTime), m.histograms(nameRunTime)
-	for c := range numClasses {
-		m.queueTime[c] = queueTime.WithLabelValues(classNames[c])
-		m.runTime[c] = runTime.WithLabelValues(classNames[c])
+	queueTime, runTime, refused := m.histograms(nameQueueTime), m.histograms(nameRunTime), m.counters(nameRefused)
+	for _, name := range append(slices.Clone(lanes), NoLane) {
+		if m.lanes[name] != nil {
+			continue
+		}
+		l := &lane{name: name, queueTime: queueTime.WithLabelValues(name), runTime: runTime.WithLabelValues(name)}
+		for r := NotRefused + 1; r < numRefusals; r++ {
+			l.refused[r] = refused.WithLabelValues(name, refusalNames[r])
+		}
+		m.lanes[name], m.laneNames = l, append(m.laneNames, name)
 	}
 	m.retried = m.counters(nameRetried).WithLabelValues()
 	m.accepted = m.counters(nameAccepted).WithLabelValues()
@@ -106,17 +123,25 @@ func (m *Metrics) histograms(name string) *prometheus.HistogramVec {
 // Gatherer returns the source of the figures, for tests and other exporters.
 func (m *Metrics) Gatherer() prometheus.Gatherer { return m.registry }
 
+// lane returns the lane of that name.
+func (m *Metrics) lane(name string) *lane {
+	if l := m.lanes[name]; l != nil {
+		return l
+	}
+	return m.lanes[NoLane]
+}
+
 // Request counts a request that has ended, whoever answered it. A status
 // outside 100 to 599 counts as 599.
-func (m *Metrics) Request(class Class, status int) {
+func (m *Metrics) Request(lane string, status int) {
 	if status < minStatus || status > maxStatus {
 		status = maxStatus
 	}
-	class = min(class, numClasses-1)
-	slot := &m.byStatus[class][status-minStatus]
+	l := m.lane(lane)
+	slot := &l.byStatus[status-minStatus]
 	c := slot.Load()
 	if c == nil {
-		counter := m.requests.WithLabelValues(strconv.Itoa(status), classNames[class])
+		counter := m.requests.WithLabelValues(strconv.Itoa(status), l.name)
 		c = &counter
 		slot.Store(c)
 	}
@@ -124,13 +149,16 @@ func (m *Metrics) Request(class Class, status int) {
 }
 
 // Queued records how long a request waited until a worker took it.
-func (m *Metrics) Queued(class Class, d time.Duration) {
-	m.queueTime[min(class, numClasses-1)].Observe(d.Seconds())
-}
+func (m *Metrics) Queued(lane string, d time.Duration) { m.lane(lane).queueTime.Observe(d.Seconds()) }
 
 // Ran records how long a worker spent on a request.
-func (m *Metrics) Ran(class Class, d time.Duration) {
-	m.runTime[min(class, numClasses-1)].Observe(d.Seconds())
+func (m *Metrics) Ran(lane string, d time.Duration) { m.lane(lane).runTime.Observe(d.Seconds()) }
+
+// Refused counts a request that no worker was given.
+func (m *Metrics) Refused(lane string, why Refusal) {
+	if why != NotRefused {
+		m.lane(lane).refused[min(why, numRefusals-1)].Inc()
+	}
 }
 
 // Retried counts a request that was given to another worker.
@@ -167,10 +195,13 @@ func (m *Metrics) AddSource(f func(*State)) {
 // State is what is, as opposed to what has happened. The sources fill it.
 type State struct {
 	InFlight    int
-	QueueLength [numClasses]int
+	QueueLength map[string]int // by lane
 	Connections [numConnStates]int
 	Spool       [numMedia]int64
 	Workers     [numWorkerStates]int
+	Overflow    int // of the workers
+	Threads     [numThreadKinds][numThreadStates]int
+	SoftTimeout uint64
 	LogDropped  [numLogs]uint64
 }
 
@@ -183,7 +214,10 @@ type stateCollector struct {
 }
 
 // stateNames are the metrics that the collector makes.
-var stateNames = []string{nameInFlight, nameQueueLength, nameConnections, nameSpool, nameWorkers, nameLogDropped, nameReceived, nameSent}
+var stateNames = []string{
+	nameInFlight, nameQueueLength, nameConnections, nameSpool, nameWorkers, nameOverflow, nameThreads,
+	nameSoft, nameLogDropped, nameReceived, nameSent,
+}
 
 func newStateCollector(m *Metrics) *stateCollector {
 	c := &stateCollector{m: m, descs: make(map[string]*prometheus.Desc)}
@@ -205,7 +239,7 @@ func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
 	c.mu.Lock()
 	sources := c.sources
 	c.mu.Unlock()
-	var s State
+	s := State{QueueLength: make(map[string]int)}
 	for _, f := range sources {
 		f(&s)
 	}
@@ -213,8 +247,10 @@ func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(c.descs[name], t, value, labels...)
 	}
 	put(nameInFlight, prometheus.GaugeValue, float64(s.InFlight))
-	for i, n := range s.QueueLength {
-		put(nameQueueLength, prometheus.GaugeValue, float64(n), classNames[i])
+	for _, name := range c.m.laneNames {
+		if name != NoLane {
+			put(nameQueueLength, prometheus.GaugeValue, float64(s.QueueLength[name]), name)
+		}
 	}
 	for i, n := range s.Connections {
 		put(nameConnections, prometheus.GaugeValue, float64(n), connNames[i])
@@ -225,6 +261,13 @@ func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
 	for i, n := range s.Workers {
 		put(nameWorkers, prometheus.GaugeValue, float64(n), workerNames[i])
 	}
+	put(nameOverflow, prometheus.GaugeValue, float64(s.Overflow))
+	for kind, states := range s.Threads {
+		for state, n := range states {
+			put(nameThreads, prometheus.GaugeValue, float64(n), threadKindNames[kind], threadStateNames[state])
+		}
+	}
+	put(nameSoft, prometheus.CounterValue, float64(s.SoftTimeout))
 	for i, n := range s.LogDropped {
 		put(nameLogDropped, prometheus.CounterValue, float64(n), logNames[i])
 	}

@@ -24,15 +24,17 @@ import (
 var update = flag.Bool("update", false, "rewrite the golden file")
 
 func newMetrics() *metrics.Metrics {
-	return metrics.New(metrics.Build{Version: "0.1", GoVersion: "go1.26", Python: "3.11.2"})
+	return metrics.New(metrics.Build{Version: "0.1", GoVersion: "go1.26", Python: "3.11.2"}, "fast", "slow", "pdf", "fast")
 }
 
 // exercise makes every metric have at least one child.
 func exercise(m *metrics.Metrics) {
-	m.Request(metrics.Fast, 200)
-	m.Request(metrics.Slow, 504)
-	m.Queued(metrics.Fast, 3*time.Millisecond)
-	m.Ran(metrics.Slow, 2*time.Second)
+	m.Request("fast", 200)
+	m.Request("slow", 504)
+	m.Queued("fast", 3*time.Millisecond)
+	m.Ran("slow", 2*time.Second)
+	m.Refused("pdf", metrics.RefusedOverload)
+	m.Refused("pdf", metrics.NotRefused)
 	m.Retried()
 	m.ClientGone(metrics.StageQueued)
 	m.BadRequest("header-name")
@@ -42,9 +44,12 @@ func exercise(m *metrics.Metrics) {
 	m.Sent(2000)
 	m.AddSource(func(s *metrics.State) {
 		s.InFlight += 3
-		s.QueueLength[metrics.Slow] += 4
+		s.QueueLength["slow"] += 4
 		s.Connections[metrics.ConnIdle] += 5
 		s.Workers[metrics.WorkerBusy] += 2
+		s.Overflow++
+		s.Threads[metrics.Spare][metrics.ThreadBusy] += 6
+		s.SoftTimeout += 8
 	})
 	m.AddSource(func(s *metrics.State) {
 		s.InFlight++
@@ -184,16 +189,17 @@ func TestPprofOnlyIfAsked(t *testing.T) {
 
 func TestUnknownValuesDoNotPanic(t *testing.T) {
 	m := newMetrics()
-	m.Request(9, -1)
-	m.Request(9, 1000)
-	m.Queued(9, -time.Second)
-	m.Ran(9, 0)
+	m.Request("no such lane", -1)
+	m.Request("no such lane", 1000)
+	m.Queued("", -time.Second)
+	m.Ran("none", 0)
+	m.Refused("pdf", 99)
 	m.ClientGone(99)
 	m.Restarted(99)
 	m.Received(-1)
 	m.Sent(-1)
 	_, body := get(t, m.Handler(false), "/metrics")
-	if want := `gounicorn_requests_total{code="599",route_class="slow"} 2`; !strings.Contains(body, want) {
+	if want := `gounicorn_requests_total{code="599",lane="none"} 2`; !strings.Contains(body, want) {
 		t.Errorf("%s is missing", want)
 	}
 }
@@ -201,11 +207,12 @@ func TestUnknownValuesDoNotPanic(t *testing.T) {
 func TestCountingNeedsNoMemory(t *testing.T) {
 	m := newMetrics()
 	count := func() {
-		m.Request(metrics.Fast, 200)
-		m.Queued(metrics.Fast, time.Millisecond)
-		m.Ran(metrics.Fast, time.Millisecond)
+		m.Request("fast", 200)
+		m.Queued("fast", time.Millisecond)
+		m.Ran("fast", time.Millisecond)
 		m.Received(100)
 		m.Sent(200)
+		m.Refused("pdf", metrics.RefusedFull)
 		m.Retried()
 		m.ClientGone(metrics.StageSending)
 		m.Restarted(metrics.RestartExit)
@@ -223,8 +230,8 @@ func TestCountingAndScrapingAtOnce(t *testing.T) {
 	for range 4 {
 		wg.Go(func() {
 			for i := range 200 {
-				m.Request(metrics.Fast, 200+i%3)
-				m.Ran(metrics.Slow, time.Millisecond)
+				m.Request("fast", 200+i%3)
+				m.Ran("slow", time.Millisecond)
 				m.BadRequest("cause")
 			}
 		})
@@ -286,9 +293,9 @@ func BenchmarkRequest(b *testing.B) {
 	m := newMetrics()
 	b.ReportAllocs()
 	for b.Loop() {
-		m.Request(metrics.Fast, 200)
-		m.Queued(metrics.Fast, 40*time.Microsecond)
-		m.Ran(metrics.Fast, 300*time.Microsecond)
+		m.Request("fast", 200)
+		m.Queued("fast", 40*time.Microsecond)
+		m.Ran("fast", 300*time.Microsecond)
 		m.Received(300)
 		m.Sent(800)
 	}

@@ -33,6 +33,8 @@ const (
 	nameRunTime     = "gounicorn_request_run_duration_seconds"
 	nameInFlight    = "gounicorn_requests_in_flight"
 	nameQueueLength = "gounicorn_queue_length"
+	nameRefused     = "gounicorn_requests_refused_total"
+	nameSoft        = "gounicorn_soft_timeouts_total"
 	nameRetried     = "gounicorn_requests_retried_total"
 	nameClientsGone = "gounicorn_clients_gone_total"
 	nameBadRequests = "gounicorn_bad_requests_total"
@@ -42,25 +44,31 @@ const (
 	nameSent        = "gounicorn_sent_bytes_total"
 	nameSpool       = "gounicorn_spool_bytes"
 	nameWorkers     = "gounicorn_workers"
+	nameOverflow    = "gounicorn_workers_overflow"
+	nameThreads     = "gounicorn_threads"
 	nameRestarts    = "gounicorn_worker_restarts_total"
 	nameLogDropped  = "gounicorn_log_records_dropped_total"
 	nameBuild       = "gounicorn_build_info"
 )
 
-var classLabel = Label{Name: "route_class", Values: classNames[:], Help: "whether the route is known to be slow"}
+var laneLabel = Label{Name: "lane", Help: "`fast`, `new`, `slow`, the names given with `--lane`, or `none` if it was answered before it had one"}
 
 // All is the table of metrics, in the order of METRICS.md.
 var All = []Metric{
-	{nameRequests, Counter, "", []Label{{"code", nil, "status code of the response, 499 if the client left before it"}, classLabel},
-		"Requests that have ended, by status code and class of route."},
-	{nameQueueTime, Histogram, "seconds", []Label{classLabel},
+	{nameRequests, Counter, "", []Label{{"code", nil, "status code of the response, 499 if the client left before it"}, laneLabel},
+		"Requests that have ended, by status code and lane."},
+	{nameQueueTime, Histogram, "seconds", []Label{laneLabel},
 		"Time requests waited for a free worker."},
-	{nameRunTime, Histogram, "seconds", []Label{classLabel},
+	{nameRunTime, Histogram, "seconds", []Label{laneLabel},
 		"Time workers spent on requests, without the time in the queue."},
 	{nameInFlight, Gauge, "", nil,
 		"Requests that workers are running now."},
-	{nameQueueLength, Gauge, "", []Label{classLabel},
+	{nameQueueLength, Gauge, "", []Label{laneLabel},
 		"Requests that wait for a free worker now."},
+	{nameRefused, Counter, "", []Label{laneLabel, {"cause", refusalNames[1:], "why nothing was started"}},
+		"Requests refused with 503 before a worker had them, by lane and cause."},
+	{nameSoft, Counter, "", nil,
+		"Requests in which SoftTimeout was raised (--soft-timeout)."},
 	{nameRetried, Counter, "", nil,
 		"Requests given to another worker because the first died while it ran them; only GET and HEAD, and only before any answer."},
 	{nameClientsGone, Counter, "", []Label{{"stage", stageNames[:], "how far the request had come"}},
@@ -79,6 +87,10 @@ var All = []Metric{
 		"Bytes of request and response bodies buffered now, by medium."},
 	{nameWorkers, Gauge, "", []Label{{"state", workerNames[:], "what the worker is doing"}},
 		"Worker processes now, by state."},
+	{nameOverflow, Gauge, "", nil,
+		"Worker processes beyond --workers now; gounicorn_workers has them too."},
+	{nameThreads, Gauge, "", []Label{{"kind", threadKindNames[:], "computing ones serve everything, spare ones what waits rather than computes"}, {"state", threadStateNames[:], "whether a request runs there"}},
+		"Threads of workers that serve requests now, by kind and state."},
 	{nameRestarts, Counter, "", []Label{{"cause", restartNames[:], "why the worker was replaced"}},
 		"Worker processes replaced, by cause."},
 	{nameLogDropped, Counter, "", []Label{{"log", logNames[:], "which log"}},

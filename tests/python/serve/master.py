@@ -127,15 +127,20 @@ class Worker:
         multiprocess: bool = True,
         environ: dict | None = None,
         nonblocking: bool = False,
+        own_queue: bool = False,
+        slow_nice: int = 0,
+        wrapper: tuple[str, ...] = (),
     ) -> None:
         self.id = 0xABCDEF
         self.queue, queue = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.own, own = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.control, control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         pairs = [socket.socketpair() for _ in range(threads)]
+        self.interrupts, interrupts = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.board_fd = os.memfd_create("scoreboard")
         os.ftruncate(self.board_fd, SLOTS * GP["SLOT_SIZE"])
         self.board = mmap.mmap(self.board_fd, SLOTS * GP["SLOT_SIZE"])
-        remote = [queue, control, *(r for _, r in pairs)]
+        remote = [queue, own, control, *(r for _, r in pairs)]
         if nonblocking:
             for sock in remote:
                 sock.setblocking(False)
@@ -147,6 +152,9 @@ class Worker:
             "multiprocess": multiprocess,
             "environ": environ,
             "queue": queue.fileno(),
+            "own_queue": own.fileno() if own_queue else -1,
+            "slow_nice": slow_nice,
+            "interrupts": interrupts.fileno(),
             "control": control.fileno(),
             "scoreboard": self.board_fd,
             "streams": [r.fileno() for _, r in pairs],
@@ -157,16 +165,18 @@ class Worker:
             env["LD_PRELOAD"] = preload
         command = [
             *shlex.split(env.get("GOUNICORN_TEST_WRAPPER", "")),
+            *wrapper,
             sys.executable,
             str(HERE / "worker.py"),
             json.dumps(options),
         ]
         self.process = subprocess.Popen(
-            command, env=env, stderr=subprocess.PIPE, pass_fds=[*(s.fileno() for s in remote), self.board_fd]
+            command, env=env, stderr=subprocess.PIPE, pass_fds=[*(s.fileno() for s in remote), self.board_fd, interrupts.fileno()]
         )
         for sock in remote:
             sock.close()
-        for sock in (self.queue, self.control):
+        interrupts.close()
+        for sock in (self.queue, self.own, self.control):
             sock.settimeout(DEADLINE)
         self.streams = [Stream(local) for local, _ in pairs]
         self.hello = [s.frame() for s in self.streams]
@@ -176,12 +186,12 @@ class Worker:
     # requests
 
     def queue_slot(self, slot: int, generation: int) -> None:
-        struct.pack_into(
-            "<QQQQIII", self.board, slot * GP["SLOT_SIZE"], generation | GP["SLOT_STATE_QUEUED"] << 32, 0, 0, 0, 0, 0, 0
-        )
+        struct.pack_into("<QQQQIIIIQQ", self.board, slot * GP["SLOT_SIZE"], generation | GP["SLOT_STATE_QUEUED"] << 32, *[0] * 9)
 
     def slot(self, slot: int) -> dict[str, int]:
-        word, started, ended, cpu, pid, thread, abandoned = struct.unpack_from("<QQQQIII", self.board, slot * GP["SLOT_SIZE"])
+        word, started, ended, cpu, pid, thread, abandoned, tid, delay, route = struct.unpack_from(
+            "<QQQQIIIIQQ", self.board, slot * GP["SLOT_SIZE"]
+        )
         return {
             "generation": word & 0xFFFFFFFF,
             "state": word >> 32 & 0xFF,
@@ -192,7 +202,32 @@ class Worker:
             "pid": pid,
             "thread": thread,
             "abandoned": abandoned,
+            "tid": tid,
+            "delay": delay,
+            "route": route,
         }
+
+    def interrupt(self, slot: int, generation: int) -> None:
+        """Asks for SoftTimeout in a request, and waits until the worker has been told."""
+        self.interrupts.send(struct.pack("<II", slot, generation))
+        assert self.interrupts.recv(1) == b"!"
+
+    def demote(self, slot: int) -> None:
+        struct.pack_into("<I", self.board, slot * GP["SLOT_SIZE"] + GP["SLOT_NOTICE"], GP["NOTICE_DEMOTED"])
+
+    def routes(self) -> dict[int, str]:
+        """Reads the names of routes that were reported so far, by their hash."""
+        names = {}
+        while frame := self.packet(0):
+            assert (frame.kind, frame.aux, frame.a, frame.b) == (GP["KIND_ROUTE"], 0, self.id, 0)
+            number = int.from_bytes(frame.payload[:8], "little")
+            assert number not in names
+            names[number] = frame.payload[8:].decode()
+        return names
+
+    def wait_mark(self) -> None:
+        """Waits until the application writes a byte to its stderr."""
+        assert os.read(self.process.stderr.fileno(), 1) == b"!"
 
     def abandon(self, slot: int) -> None:
         struct.pack_into("<I", self.board, slot * GP["SLOT_SIZE"] + GP["SLOT_NOTICE"], GP["NOTICE_ABANDONED"])
@@ -208,6 +243,8 @@ class Worker:
         payload_fd: bool = False,
         protocol: str = "HTTP/1.1",
         queued: bool = True,
+        own: bool = False,
+        flags: int = 0,
     ) -> tuple[int, int]:
         """Sends one request; returns slot and generation."""
         slot, self.next_slot = self.next_slot, (self.next_slot + 1) % SLOTS
@@ -234,7 +271,7 @@ class Worker:
         if body or body_fd is not None:
             entries["CONTENT_LENGTH"] = str(body_size if body_size is not None else len(body))
         payload = encode(entries, body, body_size if body_fd is not None else len(body), inline=body_fd is None)
-        flags, fds, close = 0, [], []
+        fds, close = [], []
         data = payload
         if payload_fd:
             flags |= GP["FLAG_PAYLOAD_FD"]
@@ -246,14 +283,18 @@ class Worker:
         if body_fd is not None:
             flags |= GP["FLAG_BODY_FD"]
             fds.append(body_fd)
-        self.raw(HEADER.pack(len(payload), GP["KIND_REQUEST"], flags, len(entries), slot, self.generation) + data, fds)
+        self.raw(HEADER.pack(len(payload), GP["KIND_REQUEST"], flags, len(entries), slot, self.generation) + data, fds, own)
         for fd in close:
             os.close(fd)
         return slot, self.generation
 
-    def raw(self, packet: bytes, fds: list[int] | None = None) -> None:
+    def leave(self) -> None:
+        """Tells one spare thread to end."""
+        self.raw(HEADER.pack(0, GP["KIND_LEAVE"], 0, 0, 0, 0), own=True)
+
+    def raw(self, packet: bytes, fds: list[int] | None = None, own: bool = False) -> None:
         ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
-        self.queue.sendmsg([packet], ancillary)
+        (self.own if own else self.queue).sendmsg([packet], ancillary)
 
     def response(self, stream: int = 0) -> Response:
         """Reads frames up to END or ABORT."""
@@ -340,7 +381,7 @@ class Worker:
         if self.process.poll() is None:
             self.process.kill()
         self.process.communicate()
-        for sock in (self.queue, self.control, *(s.sock for s in self.streams)):
+        for sock in (self.queue, self.own, self.control, self.interrupts, *(s.sock for s in self.streams)):
             sock.close()
         self.board.close()
         os.close(self.board_fd)
