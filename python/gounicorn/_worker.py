@@ -94,7 +94,7 @@ def _quit(number: int, frame: object) -> None:
 
 def _raise_oom_score() -> None:
     try:
-        fd = os.open("/proc/self/oom_score_adj", os.O_RDWR)  # open() would import a codec, and touch 0.7 MB of the zygote's memory
+        fd = os.open("/proc/self/oom_score_adj", os.O_RDWR)  # open() imports a codec, which copies 0.7 MB
     except OSError:
         return  # only a preference
     try:
