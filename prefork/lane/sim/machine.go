@@ -47,6 +47,7 @@ type Request struct {
 	Wait     time.Duration // time for which it waits for something else
 	Patience time.Duration // after which its client leaves; 0: never
 	Page     bool          // one of those that must stay fast
+	Guest    bool          // the one whose wait is told apart
 
 	Arrived time.Duration
 	Started time.Duration // when the application was called

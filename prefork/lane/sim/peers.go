@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"math/bits"
 	"slices"
 	"time"
 )
@@ -102,8 +103,9 @@ func scatter(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// perfect knows beforehand what a request needs. Shortest goes first; what is long never gets the last thread 0, and yields its
-// processor to what is short; what waits goes to further threads; what cannot be done before its client leaves is not begun.
+// perfect knows beforehand what a request needs. What needs less goes first, by powers of two, so that equals take turns; what is
+// long never gets the last thread 0, and yields its processor to what is short; what waits goes to further threads; what cannot be
+// done before its client leaves is refused.
 type perfect struct {
 	m       *Machine
 	threads int
@@ -119,9 +121,11 @@ func newPerfect(m *Machine, s Shape) Policy {
 	return &perfect{m: m, threads: s.Threads, thread0: make([]*Request, len(m.Processes)), spare: make([]int, len(m.Processes))}
 }
 
+func size(r *Request) int { return bits.Len64(uint64((r.CPU + r.Wait) / time.Millisecond)) }
+
 func (f *perfect) Arrive(r *Request) {
 	at, _ := slices.BinarySearchFunc(f.queue, r, func(a, b *Request) int {
-		if a.CPU+a.Wait <= b.CPU+b.Wait {
+		if size(a) <= size(b) {
 			return -1 // behind its equals
 		}
 		return 1
@@ -151,7 +155,7 @@ func (f *perfect) pump() {
 	for _, r := range f.queue {
 		switch {
 		case r.Patience > 0 && f.m.Now()+r.CPU+r.Wait > r.Arrived+r.Patience:
-			f.m.Drop(r)
+			f.m.Refuse(r)
 		case !f.start(r):
 			kept = append(kept, r)
 		}

@@ -1,0 +1,85 @@
+package sim
+
+import (
+	"slices"
+	"time"
+)
+
+// Score is what a trace's visitors saw of a policy.
+type Score struct {
+	Pages       int     // that were due
+	PageP50     float64 // seconds; of the answered ones
+	PageP99     float64
+	PageMax     float64
+	PagesFailed int // refused, or not answered before their client left
+
+	SlowRate    float64 // other requests answered, a second
+	SlowMean    float64 // time that an answer took, seconds
+	SlowLongest float64 // longest time, that of those who still wait at the end included
+	Starved     int     // waited more than four times the mean, but at least 5 s more
+	Refused     int     // got 503
+	Left        int     // clients that left without an answer
+
+	Guest float64 // the longest time that the guest of a burst waited, seconds
+}
+
+// score sums a play up.
+func (p *Play) score() Score {
+	var s Score
+	var pages, slow, open []time.Duration
+	from, to := p.trace.Warmup, p.end()
+	for _, r := range p.requests {
+		arrivedIn := r.Arrived >= from
+		switch {
+		case r.Page && arrivedIn:
+			s.Pages++
+			if r.Result == Answered {
+				pages = append(pages, r.Ended-r.Arrived)
+			} else {
+				s.PagesFailed++
+			}
+		case r.Page:
+		case r.Result == Answered && r.Ended >= from && r.Ended < to:
+			slow = append(slow, r.Ended-r.Arrived)
+		case r.left && r.Arrived+r.Patience >= from && r.Arrived+r.Patience < to:
+			open = append(open, r.Patience)
+			s.Left++
+		case r.Result == Refused && r.Ended >= from && r.Ended < to:
+			s.Refused++
+		case r.Result == Refused || r.left || r.Result == Answered && r.Ended < from:
+		default: // still open at the end
+			open = append(open, to-r.Arrived)
+		}
+		if r.Guest && arrivedIn {
+			waited := to - r.Arrived
+			if r.Result == Answered {
+				waited = r.Ended - r.Arrived
+			}
+			s.Guest = max(s.Guest, waited.Seconds())
+		}
+	}
+	slices.Sort(pages)
+	s.PageP50, s.PageP99, s.PageMax = quantile(pages, 0.5), quantile(pages, 0.99), quantile(pages, 1)
+	s.SlowRate = float64(len(slow)) / p.trace.Length.Seconds()
+	for _, d := range slow {
+		s.SlowMean += d.Seconds() / float64(len(slow))
+	}
+	all := slices.Concat(slow, open)
+	if len(all) > 0 {
+		s.SlowLongest = slices.Max(all).Seconds()
+	}
+	for _, d := range all {
+		if d.Seconds() > max(4*s.SlowMean, s.SlowMean+5) {
+			s.Starved++
+		}
+	}
+	return s
+}
+
+// quantile returns the q-quantile of sorted times in seconds, 0 if there are none.
+func quantile(sorted []time.Duration, q float64) float64 {
+	if len(sorted) == 0 {
+		return 0
+	}
+	return sorted[min(int(q*float64(len(sorted))), len(sorted)-1)].Seconds()
+}
