@@ -1,0 +1,161 @@
+package lane
+
+import "time"
+
+// Verdict says what became of an item that has to wait.
+type Verdict uint8
+
+// Verdicts.
+const (
+	Kept    Verdict = iota
+	Full            // too many items wait, in all or in its lane
+	Refused         // its lane is overloaded: it would wait for too long, or has
+	Expired         // it waited for its deadline
+)
+
+// Retry-After is bounded to these.
+const (
+	leastRetry = time.Second
+	mostRetry  = time.Minute
+)
+
+// rate measures how much work a lane gets done while items of it wait, in nanoseconds of expected cost for each nanosecond.
+type rate struct {
+	last       time.Duration // end of the latest item, if others waited then; 0: none
+	work, time float64       // decaying sums
+}
+
+// rateKeeps is the share of the past that stays at each end.
+const rateKeeps = 1 - 1.0/32
+
+func (r *rate) ended(cost int64, now time.Duration, backlog bool) {
+	if r.last > 0 && now >= r.last {
+		r.work = r.work*rateKeeps + float64(cost)
+		r.time = r.time*rateKeeps + float64(now-r.last)
+	}
+	r.last = 0
+	if backlog {
+		r.last = now
+	}
+}
+
+// per returns the rate, or what is assumed while too little was measured.
+func (r *rate) per(assumed float64) float64 {
+	if r.time < float64(time.Second) || r.work <= 0 {
+		return assumed
+	}
+	return r.work / r.time
+}
+
+// slots is how many slots work of a lane may have at once.
+func (s *Scheduler) slots(l *lane) float64 {
+	n := s.open()
+	switch {
+	case l == s.builtin[Fast]:
+		n = s.computing - min(s.held(), s.computing-1)
+	case len(l.lines[1].heap) > len(l.lines[0].heap):
+		n = max(n, s.spare)
+	}
+	if l.concurrency > 0 {
+		n = min(n, l.concurrency)
+	}
+	return float64(max(n, 1))
+}
+
+// ExpectedWait is how long an item that would join the end of the lane now may have to wait.
+func (s *Scheduler) ExpectedWait(it *Item) time.Duration { return s.expected(it.lane) }
+
+func (s *Scheduler) expected(l *lane) time.Duration {
+	if l.waiting == 0 {
+		return 0
+	}
+	return time.Duration(float64(l.work) / l.rate.per(s.slots(l)))
+}
+
+// RetryAfter is when an item that was refused may be worth another try: the expected wait, from a second to a minute.
+func (s *Scheduler) RetryAfter(it *Item) time.Duration {
+	return min(max(s.expected(it.lane), leastRetry), mostRetry)
+}
+
+// hopeless reports whether an item of slow work would wait for longer than its deadline. That is only an estimate, so it counts only once
+// the lane has shown that it is behind.
+func (s *Scheduler) hopeless(it *Item, now time.Duration) bool {
+	l := it.lane
+	if s.cfg.QueueTarget <= 0 || l.deadline <= 0 || l.waiting == 0 || it.class != Slow {
+		return false
+	}
+	return now-l.oldest().arrived > l.deadline/2 && s.expected(l) > l.deadline
+}
+
+// oldest returns the item of a lane that waits for longest; it has one.
+func (l *lane) oldest() *Item {
+	a, b := l.lines[0].oldest, l.lines[1].oldest
+	if a == nil || b != nil && b.number < a.number {
+		return b
+	}
+	return a
+}
+
+// Expire takes the items out that have waited for too long, and calls gone for each of them: those over the deadline of their lane, and
+// in a lane that has been behind its target for a while those that have waited for longest. Lanes whose target counts give way one
+// at a time, the least valuable first.
+func (s *Scheduler) Expire(now time.Duration, gone func(*Item, Verdict)) {
+	for _, l := range s.lanes {
+		for l.deadline > 0 && l.waiting > 0 && now-l.oldest().arrived > l.deadline {
+			it := l.oldest()
+			s.Remove(it)
+			l.expired++
+			gone(it, Expired)
+		}
+	}
+	target := s.cfg.QueueTarget
+	if target <= 0 {
+		return
+	}
+	thinned := false
+	for i := len(s.lanes) - 1; i >= 0; i-- {
+		l := s.lanes[i]
+		switch {
+		case l != s.builtin[Fast] && l != s.builtin[Unknown]:
+		case l.waiting == 0 || now-l.oldest().arrived <= target:
+			l.above = 0
+		case l.above == 0:
+			l.above = now
+		case now-l.above > target && !thinned:
+			thinned = true
+			for l.waiting > 0 && now-l.oldest().arrived > target {
+				it := l.oldest()
+				s.Remove(it)
+				l.refused++
+				gone(it, Refused)
+			}
+		}
+	}
+}
+
+// Want is what the scheduler could use.
+type Want struct{ Worker, Thread bool }
+
+// Want says whether a further worker would help: something fast or new waits while every computing slot is held by what may take long,
+// or slow work waits that another worker could do: what waits rather than computes, or what computes while fewer such requests run than
+// there are processors. If threads says that there may be more spare slots, what waits wants a thread instead.
+func (s *Scheduler) Want(threads bool) (w Want) {
+	if s.waiting == 0 || s.computing == 0 {
+		return w
+	}
+	held := s.held()
+	for _, l := range s.lanes {
+		if l.waiting == 0 || l.full() {
+			continue
+		}
+		computes, waits := len(l.lines[0].heap) > 0, len(l.lines[1].heap) > 0
+		switch {
+		case l == s.builtin[Fast] || l == s.builtin[Unknown]:
+			w.Worker = w.Worker || held >= s.computing
+		default:
+			w.Worker = w.Worker || waits && !threads || computes && held >= s.open() && s.slowComputing < s.cfg.CPUs
+			w.Thread = w.Thread || waits && threads
+		}
+	}
+	return w
+}

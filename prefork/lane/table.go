@@ -1,0 +1,388 @@
+package lane
+
+import "slices"
+
+// Bounds of the table.
+const (
+	maxEntries = 4096
+	maxNodes   = 3 * maxEntries
+	maxDepth   = 12 // segments of a path that are told apart; what follows is one
+	maxValues  = 32 // different segments in one place of a path; more fold into one
+	maxAlike   = 4  // different segments in one place that the framework gives the same route; they fold
+	maxApart   = 32 // values of a folded segment with an entry of their own
+	maxNames   = 4096
+	maxName    = 256 // bytes
+)
+
+// entry is what is known under one route key, or under all those in which some segments are folded.
+type entry struct {
+	key    string // with * for what is folded
+	route  *route
+	rule   *Rule  // of this key, when it is not folded
+	hash   uint64 // the framework's route, 0: not told
+	folded bool
+	apart  bool   // it keeps a route for itself
+	values int    // keys that fold into it and have an entry apart
+	from   *entry // what it would fold into, when it is apart from that
+	used   uint64 // tick of the last use
+}
+
+// node is one place in the tree of path segments.
+type node struct {
+	children map[string]*node
+	rest     *node // all other segments, once they are folded
+	entry    *entry
+}
+
+type canonKey struct {
+	method string
+	hash   uint64
+}
+
+// table finds the route of a key, in bounded memory whatever the keys are. Keys that were seen are found by a look-up in exact; what
+// is folded by a walk down the tree.
+type table struct {
+	exact   map[string]*entry
+	root    node
+	nodes   int
+	entries int
+	canon   map[canonKey]*route // by the framework's route; shared by the entries of all its keys
+	names   map[uint64]string
+	tick    uint64
+	rules   []Rule
+}
+
+func newTable(rules []Rule) table {
+	return table{exact: make(map[string]*entry, 64), canon: map[canonKey]*route{}, names: map[uint64]string{}, rules: rules}
+}
+
+// at returns the entry of a key, a new one if need be; nil when the key is empty.
+func (t *table) at(key []byte) *entry {
+	t.tick++
+	e := t.exact[string(key)]
+	if e == nil {
+		if len(key) == 0 {
+			return nil
+		}
+		e = t.walk(key, true)
+	}
+	e.used = t.tick
+	return e
+}
+
+// find is at without making anything; nil when there is nothing.
+func (t *table) find(key []byte) *entry {
+	if e := t.exact[string(key)]; e != nil {
+		return e
+	}
+	return t.walk(key, false)
+}
+
+// rule returns the first rule that matches a key, or nil.
+func (t *table) rule(key []byte) *Rule {
+	for i := range t.rules {
+		if t.rules[i].matches(key) {
+			return &t.rules[i]
+		}
+	}
+	return nil
+}
+
+// walk finds the entry of a key in the tree, where many keys may share one.
+func (t *table) walk(key []byte, insert bool) *entry {
+	if insert && (t.entries >= maxEntries || t.nodes >= maxNodes) {
+		t.evict()
+	}
+	n, folded, rest := &t.root, false, key
+	for depth := 0; len(rest) > 0; depth++ {
+		var segment []byte
+		segment, rest = cut(rest, depth)
+		var fold bool
+		if n, fold = t.step(n, segment, insert); n == nil {
+			return nil
+		}
+		folded = folded || fold
+	}
+	if n.entry == nil && insert {
+		if folded {
+			n.entry = t.enter(&entry{key: t.pattern(key), folded: true})
+		} else {
+			n.entry = t.enter(&entry{key: string(key), rule: t.rule(key)})
+			t.exact[n.entry.key] = n.entry
+		}
+	}
+	return n.entry
+}
+
+// enter counts a new entry and gives it a route of its own if it has none.
+func (t *table) enter(e *entry) *entry {
+	if e.route == nil {
+		e.route = &route{key: e.key}
+	}
+	e.route.shared++
+	e.used = t.tick
+	t.entries++
+	return e
+}
+
+// step goes down by one segment and says whether it was folded.
+func (t *table) step(n *node, segment []byte, insert bool) (child *node, folded bool) {
+	if child = n.children[string(segment)]; child != nil {
+		return child, false
+	}
+	if n.rest != nil || len(n.children) >= maxValues {
+		if n.rest == nil && insert {
+			n.rest = &node{}
+			t.nodes++
+		}
+		return n.rest, true
+	}
+	if !insert {
+		return nil, false
+	}
+	if n.children == nil {
+		n.children = map[string]*node{}
+	}
+	child = &node{}
+	n.children[string(segment)] = child
+	t.nodes++
+	return child, false
+}
+
+// cut returns the first segment of what is left of a key: the method, or a slash and what follows it up to the next one. A slash at the
+// end belongs to the last segment, because /a/ and /b/ differ as /a and /b do.
+func cut(key []byte, depth int) (segment, rest []byte) {
+	switch depth {
+	case 0:
+		for i, c := range key {
+			if c == ' ' {
+				return key[:i], key[i+1:]
+			}
+		}
+		return key, nil
+	case maxDepth:
+		return key, nil
+	}
+	i := 1
+	for i < len(key) && key[i] != '/' {
+		i++
+	}
+	if i == len(key)-1 {
+		i++
+	}
+	return key[:i], key[i:]
+}
+
+// pattern is a key with * for the segments that are folded.
+func (t *table) pattern(key []byte) string {
+	var text []byte
+	n := &t.root
+	for depth, rest := 0, key; len(rest) > 0; depth++ {
+		var segment []byte
+		segment, rest = cut(rest, depth)
+		child, folded := t.step(n, segment, false)
+		switch {
+		case folded && depth == 0:
+			text = append(text, '*')
+		case folded && len(segment) > 1 && segment[len(segment)-1] == '/':
+			text = append(text, "/*/"...)
+		case folded:
+			text = append(text, "/*"...)
+		default:
+			text = append(text, segment...)
+		}
+		if depth == 0 {
+			text = append(text, ' ')
+		}
+		n = child
+	}
+	return string(text)
+}
+
+// split gives one key of many that share a route a route of its own, which begins with what is known of the shared one, or with
+// nothing. It returns nil when there is no room for that.
+func (t *table) split(e *entry, key []byte, knowing bool) *entry {
+	own := &route{key: string(key)}
+	if knowing {
+		*own = *e.route
+		own.key, own.running, own.waiting, own.deaths, own.shared = string(key), 0, 0, 0, 0
+	}
+	if !e.folded {
+		e.route.shared--
+		e.route, e.apart = own, true
+		own.shared = 1
+		return e
+	}
+	if e.values >= maxApart || t.entries >= maxEntries {
+		return nil
+	}
+	e.values++
+	o := t.enter(&entry{key: own.key, route: own, rule: t.rule(key), apart: true, from: e})
+	t.exact[o.key] = o
+	return o
+}
+
+// alias notes the framework's route of an entry, and makes the entry share what is known of that route. It returns the route
+// that the entry had before, when it changed.
+func (t *table) alias(e *entry, method string, hash uint64) (before *route) {
+	e.hash = hash
+	if e.apart {
+		return nil
+	}
+	at := canonKey{method, hash}
+	canon := t.canon[at]
+	switch {
+	case canon == e.route:
+		return nil
+	case canon == nil:
+		if len(t.canon) >= maxEntries {
+			return nil
+		}
+		t.canon[at] = e.route
+		e.route.hash, e.route.method = hash, method
+		return nil
+	case canon.known && e.route.known && canon.class() != e.route.class():
+		e.apart = true
+		return nil
+	}
+	before = e.route
+	before.shared--
+	e.route = canon
+	canon.shared++
+	canon.deaths += before.deaths
+	return before
+}
+
+// foldAlike folds the last segment of a key if enough others in its place have the same route of the framework.
+func (t *table) foldAlike(key []byte, hash uint64) {
+	parent := &t.root
+	rest := key
+	for depth := 0; ; depth++ {
+		var segment []byte
+		segment, rest = cut(rest, depth)
+		if len(rest) == 0 {
+			break
+		}
+		if parent, _ = t.step(parent, segment, false); parent == nil {
+			return
+		}
+	}
+	if parent == &t.root || parent.rest != nil {
+		return
+	}
+	alike := 0
+	for _, n := range parent.children {
+		if n.alike(hash) {
+			alike++
+		}
+	}
+	if alike < maxAlike {
+		return
+	}
+	var canon *route
+	for segment, n := range parent.children {
+		if n.alike(hash) {
+			canon = n.entry.route
+			t.forget(n.entry)
+			delete(parent.children, segment)
+			t.nodes--
+		}
+	}
+	parent.rest = &node{}
+	t.nodes++
+	parent.rest.entry = t.enter(&entry{key: t.pattern(key), route: canon, hash: hash, folded: true})
+}
+
+// alike reports whether a node is a leaf that shares the framework's route.
+func (n *node) alike(hash uint64) bool {
+	return n.entry != nil && n.entry.hash == hash && !n.entry.apart && n.entry.route.hash == hash && len(n.children) == 0 && n.rest == nil
+}
+
+// forget takes an entry out of the books; the caller takes it out of the tree.
+func (t *table) forget(e *entry) {
+	if t.exact[e.key] == e {
+		delete(t.exact, e.key)
+	}
+	if e.from != nil {
+		e.from.values--
+	}
+	t.entries--
+	e.route.shared--
+	if e.route.shared == 0 && e.route.hash != 0 {
+		if at := (canonKey{e.route.method, e.route.hash}); t.canon[at] == e.route {
+			delete(t.canon, at)
+		}
+	}
+}
+
+// evict forgets the half of the table that was not used for longest.
+func (t *table) evict() {
+	used := make([]uint64, 0, t.entries)
+	t.each(func(e *entry) { used = append(used, e.used) })
+	if len(used) == 0 {
+		t.root, t.nodes = node{}, 0
+		return
+	}
+	slices.Sort(used)
+	limit := used[len(used)/2]
+	for _, e := range t.exact {
+		if e.from != nil && e.used <= limit {
+			t.forget(e)
+		}
+	}
+	t.prune(&t.root, limit)
+}
+
+// prune forgets what was not used after limit below a node, and reports whether nothing is left there.
+func (t *table) prune(n *node, limit uint64) (empty bool) {
+	for segment, child := range n.children {
+		if t.prune(child, limit) {
+			delete(n.children, segment)
+			t.nodes--
+		}
+	}
+	if n.rest != nil && t.prune(n.rest, limit) {
+		n.rest = nil
+		t.nodes--
+	}
+	if n.entry != nil && n.entry.used <= limit {
+		t.forget(n.entry)
+		n.entry = nil
+	}
+	return n.entry == nil && n.rest == nil && len(n.children) == 0
+}
+
+// each calls f for every entry.
+func (t *table) each(f func(*entry)) {
+	for _, e := range t.exact {
+		f(e)
+	}
+	t.root.eachFolded(f)
+}
+
+func (n *node) eachFolded(f func(*entry)) {
+	if n.entry != nil && n.entry.folded {
+		f(n.entry)
+	}
+	for _, child := range n.children {
+		child.eachFolded(f)
+	}
+	if n.rest != nil {
+		n.rest.eachFolded(f)
+	}
+}
+
+// name notes what the framework calls a route.
+func (t *table) name(hash uint64, name string) {
+	if _, known := t.names[hash]; hash != 0 && (known || len(t.names) < maxNames) {
+		t.names[hash] = name[:min(len(name), maxName)]
+	}
+}
+
+// title is what people read: the framework's name for a route if it told one, else the key.
+func (t *table) title(rt *route) string {
+	if name := t.names[rt.hash]; name != "" {
+		return rt.method + " " + name
+	}
+	return rt.key
+}
