@@ -63,6 +63,7 @@ type Request struct {
 	need    float64       // processor time left in this half, nanoseconds
 	after   time.Duration // wait behind this half; then the other half comes
 	delay   float64
+	used    time.Duration // processor time that it took, what a cold process cost included
 }
 
 // Result is how a request ended.
@@ -116,9 +117,11 @@ func (m *Machine) Start(r *Request, p *Process, background bool) {
 	if r.need, r.after = float64(r.CPU)/2, r.Wait; r.Wait == 0 {
 		r.need = float64(r.CPU)
 	}
+	r.used = r.CPU
 	if !p.warm[r.Key] {
 		p.warm[r.Key] = true
 		r.need += float64(m.cold)
+		r.used += m.cold
 	}
 	p.Running++
 	p.want(r, m.now)

@@ -105,7 +105,7 @@ func scatter(x uint64) uint64 {
 
 // perfect knows beforehand what a request needs. What needs less goes first, by powers of two, so that equals take turns; what is
 // long never gets the last thread 0, and yields its processor to what is short; what waits goes to further threads; what cannot be
-// done before its client leaves is refused.
+// done before its client leaves, when two share a processor, is refused.
 type perfect struct {
 	m       *Machine
 	threads int
@@ -154,7 +154,7 @@ func (f *perfect) pump() {
 	kept := f.queue[:0]
 	for _, r := range f.queue {
 		switch {
-		case r.Patience > 0 && f.m.Now()+r.CPU+r.Wait > r.Arrived+r.Patience:
+		case r.Patience > 0 && f.m.Now()+2*r.CPU+r.Wait > r.Arrived+r.Patience:
 			f.m.Refuse(r)
 		case !f.start(r):
 			kept = append(kept, r)

@@ -33,8 +33,7 @@ type Contender struct {
 // Trace is a workload. Its sources are started at 0; what arrives from Warmup until Warmup + Length counts.
 type Trace struct {
 	Name   string // unique, for tests
-	Title  string // above its table
-	Text   string // below its title: what happens in it
+	Label  string // tells its rows from the others of its table; may be empty
 	Shape  Shape
 	Warmup time.Duration
 	Length time.Duration

@@ -57,61 +57,130 @@ func slug(under string, next func(*rand.Rand) *Request) func(*rand.Rand) *Reques
 	}
 }
 
-// Traces returns all workloads, in the order of the document.
-func Traces() []*Trace {
-	idle := func(s Shape) *Trace {
-		return &Trace{
-			Name: fmt.Sprintf("idle %dx%d", s.Workers, s.Threads), Title: fmt.Sprintf("Nobody else, %d workers x %s", s.Workers, threads(s.Threads)),
-			Shape: s, Warmup: 5 * time.Second, Length: 30 * time.Second,
-			Load: func(p *Play) { p.Every(pagesEvery, home) },
-		}
-	}
-	all := []*Trace{idle(four), idle(fourfold)}
-	for _, s := range []Shape{four, fourfold} {
-		for _, n := range []int{3, 8, 40, 200} {
-			all = append(all, beside(s, n, "pdf", "render PDFs (375 ms of processor)", pdf))
-		}
-		for _, n := range []int{3, 8, 40, 200} {
-			all = append(all, beside(s, n, "wait", "wait 2 s for something else", scan))
-		}
-	}
-	all = append(all, neverSeen(), deploy(), burst())
-	for _, times := range []int{1, 2, 3} {
-		all = append(all, overload(times))
-	}
-	return append(all, portal(), bimodal(), recorded())
+// Group is some traces whose results stand in one table.
+type Group struct {
+	Title  string
+	Text   string // what happens
+	Column string // what the labels of the traces are; empty: there is only one trace
+	Traces []*Trace
+	More   []Contender // besides gounicorn and its peers
 }
 
-func threads(n int) string {
-	if n == 1 {
-		return "1 thread"
-	}
-	return fmt.Sprintf("%d threads", n)
-}
+const overloadTitle = "Overload"
 
-// beside is the scenario mixed of the benchmark.
-func beside(s Shape, n int, kind, what string, slow func(*rand.Rand) *Request) *Trace {
-	length := 60 * time.Second
-	if n >= 200 {
-		length = 120 * time.Second // a turn takes long
-	}
-	return &Trace{
-		Name:  fmt.Sprintf("%s %dx%d %d", kind, s.Workers, s.Threads, n),
-		Title: fmt.Sprintf("%d visitors %s, %d workers x %s", n, what, s.Workers, threads(s.Threads)),
-		Shape: s, Warmup: 5 * time.Second, Length: length,
-		Load: func(p *Play) {
-			p.Every(pagesEvery, home)
-			p.After(2*time.Second, func() { p.Visitors(n, slow) }) // the pages are known by then
+// Groups returns all workloads, in the order of the document. The first one is the idle server.
+func Groups() []Group {
+	const noNice = "gounicorn without nice"
+	return []Group{
+		{
+			Title: "Nobody else", Column: "workers",
+			Text:   "50 home pages a second of 8 ms each and nothing besides. What follows is measured against this: 2.0 means twice as long.",
+			Traces: []*Trace{idle(four), idle(fourfold)},
+		},
+		{
+			Title: "Visitors who render PDFs, 4 workers x 1 thread", Column: "visitors",
+			Text:   "The scenario *mixed* of the benchmark: 50 home pages a second, and so many visitors who ask for a PDF (375 ms of processor) again and again.",
+			Traces: beside(four, "pdf", pdf), More: []Contender{variant(noNice, func(o *Options) { o.Nice = false })},
+		},
+		{
+			Title: "Visitors who wait, 4 workers x 1 thread", Column: "visitors",
+			Text:   "The same with a page that waits 2 s for something else and computes for 4 ms.",
+			Traces: beside(four, "wait", scan), More: []Contender{
+				variant("gounicorn without overflow worker", func(o *Options) { o.Overflow = 0 }), moreThreads,
+			},
+		},
+		{
+			Title: "Visitors who render PDFs, 4 workers x 4 threads", Column: "visitors",
+			Traces: beside(fourfold, "pdf", pdf), More: []Contender{variant(noNice, func(o *Options) { o.Nice = false })},
+		},
+		{
+			Title: "Visitors who wait, 4 workers x 4 threads", Column: "visitors",
+			Traces: beside(fourfold, "wait", scan), More: []Contender{moreThreads},
+		},
+		{
+			Title: "Every path is new",
+			Text: "Each article (8 ms, 30 a second) and each report (a PDF, 8 visitors) has a path that nobody asked for before, as slugs do; " +
+				"beside them 20 home pages a second. Nothing is left out as warm-up.",
+			Traces: []*Trace{neverSeen()},
+		},
+		{
+			Title: "The first ten seconds after a start", Column: "workers",
+			Text: "Nothing is known of any route, and the first request of each route in each worker takes 150 ms of processor more (templates, connections): " +
+				"50 pages a second of five kinds, 20 visitors who render PDFs, 4 who wait.",
+			Traces: []*Trace{deploy(four), deploy(fourfold)},
+		},
+		{
+			Title:  "One client's forty PDFs beside another's one",
+			Text:   "Every 15 s one client asks for forty PDFs at once, and 0.2 s later another one, the guest, for a single one.",
+			Traces: []*Trace{burst()},
+		},
+		{
+			Title: overloadTitle, Column: "x capacity",
+			Text: "50 pages a second, and so many PDFs that all together is once, twice, three times what the processors can do. " +
+				"Each PDF is for another client, who leaves after 10 s.",
+			Traces: []*Trace{overload(1), overload(2), overload(3)},
+		},
+		{
+			Title: "Twenty routes from 3 ms to 0.8 s",
+			Text: "Poisson arrivals, 14 a second, the light routes asked for more often, each request lognormal around its route's mean. " +
+				"Pages are those of routes below 50 ms.",
+			Traces: []*Trace{portal()},
+		},
+		{
+			Title: "A search that takes 10 ms or 5 s",
+			Text: "25 home pages a second beside a search, 6 a second, all under one route: nine of ten need 10 ms, the tenth has a Pareto tail (α 1.1) from 0.2 to 5 s. " +
+				"Only perfect knowledge can tell them apart.",
+			Traces: []*Trace{heavyTail()},
+		},
+		{
+			Title: "A recorded half minute of the demo site",
+			Text: "15 visitors who read and now and then download, 3 who only download, 5 who wait for scans, and one who opens twelve PDFs at once; recorded from a " +
+				"real run (prefork/lane/sim/testdata/record.py says how) and played twice, of which the second time counts.",
+			Traces: []*Trace{recorded()},
 		},
 	}
 }
 
+// moreThreads lets workers have more threads for what waits.
+var moreThreads = variant("gounicorn --max-threads 64", func(o *Options) { o.MaxThreads = 64 })
+
+// variant is gounicorn with other settings.
+func variant(name string, change func(*Options)) Contender {
+	o := Defaults()
+	change(&o)
+	return Gounicorn(name, o)
+}
+
+func (s Shape) String() string { return fmt.Sprintf("%d x %d", s.Workers, s.Threads) }
+
+func idle(s Shape) *Trace {
+	return &Trace{
+		Name: "idle " + s.String(), Label: s.String(), Shape: s, Warmup: 5 * time.Second, Length: 30 * time.Second,
+		Load: func(p *Play) { p.Every(pagesEvery, home) },
+	}
+}
+
+// beside is the scenario mixed of the benchmark.
+func beside(s Shape, kind string, slow func(*rand.Rand) *Request) (all []*Trace) {
+	for _, c := range []struct {
+		visitors       int
+		warmup, length time.Duration // some rounds, which take longer the more visitors there are
+	}{{3, 10, 40}, {8, 10, 40}, {40, 20, 60}, {200, 60, 120}} {
+		all = append(all, &Trace{
+			Name: fmt.Sprintf("%s %v %d", kind, s, c.visitors), Label: fmt.Sprint(c.visitors),
+			Shape: s, Warmup: c.warmup * time.Second, Length: c.length * time.Second,
+			Load: func(p *Play) {
+				p.Every(pagesEvery, home)
+				p.After(time.Second, func() { p.Visitors(c.visitors, slow) }) // the page is known by then
+			},
+		})
+	}
+	return all
+}
+
 func neverSeen() *Trace {
 	return &Trace{
-		Name: "never seen", Title: "Every path is new",
-		Text: "Each page and each PDF has a path that nobody asked for before, as slugs do: 30 articles a second and 20 home pages beside 8 visitors " +
-			"who render PDFs. Nothing counts as warm-up.",
-		Shape: four, Length: 60 * time.Second,
+		Name: "never seen", Shape: four, Length: 60 * time.Second,
 		Load: func(p *Play) {
 			p.Every(50*time.Millisecond, home)
 			p.Every(33*time.Millisecond, slug("article", home))
@@ -120,12 +189,9 @@ func neverSeen() *Trace {
 	}
 }
 
-func deploy() *Trace {
+func deploy(s Shape) *Trace {
 	return &Trace{
-		Name: "deploy", Title: "The first seconds after a start",
-		Text: "Nothing is known of any route, and the first request of each route in each worker takes 150 ms of processor more (templates, connections): " +
-			"50 pages a second of five kinds, 20 visitors who render PDFs, 4 who wait 2 s. Only the first 10 s count.",
-		Shape: four, Length: 10 * time.Second, Cold: 150 * time.Millisecond,
+		Name: "deploy " + s.String(), Label: s.String(), Shape: s, Length: 10 * time.Second, Cold: 150 * time.Millisecond,
 		Load: func(p *Play) {
 			n := 0
 			p.Every(pagesEvery, func(c *rand.Rand) *Request {
@@ -142,9 +208,7 @@ func deploy() *Trace {
 
 func burst() *Trace {
 	return &Trace{
-		Name: "burst", Title: "One client's forty PDFs beside another's one",
-		Text:  "Every 15 s one client asks for forty PDFs at once, and 0.2 s later another one, the guest, for a single one.",
-		Shape: four, Warmup: 4 * time.Second, Length: 60 * time.Second,
+		Name: "burst", Shape: four, Warmup: 4 * time.Second, Length: 60 * time.Second,
 		Load: func(p *Play) {
 			p.Every(pagesEvery, home)
 			chance := p.Chance()
@@ -169,14 +233,12 @@ func burst() *Trace {
 	}
 }
 
-// overload brings so many times the work that the processors can do. The pages stay what they are.
+// overload brings so many times the work that the processors can do; the pages stay what they are.
 func overload(times int) *Trace {
 	const patience = 10 * time.Second
 	rate := (float64(four.Processors)*float64(times) - float64(pageCPU)/float64(pagesEvery)) / pdfCPU.Seconds()
 	return &Trace{
-		Name: fmt.Sprintf("overload %d", times), Title: fmt.Sprintf("%d x capacity", times),
-		Text:  fmt.Sprintf("50 pages a second and %.1f PDFs a second from as many clients, each of whom leaves after %.0f s.", rate, patience.Seconds()),
-		Shape: four, Warmup: 10 * time.Second, Length: 60 * time.Second,
+		Name: fmt.Sprintf("overload %d", times), Label: fmt.Sprint(times), Shape: four, Warmup: 10 * time.Second, Length: 60 * time.Second,
 		Load: func(p *Play) {
 			p.Every(pagesEvery, home)
 			p.Poisson(rate, func(c *rand.Rand) *Request {
@@ -192,10 +254,7 @@ func overload(times int) *Trace {
 func portal() *Trace {
 	const routes, rate = 20, 14.0
 	return &Trace{
-		Name: "portal", Title: "Twenty routes from 3 ms to 0.8 s",
-		Text: "Poisson arrivals, 14 a second in all, the light routes asked for more often, each request lognormal around its route's mean. " +
-			"Pages are those of routes below 50 ms.",
-		Shape: four, Warmup: 20 * time.Second, Length: 120 * time.Second,
+		Name: "portal", Shape: four, Warmup: 20 * time.Second, Length: 120 * time.Second,
 		Load: func(p *Play) {
 			p.Poisson(rate, func(c *rand.Rand) *Request {
 				n := int(routes * math.Pow(c.Float64(), 1.5)) // the first ones most
@@ -210,13 +269,10 @@ func portal() *Trace {
 	}
 }
 
-// bimodal has one route whose requests cannot be told apart beforehand.
-func bimodal() *Trace {
+// heavyTail has one route whose requests cannot be told apart beforehand.
+func heavyTail() *Trace {
 	return &Trace{
-		Name: "heavy tail", Title: "A search that takes 10 ms or 5 s",
-		Text: "25 home pages a second beside a search, 6 a second, all under one route: nine of ten need 10 ms, the tenth has a Pareto tail (α 1.1) from 0.2 to 5 s. " +
-			"Only perfect knowledge can tell them apart.",
-		Shape: four, Warmup: 20 * time.Second, Length: 120 * time.Second,
+		Name: "heavy tail", Shape: four, Warmup: 20 * time.Second, Length: 120 * time.Second,
 		Load: func(p *Play) {
 			p.Every(2*pagesEvery, home)
 			p.Poisson(6, func(c *rand.Rand) *Request {
@@ -240,10 +296,7 @@ var demo string
 func recorded() *Trace {
 	const length = 30 * time.Second
 	return &Trace{
-		Name: "recorded", Title: "A recorded half minute of the demo site",
-		Text: "15 visitors who read and now and then download, 2 who only download, 3 who wait for scans, and one who opens twelve PDFs at once; " +
-			"recorded from a real run (testdata/record.py says how) and played twice, of which the second time counts.",
-		Shape: four, Warmup: length, Length: length,
+		Name: "recorded", Shape: four, Warmup: length, Length: length,
 		Load: func(p *Play) {
 			for line := range strings.Lines(demo) {
 				for _, start := range []time.Duration{0, length} {

@@ -23,7 +23,7 @@ from typing import Any
 
 SITE = Path(__file__).resolve().parents[4] / "examples" / "contracts"
 SECONDS = 30.0
-FORMAT = "%({queue}x)s %({run}x)s %({x-cost}o)s %(h)s %(m)s %({route}x)s"
+FORMAT = "%({queue}x)s|%({run}x)s|%({x-cost}o)s|%(h)s|%(m)s|%({route}x)s"
 WAITS = 500_000  # microseconds; what is less is a busy machine's noise
 WARM = "127.0.0.1"  # asks before the others, so that every worker has loaded the site, and is left out of the trace
 
@@ -109,9 +109,10 @@ def trace(log: list[str]) -> list[str]:
     """Turn the log into lines of arrival, client, processor time and waiting in microseconds, and route key."""
     rows = []
     for line in log:
-        queue, run, began, cpu, delay, client, method, route = line.split(" ", 7)
-        if client == WARM:
+        queue, run, cost, client, method, route = line.split("|")
+        if client == WARM or cost == "-":
             continue
+        began, cpu, delay = cost.split()
         waited = int(run) - int(cpu) - int(delay)
         key = route if " " in route else f"{method} {route}"
         rows.append((int(began) - int(queue), client.rpartition(".")[2], cpu, waited if waited > WAITS else 0, key))
