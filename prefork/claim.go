@@ -41,7 +41,8 @@ func (d *dispatcher) stray(j *Job) strayJob {
 	if j.claim.CompareAndSwap(uint64(claimOf(j.slot, j.generation)), 0) {
 		s.ended = true
 		d.release(j)
-		j.Queued = time.Since(j.submitted)
+		d.lanes.Remove(&j.item)
+		j.Queued = time.Since(d.epoch) - j.submitted
 		return s
 	}
 	s.worker = claim(j.claim.Load()).worker()

@@ -82,7 +82,7 @@ func TestSpoiltSlotIsToldToTheClientAtOnce(t *testing.T) {
 	p, _ := testPool(t, nil)
 	g := testGeneration(t)
 	p.d.aim(g)
-	p.d.grow(g, 1)
+	offer(p.d, g, 1)
 	b := &bench{t: t, d: p.d, g: g, in: wire.NewPackets(g.queue.remote)}
 	j := b.submit("a", "")
 	p.d.board.Free(j.slot, j.generation)

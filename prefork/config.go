@@ -4,6 +4,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/gounicorn/gounicorn/prefork/lane"
 	"github.com/gounicorn/gounicorn/prefork/wire"
 )
 
@@ -16,18 +17,26 @@ type Config struct {
 	Workers int      // processes
 	Threads int      // serving threads in each
 
+	MaxWorkers   int           // processes while slow requests hold all others; 0: Workers + SlowReserve
+	OverflowIdle time.Duration // how long those and threads beyond Threads stay without need; 0: 10 s
+	MaxThreads   int           // threads in each while requests wait that only wait; 0: Threads
+
 	MaxRequests       int // requests after which a worker is replaced; 0: never
 	MaxRequestsJitter int // up to that many more, at random
 
 	Timeout         time.Duration // longest silence of a running request; 0: none
 	RequestTimeout  time.Duration // longest run of a request in all; 0: none
+	SoftTimeout     time.Duration // run after which SoftTimeout is raised in the application, once; 0: never
 	QueueTimeout    time.Duration // longest wait for a worker; 0: none
 	GracefulTimeout time.Duration // how long a retiring worker may finish what it runs; 0: not at all
 	BootTimeout     time.Duration // how long a worker may take to load the application; 0: for ever
 	MaxQueue        int           // jobs that may wait; 0: 16384
 
+	Lanes       []lane.Rule   // which requests go to which lane whatever they need; the first that matches counts
+	QueueTarget time.Duration // wait that is normal under load; while requests wait for longer, some are refused; 0: none is
 	SlowReserve int           // slots that requests known to be slow never take
 	SlowAfter   time.Duration // a request that runs longer is slow; 0: 100 ms
+	SlowNice    int           // by how much the priority of a request is lowered that turns out slow, 0 to 19; 0: not at all
 
 	Stdout, Stderr func(pid int, text []byte)           // what workers print: whole lines, valid during the call
 	Log            func(level int, pid int, msg string) // level is a wire.Level…; pid 0 means the master
@@ -62,6 +71,14 @@ func (c *Config) defaults() {
 	}
 	if c.Threads < 1 {
 		c.Threads = 1
+	}
+	if c.MaxWorkers == 0 {
+		c.MaxWorkers = c.Workers + c.SlowReserve
+	}
+	c.MaxWorkers = max(c.MaxWorkers, c.Workers)
+	c.MaxThreads = max(c.MaxThreads, c.Threads)
+	if c.OverflowIdle <= 0 {
+		c.OverflowIdle = 10 * time.Second
 	}
 	if c.MaxQueue <= 0 {
 		c.MaxQueue = 16384

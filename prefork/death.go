@@ -13,7 +13,7 @@ func (p *Pool) lost(w *worker) {
 		return
 	}
 	if w.state == ready {
-		p.d.grow(w.g, -p.cfg.Threads)
+		p.d.seat(w, 0, 0)
 	}
 	before := w.state
 	w.state = dead
@@ -92,6 +92,9 @@ func (p *Pool) bury(w *worker) {
 	}
 	delete(w.g.workers, w.id)
 	_ = w.control.Close()
+	if q := w.seat.queue; q != nil {
+		_ = q.local.Close()
+	}
 	printed := make(chan struct{})
 	go func() { w.pumps.Wait(); close(printed) }()
 	go func() {

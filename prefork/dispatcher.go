@@ -1,49 +1,48 @@
 package prefork
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/gounicorn/gounicorn/prefork/lane"
 	"github.com/gounicorn/gounicorn/prefork/wire"
 	"golang.org/x/sys/unix"
 )
 
 const (
 	scoreboardSlots = 4096 // requests that may be with the workers at once; workers x threads stays far below
-	// window is how many fast requests, for each serving thread, may lie on the workers' queue beyond those that run: enough that a
-	// worker which finishes finds its next request there and nobody waits for the master to wake up.
-	window = 8
 	// sendBuffer is asked for the workers' queue, in bytes; the kernel may give less.
 	sendBuffer = 4 << 20
 )
 
-// dispatcher holds the jobs that wait and hands them to the workers' queue. A job that is known to be fast may be sent ahead of a
-// free thread; one that is slow or unknown is sent only when a thread is free for it, and one that is known to be slow never to the
-// last SlowReserve threads.
+// dispatcher hands jobs to the workers' queues: when and in which order is decided by package lane, here they get their slots and packets.
 // All methods may be called concurrently.
 type dispatcher struct {
-	cfg   *Config
-	epoch time.Time // jobs' activity counts from here
-	mono  uint64    // CLOCK_MONOTONIC at epoch, nanoseconds: what workers write into slots
-	board *wire.Scoreboard
-	jobs  [scoreboardSlots]atomic.Pointer[Job] // by slot
+	cfg       *Config
+	epoch     time.Time // jobs' activity counts from here
+	mono      uint64    // CLOCK_MONOTONIC at epoch, nanoseconds: what workers write into slots
+	board     *wire.Scoreboard
+	mayReturn bool                                 // a thread whose priority was lowered may raise it again
+	jobs      [scoreboardSlots]atomic.Pointer[Job] // by slot
 
-	mu       sync.Mutex
-	target   *generation   // where packets go; nil: nowhere
-	capacity int           // serving threads that are ready there
-	busy     [classes]int  // jobs with the workers, by class
-	waits    [classes]fifo // jobs that wait, by class
-	routes   routes
-	free     []uint32
-	numbers  [scoreboardSlots]uint32 // generation of each slot
-	closed   bool
-	packet   []byte // scratch
-	packed   []*Job // scratch
-	blocked  bool   // the queue's buffer was full; try again when a job ends
-	lazy     bool   // the flusher was told to pump
+	mu      sync.Mutex
+	target  *generation // where packets go; nil: nowhere
+	lanes   *lane.Scheduler
+	more    bool // there is a worker that may get further threads
+	free    []uint32
+	numbers [scoreboardSlots]uint32 // generation of each slot
+	closed  bool
+	packet  []byte // scratch
+	packed  []*Job // scratch
+	heavy   []*Job // jobs with the workers that compute for long
+	blocked bool   // the queue's buffer was full; try again when a job ends
+	lazy    bool   // the flusher was told to pump
+	wanted  want   // what wanting was told last
 
-	flush chan struct{} // tells the flusher; capacity 1
+	flush   chan struct{} // tells the flusher; capacity 1
+	wanting chan struct{} // tells the supervisor that want has something new; capacity 1
 }
 
 func newDispatcher(cfg *Config) (*dispatcher, error) {
@@ -56,7 +55,11 @@ func newDispatcher(cfg *Config) (*dispatcher, error) {
 		return nil, err
 	}
 	d := &dispatcher{
-		cfg: cfg, board: board, epoch: time.Now(), mono: uint64(ts.Nano()), routes: newRoutes(cfg.SlowAfter), flush: make(chan struct{}, 1),
+		cfg: cfg, board: board, mayReturn: mayReturn(), epoch: time.Now(), mono: uint64(ts.Nano()), flush: make(chan struct{}, 1), wanting: make(chan struct{}, 1),
+		lanes: lane.New(lane.Config{
+			Rules: cfg.Lanes, Reserve: cfg.SlowReserve, SlowAfter: cfg.SlowAfter, MaxQueue: cfg.MaxQueue,
+			QueueTimeout: cfg.QueueTimeout, QueueTarget: cfg.QueueTarget, CPUs: runtime.NumCPU(),
+		}),
 	}
 	for slot := scoreboardSlots - 1; slot >= 0; slot-- {
 		d.free = append(d.free, uint32(slot))
@@ -69,87 +72,78 @@ func (d *dispatcher) now() int64 { return int64(time.Since(d.epoch)) }
 
 // submit takes a job; its Sink may be told of the end before submit returns.
 func (d *dispatcher) submit(j *Job) {
-	j.submitted = time.Now()
+	now := time.Since(d.epoch)
+	j.submitted = now
 	d.mu.Lock()
 	if d.closed {
 		d.mu.Unlock()
 		j.Sink.Failed(Stopping)
 		return
 	}
-	j.route = d.routes.at(j.Key)
-	j.class = j.route.class()
-	if (d.waits[j.class].n == 0 || j.class == unknown) && !d.worthWaiting(j) && d.admits(j) && d.send(j) {
+	it := &j.item
+	it.Of = j
+	d.lanes.Arrive(it, j.Key, j.Client, now)
+	j.Lane = it.Lane()
+	if on := d.lanes.Admit(it); on != lane.None && len(d.free) > 0 && !d.worthWaiting(j, on) {
+		d.send(j, on)
 		d.mu.Unlock()
 		return
 	}
-	if d.waiting() >= d.cfg.MaxQueue {
+	if verdict := d.lanes.Wait(it, now); verdict != lane.Kept {
+		failure := d.refused(j, verdict)
 		d.mu.Unlock()
-		j.Sink.Failed(QueueFull)
+		j.Sink.Failed(failure)
 		return
 	}
-	d.wait(j)
-	tell := j.class == fast && !d.lazy && d.admits(j)
+	j.where = waiting
+	tell := it.Class() == lane.Fast && !d.lazy && len(d.free) > 0 && d.lanes.May(it) == lane.Computing
 	d.lazy = d.lazy || tell
+	d.need()
 	d.mu.Unlock()
 	if tell {
 		d.flush <- struct{}{}
 	}
 }
 
-// waiting is the number of jobs that wait.
-func (d *dispatcher) waiting() (n int) {
-	for c := range d.waits {
-		n += d.waits[c].n
-	}
-	return n
-}
-
-// admits reports whether a job may be sent now.
-func (d *dispatcher) admits(j *Job) bool {
-	if d.target == nil || d.capacity == 0 || len(d.free) == 0 {
-		return false
-	}
-	held := d.busy[slow] + d.busy[unknown] // threads that may be taken for long
-	open := d.capacity - min(d.cfg.SlowReserve, d.capacity-1)
-	switch j.class {
-	case fast:
-		return d.busy[fast] < max(d.capacity-held, 0)+window*d.capacity
-	case unknown:
-		// The reserved threads are open to it as well, but only to the first request of its route: of ten at once that turn out to be
-		// slow, nine have kept away from them.
-		return held < open || held < d.capacity && (j.route == nil || j.route.running == 0)
+// refused notes why the scheduler gave a job up, and when it may come again.
+func (d *dispatcher) refused(j *Job, verdict lane.Verdict) Failure {
+	j.RetryAfter = d.lanes.RetryAfter(&j.item)
+	switch verdict {
+	case lane.Full:
+		return QueueFull
+	case lane.Expired:
+		return QueueTimeout
 	default:
-		return held < d.capacity && d.busy[slow] < open
+		return Overloaded
 	}
 }
 
-// pump sends what may be sent: what is known to be fast first.
+// pump sends what may be sent. The caller holds mu.
 func (d *dispatcher) pump() {
-	for _, c := range [...]class{fast, unknown, slow} {
-		q := &d.waits[c]
-		for q.n > 0 {
-			if c == fast && d.pack() {
-				continue
-			}
-			var j *Job
-			if c == unknown { // one of a route that may not go on does not hold up the others
-				j = q.first(d.admits)
-			} else if d.admits(q.head) {
-				j = q.pop()
-			}
-			if j == nil {
-				break
-			}
-			if !d.send(j) {
-				q.pushFront(j)
-				return
-			}
+	if d.lanes.Waiting() == 0 {
+		return
+	}
+	now := time.Since(d.epoch)
+	for len(d.free) > 0 {
+		it, on := d.lanes.Peek(now)
+		if it == nil {
+			return
+		}
+		j := it.Of.(*Job)
+		sent := false
+		if on == lane.Computing && d.worthPacking(j) {
+			sent = d.pack(j, now)
+		} else {
+			sent = d.send(j, on)
+		}
+		if !sent {
+			return
 		}
 	}
 }
 
 // book gives a job its slot and counts it as sent.
-func (d *dispatcher) book(j *Job) {
+func (d *dispatcher) book(j *Job, on lane.Slot) {
 	slot := d.free[len(d.free)-1]
 	d.free = d.free[:len(d.free)-1]
 	d.numbers[slot]++
@@ -159,37 +153,47 @@ func (d *dispatcher) book(j *Job) {
 	j.doneSince = time.Time{}
 	j.activity.Store(0)
 	j.where = sent
-	d.busy[j.class]++
-	if j.route != nil {
-		j.route.running++
+	d.lanes.Start(&j.item, on)
+	if on == lane.Spare {
+		j.seat = d.spareSeat()
+		j.seat.take()
+	} else if j.item.Background() {
+		d.weigh(j)
 	}
 	d.jobs[slot].Store(j) // before the packet is there: the answer may be quicker than we are
 }
 
-// send puts a job's packet on the workers' queue and reports whether there was room.
-func (d *dispatcher) send(j *Job) bool {
-	d.book(j)
+// send puts a job's packet on a queue of the workers and reports whether there was room; if not, the job waits.
+func (d *dispatcher) send(j *Job, on lane.Slot) bool {
+	d.book(j, on)
 	if d.write(j) == nil {
 		return true
 	}
-	d.release(j)
+	d.requeue(j)
 	d.blocked = true
 	return false
 }
 
 // write sends the packet of a job that has its slot.
 func (d *dispatcher) write(j *Job) error {
+	queue := d.target.queue
+	if j.seat != nil {
+		queue = j.seat.queue
+	}
 	h := wire.Header{Kind: wire.KindRequest, Aux: uint16(j.Pairs), A: j.slot, B: j.generation}
 	if j.Body != nil {
 		h.Flags |= wire.FlagBodyFD
+	}
+	if j.item.Background() {
+		h.Flags |= wire.FlagBackground
 	}
 	if wire.HeaderSize+len(j.Payload) <= wire.MaxPacket {
 		h.Length = uint32(len(j.Payload))
 		d.packet = append(wire.AppendHeader(d.packet[:0], h), j.Payload...)
 		if j.Body == nil {
-			return d.target.queue.send(d.packet)
+			return queue.send(d.packet)
 		}
-		return d.target.queue.sendFDs(d.packet, int(j.Body.Fd()))
+		return queue.sendFDs(d.packet, int(j.Body.Fd()))
 	}
 	payload, err := memfd("gounicorn-request", j.Payload)
 	if err != nil {
@@ -199,9 +203,9 @@ func (d *dispatcher) write(j *Job) error {
 	h.Length, h.Flags = uint32(len(j.Payload)), h.Flags|wire.FlagPayloadFD
 	d.packet = wire.AppendHeader(d.packet[:0], h)
 	if j.Body == nil {
-		return d.target.queue.sendFDs(d.packet, int(payload.Fd()))
+		return queue.sendFDs(d.packet, int(payload.Fd()))
 	}
-	return d.target.queue.sendFDs(d.packet, int(payload.Fd()), int(j.Body.Fd()))
+	return queue.sendFDs(d.packet, int(payload.Fd()), int(j.Body.Fd()))
 }
 
 // job returns the job that a response frame belongs to, or nil.
@@ -229,48 +233,57 @@ func (d *dispatcher) over(j *Job, learn, more bool) {
 	times := d.board.Times(j.slot)
 	d.mu.Lock()
 	d.release(j)
-	j.measure(times, d.mono, d.epoch)
-	if learn && j.PID != 0 && d.routes.learn(j.route, j.own) {
-		d.reclassify()
+	own := j.measure(times, d.mono, d.epoch)
+	d.lanes.End(&j.item, j.submitted+j.Queued+j.Run)
+	if learn && j.PID != 0 {
+		d.lanes.Learn(&j.item, lane.Spent{Own: own, CPU: j.CPU, Route: times.Route})
 	}
-	if !more && d.waiting() > 0 {
+	if !more {
 		d.pump()
 	}
 	d.mu.Unlock()
 }
 
-// measure turns what the worker wrote into the slot into durations.
-func (j *Job) measure(t wire.Times, mono uint64, epoch time.Time) {
-	j.Slow = j.class == slow
+// measure turns what the worker wrote into the slot into durations, and returns the time that the request needed for itself.
+func (j *Job) measure(t wire.Times, mono uint64, epoch time.Time) (own time.Duration) {
+	j.Slow, j.Lane = j.item.Class() == lane.Slow, j.item.Lane()
 	if t.Started == 0 {
-		j.Queued = time.Since(j.submitted)
-		return
+		j.Queued = time.Since(epoch) - j.submitted
+		return 0
 	}
-	started := epoch.Add(time.Duration(t.Started - mono))
+	started := time.Duration(t.Started - mono)
 	j.PID = int(t.PID)
-	j.Queued = max(started.Sub(j.submitted), 0)
+	j.Queued = max(started-j.submitted, 0)
 	if t.Ended >= t.Started {
 		j.Run = time.Duration(t.Ended - t.Started)
 	} else {
-		j.Run = max(time.Since(started), 0)
+		j.Run = max(time.Since(epoch)-started, 0)
 	}
 	j.CPU = time.Duration(t.CPU)
-	j.own = max(j.Run-time.Duration(min(t.Delay, uint64(j.Run))), 0)
+	return max(j.Run-time.Duration(min(t.Delay, uint64(j.Run))), 0)
 }
 
-// release gives the slot back and corrects the counts.
+// release gives the slot back. What follows for the lanes is the caller's to say.
 func (d *dispatcher) release(j *Job) {
 	if j.where != sent {
 		return
 	}
 	j.where = nowhere
+	d.unweigh(j)
+	if j.seat != nil {
+		j.seat.give()
+		j.seat = nil
+	}
 	d.jobs[j.slot].Store(nil)
 	d.board.Free(j.slot, j.generation)
 	d.free = append(d.free, j.slot)
-	d.busy[j.class]--
-	if j.route != nil {
-		j.route.running--
-	}
+}
+
+// requeue makes a job that was sent and is withdrawn wait again, before all others of its lane. The caller holds mu.
+func (d *dispatcher) requeue(j *Job) {
+	d.release(j)
+	d.lanes.Requeue(&j.item)
+	j.where = waiting
 }
 
 // recall takes a job back that has not started and reports whether it did; its Sink is not called then.
@@ -279,20 +292,19 @@ func (d *dispatcher) recall(j *Job) bool {
 	defer d.mu.Unlock()
 	switch j.where {
 	case waiting:
-		if len(d.waits[j.class].take(func(o *Job) bool { return o == j })) == 0 {
-			return false
-		}
 		j.where = nowhere
+		d.lanes.Remove(&j.item)
 	case sent:
 		if !d.withdraw(j) {
 			return false
 		}
 		d.release(j)
+		d.lanes.Remove(&j.item)
 		d.pump()
 	default:
 		return false
 	}
-	j.Queued = time.Since(j.submitted)
+	j.Queued = time.Since(d.epoch) - j.submitted
 	return true
 }
 
@@ -312,47 +324,27 @@ func (d *dispatcher) withdraw(j *Job) bool {
 		wire.MakeWord(j.generation, wire.SlotCancelled, 0))
 }
 
-// reclassify moves waiting jobs to the queue that fits what is now known of their routes.
-func (d *dispatcher) reclassify() {
-	var all fifo
-	for c := range d.waits {
-		q := &d.waits[c]
-		for j := q.pop(); j != nil; j = q.pop() {
-			all.push(j)
-		}
-	}
-	for j := all.pop(); j != nil; j = all.pop() {
-		j.class = j.route.class()
-		d.wait(j)
-	}
-}
-
-// wait appends a job to the queue of its class.
-func (d *dispatcher) wait(j *Job) {
-	j.where = waiting
-	d.waits[j.class].push(j)
-}
-
 // retry puts a job whose worker died back to the front of its queue.
 func (d *dispatcher) retry(j *Job) {
 	d.mu.Lock()
-	d.release(j)
 	j.Retried = true
-	j.where = waiting
-	d.waits[j.class].pushFront(j)
+	d.requeue(j)
 	d.pump()
 	d.mu.Unlock()
 }
 
-// grow changes the number of serving threads of a generation that are ready; it counts only for the target.
-func (d *dispatcher) grow(g *generation, threads int) {
-	d.mu.Lock()
-	g.ready += threads
-	if g == d.target {
-		d.capacity = g.ready
-		d.pump()
+// resize tells the lanes how many slots there are. The caller holds mu.
+func (d *dispatcher) resize() {
+	computing, spare := 0, 0
+	d.more = false
+	if d.target != nil {
+		computing = d.target.ready
+		spare, _ = d.spareSlots()
+		for _, s := range d.target.seats {
+			d.more = d.more || s.queue != nil && s.computing+s.spare < d.cfg.MaxThreads
+		}
 	}
-	d.mu.Unlock()
+	d.lanes.Resize(computing, spare)
 }
 
 // aim makes g the generation that gets requests from now on; what the old one has not started is sent again to g.
@@ -360,19 +352,15 @@ func (d *dispatcher) aim(g *generation) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	old := d.target
-	d.target, d.capacity = g, 0
-	if g != nil {
-		d.capacity = g.ready
-	}
+	d.target = g
+	d.resize()
 	if old == nil {
 		d.pump()
 		return
 	}
 	for slot := range d.jobs {
 		if j := d.jobs[slot].Load(); j != nil && j.owner == old && d.withdraw(j) {
-			d.release(j)
-			j.where = waiting
-			d.waits[j.class].pushFront(j)
+			d.requeue(j)
 		}
 	}
 	d.pump()
@@ -388,7 +376,7 @@ func (d *dispatcher) resend(g *generation) {
 	}
 	for slot := range d.jobs {
 		j := d.jobs[slot].Load()
-		if j == nil || j.owner != g || d.board.Load(j.slot).State() != wire.SlotQueued {
+		if j == nil || j.owner != g || j.seat != nil || d.board.Load(j.slot).State() != wire.SlotQueued {
 			continue
 		}
 		if d.write(j) != nil {
@@ -414,4 +402,56 @@ func (d *dispatcher) owned(g *generation, worker uint32) (jobs []*Job) {
 		}
 	}
 	return jobs
+}
+
+// blame counts the death of a worker against the route of the request that it ran, and returns the number of such deaths so far.
+func (d *dispatcher) blame(j *Job) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.lanes.Blame(j.Key)
+}
+
+// want is what would help now, see lane.Want.
+type want = lane.Want
+
+// want says what would help now.
+func (d *dispatcher) want() want {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.wanted = d.lanes.Want(d.more)
+	return d.wanted
+}
+
+// need tells the supervisor when something is wanted that was not before. The caller holds mu.
+func (d *dispatcher) need() {
+	w := d.lanes.Want(d.more)
+	news := w.Worker && !d.wanted.Worker || w.Thread && !d.wanted.Thread
+	d.wanted = w
+	if news {
+		select {
+		case d.wanting <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// routeName notes what the framework calls the route of a hash.
+func (d *dispatcher) routeName(hash uint64, name string) {
+	d.mu.Lock()
+	d.lanes.Name(hash, name)
+	d.mu.Unlock()
+}
+
+// status returns a snapshot of the lanes.
+func (d *dispatcher) status() lane.Status {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.lanes.Status(time.Since(d.epoch))
+}
+
+// explain says what would happen to a request of a key and a client that came now.
+func (d *dispatcher) explain(key []byte, client uint64) lane.Explanation {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.lanes.Explain(key, client, time.Since(d.epoch))
 }

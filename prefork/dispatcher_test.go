@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gounicorn/gounicorn/prefork/lane"
 	"github.com/gounicorn/gounicorn/prefork/wire"
 )
 
@@ -31,9 +32,17 @@ func newBench(t *testing.T, threads int, change func(*Config)) *bench {
 	}
 	g := testGeneration(t)
 	d.aim(g)
-	d.grow(g, threads)
+	offer(d, g, threads)
 	t.Cleanup(func() { _ = d.board.Close() })
 	return &bench{t: t, d: d, g: g, in: wire.NewPackets(g.queue.remote)}
+}
+
+// offer adds a worker whose threads all read the generation's queue.
+func offer(d *dispatcher, g *generation, threads int) *worker {
+	w := &worker{id: uint32(len(g.seats) + 1), g: g}
+	w.seat = &seat{worker: w.id, owner: g}
+	d.seat(w, threads, 0)
+	return w
 }
 
 func testGeneration(t *testing.T) *generation {
@@ -78,7 +87,7 @@ func (b *bench) queued() int {
 	b.t.Helper()
 	b.d.mu.Lock()
 	defer b.d.mu.Unlock()
-	return b.d.busy[fast] + b.d.busy[slow] + b.d.busy[unknown]
+	return b.d.lanes.Busy()
 }
 
 // start plays a worker that takes the next packet; ok is false when the packet may not start.
@@ -92,11 +101,25 @@ func (b *bench) start(worker uint32) (j *Job, ok bool) {
 	return b.d.job(h.A, h.B), ok
 }
 
-// teach lets the dispatcher see one request of the key that ran that long.
-func (b *bench) teach(key string, run time.Duration) {
+// teach lets the dispatcher see one request of the key that ran that long, all of it computing.
+func (b *bench) teach(key string, run time.Duration) { b.teachTimes(key, run, run) }
+
+// teachTimes lets the dispatcher see one request of the key that took that long for itself, and so much CPU time.
+func (b *bench) teachTimes(key string, own, cpu time.Duration) {
 	b.d.mu.Lock()
 	defer b.d.mu.Unlock()
-	b.d.routes.learn(b.d.routes.at([]byte(key)), run)
+	it := &lane.Item{}
+	b.d.lanes.Arrive(it, []byte(key), 0, time.Since(b.d.epoch))
+	b.d.lanes.Learn(it, lane.Spent{Own: own, CPU: cpu})
+}
+
+// classOf is what the dispatcher thinks of a key.
+func (b *bench) classOf(key string) lane.Class {
+	b.d.mu.Lock()
+	defer b.d.mu.Unlock()
+	it := &lane.Item{}
+	b.d.lanes.Arrive(it, []byte(key), 0, time.Since(b.d.epoch))
+	return it.Class()
 }
 
 func TestSlowRequestsLeaveAThreadFree(t *testing.T) {
@@ -130,7 +153,7 @@ func TestUnknownRequestsTakeOnlyFreeThreads(t *testing.T) {
 	for range 3 { // the slow ones
 		b.start(1)
 	}
-	if j, ok := b.start(1); !ok || j.class != unknown {
+	if j, ok := b.start(1); !ok || j.item.Class() != lane.Unknown {
 		t.Error("a request of an unknown route waits behind slow ones although a thread is free")
 	}
 }
@@ -149,13 +172,13 @@ func TestFastRequestsWaitOnTheWorkersQueueUpToTheWindow(t *testing.T) {
 	for range 100 {
 		b.submit("fast", "")
 	}
-	if n := b.queued(); n != 2+2*window {
-		t.Errorf("%d sent to 2 threads, want %d", n, 2+2*window)
+	if n := b.queued(); n != 2+2*lane.Window {
+		t.Errorf("%d sent to 2 threads, want %d", n, 2+2*lane.Window)
 	}
 	j, _ := b.start(1)
 	b.d.over(j, true, false)
-	if n := b.queued(); n != 2+2*window {
-		t.Errorf("%d sent after one ended, want %d again", n, 2+2*window)
+	if n := b.queued(); n != 2+2*lane.Window {
+		t.Errorf("%d sent after one ended, want %d again", n, 2+2*lane.Window)
 	}
 }
 
@@ -291,7 +314,7 @@ func TestNewGenerationTakesOverWhatHasNotStarted(t *testing.T) {
 	b.teach("fast", time.Millisecond)
 	queued := b.submit("fast", "")
 	next := testGeneration(t)
-	b.d.grow(next, 2)
+	offer(b.d, next, 2)
 	b.d.aim(next)
 	if _, ok := b.start(1); ok {
 		t.Error("the old generation started a request after the new one took over")
@@ -316,40 +339,6 @@ func TestLargePayloadCrossesAsADescriptor(t *testing.T) {
 		t.Errorf("descriptor of %v bytes, announced %d", st.Size(), h.Length)
 	}
 	_ = files[0].Close()
-}
-
-func TestRoutesAreForgottenNotHoarded(t *testing.T) {
-	r := newRoutes(100 * time.Millisecond)
-	for i := range 3 * maxRoutes {
-		r.learn(r.at(fmt.Append(nil, "route ", i)), time.Millisecond)
-	}
-	if len(r.table) > maxRoutes {
-		t.Errorf("%d routes, bound is %d", len(r.table), maxRoutes)
-	}
-	if r.table[fmt.Sprint("route ", 3*maxRoutes-1)] == nil {
-		t.Error("the latest route was forgotten")
-	}
-}
-
-func TestClassificationHasHysteresis(t *testing.T) {
-	r := newRoutes(100 * time.Millisecond)
-	key := []byte("k")
-	steps := []struct {
-		run  time.Duration
-		want class
-	}{{150, slow}, {150, slow}, {150, slow}, {150, slow}, {90, slow}, {90, slow}, {1, slow}}
-	for i, s := range steps {
-		r.learn(r.at(key), s.run*time.Millisecond)
-		if got := r.at(key).class(); got != s.want {
-			t.Errorf("step %d (%v ms): class %v, want %v", i, s.run, got, s.want)
-		}
-	}
-	for range 20 {
-		r.learn(r.at(key), time.Millisecond)
-	}
-	if got := r.at(key).class(); got != fast {
-		t.Errorf("after twenty fast runs: class %v", got)
-	}
 }
 
 func TestBackoffGrowsAndIsBounded(t *testing.T) {
@@ -408,15 +397,28 @@ func TestShortRequestsShareAPacketWhenNoThreadIsFree(t *testing.T) {
 }
 
 func TestWhatMayNotShareAPacketDoesNot(t *testing.T) {
+	b := newBench(t, 1, nil)
+	b.teach("short", 10*time.Microsecond)
+	b.teach("longer", packBelow)
+	b.teach("kills", 10*time.Microsecond)
+	b.d.blame(&Job{Key: []byte("kills")})
+	job := func(key string) *Job {
+		j := &Job{Payload: make([]byte, 8), Key: []byte(key), Sink: &sink{}, Idempotent: true}
+		b.d.submit(j)
+		return j
+	}
+	for name, j := range map[string]*Job{"its route kills": job("kills"), "takes longer than that": job("longer"), "unknown": job("never seen")} {
+		if j.packable() {
+			t.Errorf("%s: may share a packet", name)
+		}
+	}
 	for name, change := range map[string]func(*Job){
-		"not idempotent":         func(j *Job) { j.Idempotent = false },
-		"tried before":           func(j *Job) { j.Retried = true },
-		"body in a file":         func(j *Job) { j.Body = os.Stdin },
-		"large":                  func(j *Job) { j.Payload = make([]byte, wire.MaxPacket) },
-		"its route kills":        func(j *Job) { j.route = &route{estimate: time.Microsecond, deaths: 1} },
-		"takes longer than that": func(j *Job) { j.route = &route{known: true, estimate: packBelow} },
+		"not idempotent": func(j *Job) { j.Idempotent = false },
+		"tried before":   func(j *Job) { j.Retried = true },
+		"body in a file": func(j *Job) { j.Body = os.Stdin },
+		"large":          func(j *Job) { j.Payload = make([]byte, wire.MaxPacket) },
 	} {
-		j := &Job{Payload: make([]byte, 8), Idempotent: true, class: fast, route: &route{estimate: time.Microsecond}}
+		j := job("short")
 		if !j.packable() {
 			t.Fatal("an ordinary short request may share a packet")
 		}
@@ -487,41 +489,8 @@ func TestWaitingForAProcessorDoesNotMakeARouteSlow(t *testing.T) {
 	b.d.board.SetStarted(j.slot, b.d.mono, 99)
 	b.d.board.SetEnded(j.slot, b.d.mono+uint64(time.Second), uint64(time.Second-10*time.Millisecond))
 	b.d.over(j, true, false)
-	if j.Run != time.Second || b.d.routes.at([]byte("home")).class() != fast {
-		t.Errorf("a request that ran for %v, all but 10 ms of it waiting for a processor, makes its route class %d", j.Run, b.d.routes.at([]byte("home")).class())
-	}
-}
-
-func TestSuspicionEndsWithTheFirstEnd(t *testing.T) {
-	r := newRoutes(100 * time.Millisecond)
-	rt := r.at([]byte("k"))
-	if !r.suspect(rt, 150*time.Millisecond) || rt.class() != slow {
-		t.Fatal("a route that was never seen and runs for long is not suspected")
-	}
-	if !r.learn(rt, 10*time.Millisecond) || rt.class() != fast {
-		t.Error("the first end did not clear it")
-	}
-	if !r.suspect(rt, 2*time.Second) || r.suspect(rt, 3*time.Second) {
-		t.Error("a suspicion is reported once")
-	}
-}
-
-func TestColdFirstRequestDoesNotMakeARouteSlow(t *testing.T) {
-	r := newRoutes(100 * time.Millisecond)
-	rt := r.at([]byte("home"))
-	r.learn(rt, 190*time.Millisecond)
-	if rt.class() != slow {
-		t.Fatal("what is known so far is that it takes long")
-	}
-	if r.learn(rt, 15*time.Millisecond); rt.class() != fast {
-		t.Error("the second request shows that the first was an exception")
-	}
-	for range 5 { // every worker has its first request
-		r.learn(rt, 15*time.Millisecond)
-		r.learn(rt, 190*time.Millisecond)
-	}
-	if rt.class() != fast {
-		t.Errorf("with an estimate of %v", rt.estimate)
+	if c := b.classOf("home"); j.Run != time.Second || c != lane.Fast {
+		t.Errorf("a request that ran for %v, all but 10 ms of it waiting for a processor, makes its route %v", j.Run, c)
 	}
 }
 
@@ -529,13 +498,14 @@ func TestNothingIsSentWhileEveryWorkerRetires(t *testing.T) {
 	b := newBench(t, 1, nil)
 	b.teach("short", 10*time.Microsecond)
 	jobs := b.short(3)
-	b.d.grow(b.g, -1)
+	w := &worker{g: b.g, seat: b.g.seats[0]}
+	b.d.seat(w, 0, 0)
 	b.d.over(jobs[0], true, false)
 	b.d.next()
 	if jobs[1].where != waiting || jobs[2].where != waiting {
 		t.Error("a request was sent although no thread will read it")
 	}
-	b.d.grow(b.g, 1)
+	b.d.seat(w, 1, 0)
 	if jobs[1].where != sent {
 		t.Error("a request still waits although there is a thread again")
 	}

@@ -21,11 +21,12 @@ type generation struct {
 	cmd     *exec.Cmd
 	control *wire.Packets
 	workers map[uint32]*worker
-	loaded  bool // the zygote can fork
-	exited  bool // the zygote is dead
-	serving bool // every worker has been ready once
-	ending  bool // it gets no new worker
-	ready   int  // serving threads; guarded by the dispatcher's mutex
+	loaded  bool    // the zygote can fork
+	exited  bool    // the zygote is dead
+	serving bool    // every worker has been ready once
+	ending  bool    // it gets no new worker
+	seats   []*seat // workers that are ready; guarded by the dispatcher's mutex
+	ready   int     // computing threads of all of them; guarded by the dispatcher's mutex
 
 	deadline time.Time // when loaded must be true; zero: never
 }
@@ -124,6 +125,7 @@ func (p *Pool) readZygote(g *generation) {
 // fork asks the zygote for one more worker.
 func (p *Pool) fork(g *generation) {
 	w := &worker{id: p.nextID(), g: g, gone: make(chan struct{}), started: time.Now()}
+	w.seat = &seat{worker: w.id, owner: g}
 	if p.cfg.BootTimeout > 0 {
 		w.deadline = w.started.Add(p.cfg.BootTimeout)
 	}
@@ -131,6 +133,9 @@ func (p *Pool) fork(g *generation) {
 	fail := func(err error) {
 		for _, f := range append(local, remote...) {
 			_ = f.Close()
+		}
+		if q := w.seat.queue; q != nil {
+			_ = q.local.Close()
 		}
 		p.cfg.error(0, fmt.Sprintf("cannot fork a worker: %v", err))
 		p.failures++
@@ -152,6 +157,15 @@ func (p *Pool) fork(g *generation) {
 			return
 		}
 	}
+	own := uint32(0)
+	if p.cfg.MaxThreads > 1 {
+		q, err := newRequestQueue()
+		if err != nil {
+			fail(err)
+			return
+		}
+		own, w.seat.queue, remote = 1, q, append(remote, q.remote)
+	}
 	for range p.cfg.Threads {
 		if err := add(wire.SocketPair(unix.SOCK_STREAM, "response stream")); err != nil {
 			fail(err)
@@ -163,7 +177,7 @@ func (p *Pool) fork(g *generation) {
 		fds[i] = int(f.Fd())
 	}
 	payload := binary.LittleEndian.AppendUint32(nil, uint32(p.maxRequests()))
-	err := g.control.Send(wire.Header{Kind: wire.KindFork, Aux: uint16(p.cfg.Threads), A: w.id}, payload, fds...)
+	err := g.control.Send(wire.Header{Kind: wire.KindFork, Aux: uint16(p.cfg.Threads), A: w.id, B: own}, payload, fds...)
 	if err != nil {
 		fail(err)
 		return

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gounicorn/gounicorn/prefork/lane"
 	"github.com/gounicorn/gounicorn/prefork/wire"
 )
 
@@ -15,6 +16,7 @@ type Job struct {
 	Pairs      int      // number of environ entries in Payload
 	Body       *os.File // the request body when it is not in Payload; stays the caller's
 	Key        []byte   // route key, to learn how long such requests take; may be empty
+	Client     uint64   // hash of who asks, for fairness between clients; 0: not known
 	Idempotent bool     // may be tried once more when its worker died before it answered
 	Sink       Sink
 
@@ -25,17 +27,20 @@ type Job struct {
 	PID     int           // worker's process, 0 when it never started
 	Slow    bool          // was counted as slow
 	Retried bool          // was started a second time
+	Lane    string        // its lane, see package lane
 
-	submitted  time.Time
-	next       *Job // in a queue
+	RetryAfter time.Duration // when it may be worth another try, when it failed with QueueFull, QueueTimeout or Overloaded
+
+	item       lane.Item
+	failure    Failure       // why the sweep ended it
+	submitted  time.Duration // since the pool's epoch
 	slot       uint32
 	generation uint32    // of the slot
 	packed     time.Time // when it was sent in a packet with others; zero: alone
 	owner      *generation
 	where      place
-	class      class
-	route      *route
-	own        time.Duration // Run without the time for which the thread only waited for a processor
+	seat       *seat         // the worker on whose own queue it was sent; nil: the generation's queue
+	heavy      bool          // in dispatcher.heavy
 	doneSince  time.Time     // when the sweep first saw its slot DONE; zero: not yet. Guarded by the dispatcher's mutex
 	claim      atomic.Uint64 // which use of which slot this is, and the worker that answers it; see claim.go
 	activity   atomic.Int64  // last sign of life, nanoseconds since the pool's epoch
@@ -46,9 +51,10 @@ type Job struct {
 
 // Reset prepares a job for its next request and keeps nothing of the last one.
 func (j *Job) Reset() {
-	j.Payload, j.Pairs, j.Body, j.Key, j.Idempotent, j.Sink = nil, 0, nil, nil, false, nil
-	j.Queued, j.Run, j.CPU, j.own, j.PID, j.Slow, j.Retried = 0, 0, 0, 0, 0, false, false
-	j.next, j.owner, j.where, j.route = nil, nil, nowhere, nil
+	j.Payload, j.Pairs, j.Body, j.Key, j.Client, j.Idempotent, j.Sink = nil, 0, nil, nil, 0, false, nil
+	j.Queued, j.Run, j.CPU, j.PID, j.Slow, j.Retried, j.Lane, j.RetryAfter = 0, 0, 0, 0, false, false, "", 0
+	j.owner, j.where, j.seat, j.heavy = nil, nowhere, nil, false
+	j.item = lane.Item{}
 	j.claim.Store(0)
 	j.answered.Store(false)
 	j.stalled.Store(false)
@@ -87,12 +93,13 @@ const (
 	TimedOut                        // silent for longer than Config.Timeout, or longer in all than Config.RequestTimeout
 	QueueTimeout                    // no worker was free within Config.QueueTimeout
 	QueueFull                       // too many jobs are waiting
+	Overloaded                      // too many jobs wait for too long; those of its lane that waited longest are refused
 	Stopping                        // the pool is stopping
 	Broken                          // the worker broke the protocol
 )
 
 var failureNames = [...]string{
-	"", "worker died", "collateral", "timed out", "queue timeout", "queue full", "stopping", "protocol broken",
+	"", "worker died", "collateral", "timed out", "queue timeout", "queue full", "overloaded", "stopping", "protocol broken",
 }
 
 // String names the failure for logs.

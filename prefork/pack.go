@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/gounicorn/gounicorn/prefork/lane"
 	"github.com/gounicorn/gounicorn/prefork/wire"
 )
 
@@ -21,13 +22,21 @@ const (
 )
 
 // worthWaiting reports whether a job had better wait for company: no thread is free for it, and it may share a packet.
-func (d *dispatcher) worthWaiting(j *Job) bool {
-	return j.packable() && d.busy[fast]+d.busy[slow]+d.busy[unknown] >= d.capacity
+func (d *dispatcher) worthWaiting(j *Job, on lane.Slot) bool {
+	return on == lane.Computing && d.lanes.Busy() >= d.lanes.Computing() && j.packable()
+}
+
+// worthPacking reports whether more fast jobs wait than there are threads, none of which is free, so that j had better share a packet.
+func (d *dispatcher) worthPacking(j *Job) bool {
+	threads := d.lanes.Computing()
+	return d.lanes.Busy() >= threads && d.lanes.WaitingIn(lane.Fast) > threads && j.packable()
 }
 
 // packable reports whether a job may share a packet: it is short, small, harmless to run again, and its route has ended no worker.
 func (j *Job) packable() bool {
-	return j.class == fast && j.route.estimate < packBelow && j.route.deaths == 0 && j.Idempotent && !j.Retried && j.Body == nil && len(j.Payload) < wire.MaxPacket/packMost
+	it := &j.item
+	return it.Class() == lane.Fast && it.Estimate() > 0 && it.Estimate() < packBelow && it.Deaths() == 0 &&
+		j.Idempotent && !j.Retried && j.Body == nil && len(j.Payload) < wire.MaxPacket/packMost
 }
 
 // flusher sends what waited for company, once the requests that arrived together have all been submitted.
@@ -46,42 +55,39 @@ func (d *dispatcher) flusher(stop <-chan struct{}) {
 	}
 }
 
-// pack sends several short requests in one packet when more of them wait than threads are free: one system call and at most one
-// wake-up for all. It reports whether it sent any.
-func (d *dispatcher) pack() bool {
-	q := &d.waits[fast]
-	if !d.admits(q.head) {
-		return false // there may be no capacity at all
-	}
-	share := (q.n + d.capacity - 1) / d.capacity
-	if share < 2 || d.busy[fast]+d.busy[slow]+d.busy[unknown] < d.capacity {
-		return false
-	}
+// pack sends several short requests, of which j goes first, in one packet: one system call and at most one wake-up for all. It reports
+// whether there was room; if not, they wait.
+func (d *dispatcher) pack(j *Job, now time.Duration) bool {
+	threads := d.lanes.Computing()
+	share := min((d.lanes.WaitingIn(lane.Fast)+threads-1)/threads, packMost, len(d.free))
 	d.packet = d.packet[:0]
 	d.packed = d.packed[:0]
-	for len(d.packed) < min(share, packMost) && q.n > 0 && q.head.packable() && d.admits(q.head) {
-		j := q.pop()
-		d.book(j)
+	for {
+		d.book(j, lane.Computing)
 		h := wire.Header{Kind: wire.KindRequest, Aux: uint16(j.Pairs), A: j.slot, B: j.generation, Length: uint32(len(j.Payload))}
 		d.packet = append(wire.AppendHeader(d.packet, h), j.Payload...)
 		d.packed = append(d.packed, j)
+		if len(d.packed) >= share {
+			break
+		}
+		it, on := d.lanes.Peek(now)
+		if it == nil || on != lane.Computing {
+			break
+		}
+		if j = it.Of.(*Job); !j.packable() {
+			break
+		}
 	}
-	if len(d.packed) == 0 {
-		return false
-	}
-	now := time.Now()
+	at := time.Now()
 	for _, j := range d.packed {
-		j.packed = now
+		j.packed = at
 	}
 	if d.target.queue.send(d.packet) == nil {
 		return true
 	}
 	d.blocked = true
-	for i := len(d.packed) - 1; i >= 0; i-- {
-		j := d.packed[i]
-		d.release(j)
-		j.where = waiting
-		q.pushFront(j)
+	for _, j := range d.packed {
+		d.requeue(j)
 	}
 	return false
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gounicorn/gounicorn/prefork/lane"
 	"golang.org/x/sys/unix"
 )
 
@@ -115,8 +116,9 @@ func (p *Pool) Stats() Stats {
 	s := p.stats
 	p.mu.Unlock()
 	p.d.mu.Lock()
-	s.Busy = p.d.busy[fast] + p.d.busy[slow] + p.d.busy[unknown]
-	s.WaitingFast, s.WaitingSlow = p.d.waits[fast].n+p.d.waits[unknown].n, p.d.waits[slow].n
+	s.Busy = p.d.lanes.Busy() + p.d.lanes.SpareBusy()
+	s.WaitingFast = p.d.lanes.WaitingIn(lane.Fast) + p.d.lanes.WaitingIn(lane.Unknown)
+	s.WaitingSlow = p.d.lanes.Waiting() - s.WaitingFast
 	p.d.mu.Unlock()
 	return s
 }

@@ -184,7 +184,7 @@ func nonblocking(f *os.File) *os.File {
 func (p *Pool) fromWorker(w *worker, h wire.Header, payload []byte) {
 	switch h.Kind {
 	case wire.KindReady:
-		p.workerReady(w)
+		p.workerReady(w, h.Aux&1 != 0)
 	case wire.KindLog:
 		p.cfg.Log(int(h.Aux), int(w.pidNow.Load()), string(payload))
 	case wire.KindBootFailed:
@@ -204,13 +204,17 @@ func (p *Pool) fromWorker(w *worker, h wire.Header, payload []byte) {
 	}
 }
 
-func (p *Pool) workerReady(w *worker) {
+func (p *Pool) workerReady(w *worker, noGIL bool) {
 	if w.state != booting {
 		return
 	}
 	w.state, w.deadline = ready, time.Time{}
 	p.failures = 0
-	p.d.grow(w.g, p.cfg.Threads)
+	if noGIL {
+		p.d.seat(w, p.cfg.Threads, 0)
+	} else {
+		p.d.seat(w, 1, p.cfg.Threads-1)
+	}
 	g := w.g
 	if g.serving || g.ending {
 		return
@@ -251,7 +255,7 @@ func (p *Pool) retire(w *worker, cause Cause) {
 	}
 	w.deadline = time.Now().Add(p.cfg.GracefulTimeout)
 	if wasReady {
-		p.d.grow(w.g, -p.cfg.Threads)
+		p.d.seat(w, 0, 0)
 	}
 	if !p.stopping && !w.g.ending {
 		p.fork(w.g)

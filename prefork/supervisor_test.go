@@ -46,7 +46,8 @@ func TestGracefulTimeoutOfZeroIsNoGrace(t *testing.T) {
 	}
 	g := testGeneration(t)
 	g.ending = true
-	w := &worker{id: 1, g: g, state: ready}
+	w := offer(p.d, g, 1)
+	w.state = ready
 	p.retire(w, CauseReload)
 	if time.Now().Before(w.deadline) {
 		t.Errorf("the worker may go on until %v", w.deadline)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/gounicorn/gounicorn/prefork/lane"
 	"github.com/gounicorn/gounicorn/prefork/wire"
 	"golang.org/x/sys/unix"
 )
@@ -12,7 +13,7 @@ import (
 func (p *Pool) sweep(now time.Time) {
 	expired, overdue, strays := p.d.sweep(now)
 	for _, j := range expired {
-		j.Sink.Failed(QueueTimeout)
+		j.Sink.Failed(j.failure)
 	}
 	for _, o := range overdue {
 		w := o.owner.workers[o.worker]
@@ -106,19 +107,17 @@ type overdueJob struct {
 	worker uint32
 }
 
-// sweep returns the jobs that waited too long, already off the books, those whose worker was silent or ran for too long, and those whose
-// slot was spoilt. On the way it counts as slow what runs longer than a fast request may.
+// sweep returns the jobs that waited too long or are refused, already off the books, with failure set; those whose worker was silent or
+// ran for too long; and those whose slot was spoilt. On the way it counts as slow what runs longer than a fast request may.
 func (d *dispatcher) sweep(now time.Time) (expired []*Job, overdue []overdueJob, strays []strayJob) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if limit := d.cfg.QueueTimeout; limit > 0 {
-		late := func(j *Job) bool { return now.Sub(j.submitted) > limit }
-		expired = d.take(late)
-		for _, j := range expired {
-			j.where = nowhere
-			j.Queued = now.Sub(j.submitted)
-		}
-	}
+	at := now.Sub(d.epoch)
+	d.lanes.Expire(at, func(it *lane.Item, verdict lane.Verdict) {
+		j := it.Of.(*Job)
+		j.where, j.Queued, j.failure = nowhere, at-j.submitted, d.refused(j, verdict)
+		expired = append(expired, j)
+	})
 	changed := false
 	for slot := range d.jobs {
 		j := d.jobs[slot].Load()
@@ -142,15 +141,14 @@ func (d *dispatcher) sweep(now time.Time) (expired []*Job, overdue []overdueJob,
 			}
 		case wire.SlotQueued:
 			if !j.packed.IsZero() && now.Sub(j.packed) > stuckAfter && d.withdraw(j) {
-				d.release(j)
-				j.where = waiting
-				d.waits[j.class].pushFront(j)
+				d.requeue(j)
 				changed = true
 				continue
 			}
-			if d.cfg.QueueTimeout > 0 && now.Sub(j.submitted) > d.cfg.QueueTimeout && d.withdraw(j) {
+			if limit := j.item.Deadline(); limit > 0 && at-j.submitted > limit && d.withdraw(j) {
 				d.release(j)
-				j.Queued = now.Sub(j.submitted)
+				d.lanes.Drop(&j.item, lane.Expired)
+				j.Queued, j.failure = at-j.submitted, d.refused(j, lane.Expired)
 				expired = append(expired, j)
 				changed = true
 			}
@@ -174,34 +172,18 @@ func (d *dispatcher) sweep(now time.Time) (expired []*Job, overdue []overdueJob,
 	return expired, overdue, strays
 }
 
-// certain is by how many times a request of a route that is known to be fast must exceed slowAfter before the route is suspected:
-// on a busy machine any request may exceed it once.
-const certain = 10
-
-// overstays counts a request that runs for longer than a fast one may as slow, and its route too if nothing is known of it yet or
-// the time is beyond doubt. It reports whether anything changed.
+// overstays counts a request that runs for longer than a fast one may as slow, and lowers the priority of its thread. It reports whether
+// anything changed.
 func (d *dispatcher) overstays(j *Job, run time.Duration) (changed bool) {
-	if j.class == unknown || run > certain*d.cfg.SlowAfter {
-		if d.routes.suspect(j.route, run) {
-			d.reclassify()
-			changed = true
+	was := j.item.Class()
+	changed = d.lanes.Overstay(&j.item, run)
+	if was != lane.Slow && j.item.Class() == lane.Slow {
+		if j.seat == nil {
+			d.weigh(j)
 		}
-	}
-	if j.class != slow {
-		d.busy[j.class]--
-		d.busy[slow]++
-		j.class = slow
-		changed = true
+		d.demote(j)
 	}
 	return changed
-}
-
-// take removes the waiting jobs that match.
-func (d *dispatcher) take(match func(*Job) bool) (jobs []*Job) {
-	for c := range d.waits {
-		jobs = append(jobs, d.waits[c].take(match)...)
-	}
-	return jobs
 }
 
 // running is how long a job has run, 0 when it has not started.
@@ -218,10 +200,12 @@ func (d *dispatcher) close() []*Job {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.closed = true
-	jobs := d.take(func(*Job) bool { return true })
+	var jobs []*Job
+	d.lanes.Drain(func(it *lane.Item) { jobs = append(jobs, it.Of.(*Job)) })
 	for slot := range d.jobs {
 		if j := d.jobs[slot].Load(); j != nil && d.withdraw(j) {
 			d.release(j)
+			d.lanes.Remove(&j.item)
 			jobs = append(jobs, j)
 		}
 	}

@@ -29,6 +29,7 @@ const (
 type worker struct {
 	id      uint32
 	g       *generation
+	seat    *seat
 	state   workerState
 	pid     int
 	pidfd   *os.File

@@ -103,8 +103,7 @@ func (s *Scheduler) Expire(now time.Duration, gone func(*Item, Verdict)) {
 	for _, l := range s.lanes {
 		for l.deadline > 0 && l.waiting > 0 && now-l.oldest().arrived > l.deadline {
 			it := l.oldest()
-			s.Remove(it)
-			l.expired++
+			s.Drop(it, Expired)
 			gone(it, Expired)
 		}
 	}
@@ -125,8 +124,7 @@ func (s *Scheduler) Expire(now time.Duration, gone func(*Item, Verdict)) {
 			thinned = true
 			for l.waiting > 0 && now-l.oldest().arrived > target {
 				it := l.oldest()
-				s.Remove(it)
-				l.refused++
+				s.Drop(it, Refused)
 				gone(it, Refused)
 			}
 		}

@@ -7,9 +7,9 @@ import (
 )
 
 const (
-	// window is how many fast requests, for each computing slot, may be sent beyond those that run: enough that a worker which
+	// Window is how many fast requests, for each computing slot, may be sent beyond those that run: enough that a worker which
 	// finishes finds its next request there and nobody waits for the master to wake up.
-	window = 8
+	Window = 8
 	// ageBound is from which wait on an item goes before all that are younger, in a lane without a deadline.
 	ageBound = 10 * time.Second
 	// fewItems is among how many new items one is sought that may take a reserved slot.
@@ -208,6 +208,9 @@ func (s *Scheduler) Admit(it *Item) Slot {
 	return s.where(it)
 }
 
+// May says which kind of slot an item could have now if it were its turn.
+func (s *Scheduler) May(it *Item) Slot { return s.where(it) }
+
 // line is where an item waits.
 func (it *Item) line() *line {
 	if it.waits {
@@ -233,7 +236,7 @@ func (s *Scheduler) where(it *Item) Slot {
 		if it.waits && spare && s.busy[Fast]+held >= s.computing {
 			return Spare
 		}
-		if s.busy[Fast] < max(s.computing-held, 0)+window*s.computing {
+		if s.busy[Fast] < max(s.computing-held, 0)+Window*s.computing {
 			return Computing
 		}
 	case Slow:
@@ -455,6 +458,19 @@ func (s *Scheduler) Remove(it *Item) {
 	if it.tag != front && it.tag != 0 {
 		it.lane.clients.refund(it.client, it.cost)
 	}
+}
+
+// Drop is Remove for an item that is refused or has waited for too long, and counts it as that.
+func (s *Scheduler) Drop(it *Item, why Verdict) {
+	if it.state == gone {
+		return
+	}
+	if why == Expired {
+		it.lane.expired++
+	} else {
+		it.lane.refused++
+	}
+	s.Remove(it)
 }
 
 // Spent is what a request took.
