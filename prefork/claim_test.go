@@ -20,12 +20,12 @@ func TestRequestWhoseSlotWasSpoiltEnds(t *testing.T) {
 		if !ok {
 			t.Fatal("did not start")
 		}
-		if _, _, strays := b.d.sweep(time.Now()); len(strays) != 0 {
+		if strays := b.d.sweep(time.Now()).strays; len(strays) != 0 {
 			t.Fatal("a sound slot counts as spoilt")
 		}
 		slot, generation := j.slot, j.generation
 		b.d.board.CompareAndSwap(slot, b.d.board.Load(slot), word(j))
-		_, _, strays := b.d.sweep(time.Now())
+		strays := b.d.sweep(time.Now()).strays
 		if len(strays) != 1 || strays[0].job != j || !strays[0].ended || b.queued() != 0 {
 			t.Errorf("%s: %+v, %d with the workers", name, strays, b.queued())
 		}
@@ -43,7 +43,7 @@ func TestRequestThatIsBeingAnsweredEndsWithItsWorkerOnly(t *testing.T) {
 		t.Fatal("the request is not the one worker's that started it")
 	}
 	b.d.board.Free(j.slot, j.generation)
-	_, _, strays := b.d.sweep(time.Now())
+	strays := b.d.sweep(time.Now()).strays
 	if len(strays) != 1 || strays[0].ended || strays[0].worker != 3 {
 		t.Errorf("%+v, want the worker to be ended and not the request", strays)
 	}
@@ -63,16 +63,16 @@ func TestRequestThatIsDoneButNeverAnsweredEnds(t *testing.T) {
 	now := time.Now()
 	j.stalled.Store(true)
 	for _, at := range []time.Duration{0, time.Minute} {
-		if _, _, strays := b.d.sweep(now.Add(at)); len(strays) != 0 {
+		if strays := b.d.sweep(now.Add(at)).strays; len(strays) != 0 {
 			t.Fatal("an answer that waits for a slow client is not lost")
 		}
 	}
 	j.stalled.Store(false)
 	now = now.Add(time.Hour)
-	if _, _, strays := b.d.sweep(now); len(strays) != 0 {
+	if strays := b.d.sweep(now).strays; len(strays) != 0 {
 		t.Fatal("its END may be on the way")
 	}
-	_, _, strays := b.d.sweep(now.Add(doneWait + time.Second))
+	strays := b.d.sweep(now.Add(doneWait + time.Second)).strays
 	if len(strays) != 1 || !strays[0].ended || strays[0].worker != 3 {
 		t.Errorf("%+v", strays)
 	}

@@ -1,6 +1,7 @@
 package prefork
 
 import (
+	"io/fs"
 	"os"
 	"time"
 
@@ -26,7 +27,7 @@ type Config struct {
 
 	Timeout         time.Duration // longest silence of a running request; 0: none
 	RequestTimeout  time.Duration // longest run of a request in all; 0: none
-	SoftTimeout     time.Duration // run after which SoftTimeout is raised in the application, once; 0: never
+	SoftTimeout     time.Duration // run without an answer after which SoftTimeout is raised in the application, once; 0: never
 	QueueTimeout    time.Duration // longest wait for a worker; 0: none
 	GracefulTimeout time.Duration // how long a retiring worker may finish what it runs; 0: not at all
 	BootTimeout     time.Duration // how long a worker may take to load the application; 0: for ever
@@ -58,11 +59,13 @@ const (
 	CauseMaxRequests       // it had served its share
 	CauseReload            // a new generation took over
 	CauseProtocol          // it broke the protocol
+	causeIdle              // an overflow worker that was not needed any more; no restart
 )
 
 // osSeam is what the pool asks of the operating system and of chance, so that a test can replace it.
 type osSeam struct {
 	rand func(n int) int
+	root fs.FS // the machine's file system, for what it tells about memory
 }
 
 func (c *Config) defaults() {

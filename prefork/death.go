@@ -20,7 +20,9 @@ func (p *Pool) lost(w *worker) {
 	close(w.gone)
 	w.control.Drain()
 	for _, s := range w.streams {
-		s.Drain()
+		if s != nil {
+			s.Drain()
+		}
 	}
 	go func() {
 		w.readers.Wait()
@@ -39,14 +41,17 @@ func (p *Pool) settle(w *worker, before workerState) {
 		_ = w.pidfd.Close()
 	}
 	if before != retiring && !p.stopping && !w.g.ending {
-		if before == booting || time.Since(w.started) < time.Second {
+		switch early := before == booting || time.Since(w.started) < time.Second; {
+		case early && w.overflow:
+			p.overflow.postpone(time.Now())
+		case early:
 			p.failures++
 			if p.current == nil && w.bootError == nil && p.failures >= bootTries {
 				w.bootError = &BootError{Code: 3, PID: w.pid, Text: "Worker failed to boot: the process died while it loaded the application."}
 			}
 			p.later(w.g)
-		} else {
-			p.fork(w.g)
+		default:
+			p.fill(w.g)
 		}
 	}
 	if w.status != nil || w.g.exited {
@@ -109,10 +114,12 @@ func (p *Pool) bury(w *worker) {
 
 // obituary logs how a worker ended, in gunicorn's words where it has some.
 func (p *Pool) obituary(w *worker) {
-	if !p.stopping && !w.g.ending {
+	if !p.stopping && !w.g.ending && w.cause != causeIdle {
 		p.cfg.Replaced(w.epitaph())
 	}
 	switch st := w.status; {
+	case w.bootError != nil && w.overflow:
+		p.cfg.error(w.pid, "An overflow worker did not boot; the site goes on without it. "+w.bootError.Text)
 	case w.bootError != nil:
 		p.bootFailed(w.g, w.bootError)
 	case w.pid == 0:

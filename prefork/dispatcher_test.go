@@ -252,11 +252,11 @@ func TestSweepEndsWhatWaitedTooLong(t *testing.T) {
 		t.Fatal("did not start")
 	}
 	waits := b.submit("waits", "")
-	expired, _, _ := b.d.sweep(time.Now())
+	expired := b.d.sweep(time.Now()).expired
 	if len(expired) != 0 {
 		t.Fatal("expired at once")
 	}
-	if expired, _, _ = b.d.sweep(time.Now().Add(2 * time.Second)); len(expired) != 1 || expired[0] != waits {
+	if expired = b.d.sweep(time.Now().Add(2 * time.Second)).expired; len(expired) != 1 || expired[0] != waits {
 		t.Errorf("expired = %v, want the request that waits", expired)
 	}
 }
@@ -264,19 +264,19 @@ func TestSweepEndsWhatWaitedTooLong(t *testing.T) {
 func TestSweepFindsSilentRequests(t *testing.T) {
 	b := newBench(t, 1, func(c *Config) { c.Timeout = time.Nanosecond })
 	j := b.submit("runs", "")
-	if _, overdue, _ := b.d.sweep(time.Now()); len(overdue) != 0 {
+	if overdue := b.d.sweep(time.Now()).overdue; len(overdue) != 0 {
 		t.Fatal("a request that has not started is overdue")
 	}
 	if _, ok := b.start(3); !ok {
 		t.Fatal("did not start")
 	}
 	b.report(j, time.Now().Add(-time.Minute))
-	_, overdue, _ := b.d.sweep(time.Now())
+	overdue := b.d.sweep(time.Now()).overdue
 	if len(overdue) != 1 || overdue[0].worker != 3 || overdue[0].job != j {
 		t.Errorf("overdue = %v", overdue)
 	}
 	j.stalled.Store(true)
-	if _, overdue, _ := b.d.sweep(time.Now()); len(overdue) != 0 {
+	if overdue := b.d.sweep(time.Now()).overdue; len(overdue) != 0 {
 		t.Error("a worker that waits for a slow client is not silent by its own fault")
 	}
 }

@@ -25,6 +25,7 @@ type generation struct {
 	exited  bool    // the zygote is dead
 	serving bool    // every worker has been ready once
 	ending  bool    // it gets no new worker
+	paused  bool    // it gets none for now, after a failure
 	seats   []*seat // workers that are ready; guarded by the dispatcher's mutex
 	ready   int     // computing threads of all of them; guarded by the dispatcher's mutex
 
@@ -123,8 +124,8 @@ func (p *Pool) readZygote(g *generation) {
 }
 
 // fork asks the zygote for one more worker.
-func (p *Pool) fork(g *generation) {
-	w := &worker{id: p.nextID(), g: g, gone: make(chan struct{}), started: time.Now()}
+func (p *Pool) fork(g *generation, overflow bool) {
+	w := &worker{id: p.nextID(), g: g, overflow: overflow, gone: make(chan struct{}), started: time.Now()}
 	w.seat = &seat{worker: w.id, owner: g}
 	if p.cfg.BootTimeout > 0 {
 		w.deadline = w.started.Add(p.cfg.BootTimeout)
@@ -138,6 +139,10 @@ func (p *Pool) fork(g *generation) {
 			_ = q.local.Close()
 		}
 		p.cfg.error(0, fmt.Sprintf("cannot fork a worker: %v", err))
+		if overflow {
+			p.overflow.postpone(time.Now())
+			return
+		}
 		p.failures++
 		p.later(g)
 	}
@@ -193,15 +198,11 @@ func (p *Pool) fork(g *generation) {
 	}
 	go func() { defer w.pumps.Done(); pump(local[1], emit(p.cfg.Stdout)) }()
 	go func() { defer w.pumps.Done(); pump(local[2], emit(p.cfg.Stderr)) }()
-	for _, f := range local[3:] {
-		s, err := wire.NewStream(f)
-		if err != nil {
+	w.streams = make([]*wire.Stream, p.cfg.Threads)
+	for i, f := range local[3:] {
+		if err := p.listen(w, i, f, nil); err != nil {
 			p.cfg.error(0, err.Error())
-			continue
 		}
-		w.streams = append(w.streams, s)
-		w.readers.Add(1)
-		go w.readStream(p.d, s)
 	}
 	w.readers.Add(1)
 	go func() {

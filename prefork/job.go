@@ -37,6 +37,7 @@ type Job struct {
 	slot       uint32
 	generation uint32    // of the slot
 	packed     time.Time // when it was sent in a packet with others; zero: alone
+	soft       bool      // SoftTimeout was asked for
 	owner      *generation
 	where      place
 	seat       *seat         // the worker on whose own queue it was sent; nil: the generation's queue

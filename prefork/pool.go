@@ -44,6 +44,7 @@ type Pool struct {
 	failures    int  // boots and early deaths in a row, for the back-off
 	revivals    int  // tries to replace a current generation without a zygote, for the back-off
 	reviving    bool // a try is due
+	overflow    overflow
 	stopping    bool
 	stopped     []chan struct{} // closed when nothing is left
 	children    map[int]bool    // zygotes, which exec.Cmd reaps
@@ -64,6 +65,9 @@ func New(cfg Config) (*Pool, error) {
 	cfg.defaults()
 	if cfg.os.rand == nil {
 		cfg.os.rand = rand.IntN
+	}
+	if cfg.os.root == nil {
+		cfg.os.root = os.DirFS("/")
 	}
 	if st, err := os.Stat(cfg.Worker); err != nil || st.IsDir() || st.Mode()&0o111 == 0 {
 		return nil, fmt.Errorf("the worker binary %q cannot be run: build it with \"make build\" or name it in GOUNICORN_WORKER", cfg.Worker)

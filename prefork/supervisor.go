@@ -21,8 +21,11 @@ func (p *Pool) supervise() {
 		select {
 		case f := <-p.calls:
 			f()
+		case <-p.d.wanting:
+			p.adapt(time.Now(), p.d.want())
 		case now := <-ticks.C:
 			p.sweep(now)
+			p.adapt(now, p.d.want())
 		}
 		p.publish()
 		if p.stopping && p.empty() {
@@ -123,11 +126,7 @@ func (p *Pool) fromZygote(g *generation, h wire.Header, payload []byte, files []
 		p.cfg.Log(int(h.Aux), g.cmd.Process.Pid, string(payload))
 	case wire.KindLoaded:
 		g.loaded = true
-		if !g.ending {
-			for range p.cfg.Workers {
-				p.fork(g)
-			}
-		}
+		p.fill(g)
 	case wire.KindBootFailed:
 		p.bootFailed(g, &BootError{Code: int(h.Aux), PID: g.cmd.Process.Pid, Text: string(payload)})
 	case wire.KindForked:
@@ -210,11 +209,15 @@ func (p *Pool) workerReady(w *worker, noGIL bool) {
 	}
 	w.state, w.deadline = ready, time.Time{}
 	p.failures = 0
-	if noGIL {
-		p.d.seat(w, p.cfg.Threads, 0)
-	} else {
-		p.d.seat(w, 1, p.cfg.Threads-1)
+	if w.overflow {
+		p.overflow.failures = 0
 	}
+	w.noGIL, w.computing, w.spare = noGIL, 1, p.cfg.Threads-1
+	if noGIL {
+		w.computing, w.spare = p.cfg.Threads, 0
+	}
+	w.threadsSince = time.Now()
+	p.d.seat(w, w.computing, w.spare)
 	g := w.g
 	if g.serving || g.ending {
 		return
@@ -243,7 +246,23 @@ func (p *Pool) workerReady(w *worker, noGIL bool) {
 	p.beginAgain()
 }
 
-// retire takes a worker out of service, because it said so or was asked to stop, and forks its successor.
+// fill forks workers until a generation has as many as are configured, those that boot included. After a failure it waits for its time.
+func (p *Pool) fill(g *generation) {
+	if p.stopping || g.ending || g.exited || !g.loaded {
+		return
+	}
+	missing := p.cfg.Workers
+	for _, w := range g.workers {
+		if !w.overflow && (w.state == booting || w.state == ready) {
+			missing--
+		}
+	}
+	for ; missing > 0 && !g.paused; missing-- {
+		p.fork(g, false)
+	}
+}
+
+// retire takes a worker out of service, because it said so or was asked to stop, and forks its successor if it needs one.
 func (p *Pool) retire(w *worker, cause Cause) {
 	if w.state == retiring || w.state == dead {
 		return
@@ -257,9 +276,7 @@ func (p *Pool) retire(w *worker, cause Cause) {
 	if wasReady {
 		p.d.seat(w, 0, 0)
 	}
-	if !p.stopping && !w.g.ending {
-		p.fork(w.g)
-	}
+	p.fill(w.g)
 }
 
 // stop asks a worker to finish what it runs and leave.
@@ -317,17 +334,16 @@ func (p *Pool) reviveLater() {
 	})
 }
 
-// later forks another worker after a pause that grows with the number of failures in a row.
+// later fills a generation after a pause that grows with the number of failures in a row. Until then it gets no worker.
 func (p *Pool) later(g *generation) {
-	if g != p.current && g != p.incoming {
+	if g.paused || g != p.current && g != p.incoming {
 		return
 	}
-	pause := backoff(p.failures)
-	time.AfterFunc(pause, func() {
+	g.paused = true
+	time.AfterFunc(backoff(p.failures), func() {
 		p.do(func() {
-			if !p.stopping && !g.ending && !g.exited {
-				p.fork(g)
-			}
+			g.paused = false
+			p.fill(g)
 		})
 	})
 }

@@ -11,11 +11,11 @@ import (
 
 // sweep enforces every deadline of the pool; it is the only place that does, so that a request costs no timer.
 func (p *Pool) sweep(now time.Time) {
-	expired, overdue, strays := p.d.sweep(now)
-	for _, j := range expired {
+	found := p.d.sweep(now)
+	for _, j := range found.expired {
 		j.Sink.Failed(j.failure)
 	}
-	for _, o := range overdue {
+	for _, o := range found.overdue {
 		w := o.owner.workers[o.worker]
 		if w == nil { // the slot names a worker that there is not
 			p.d.mu.Lock()
@@ -26,8 +26,11 @@ func (p *Pool) sweep(now time.Time) {
 			p.timeout(w, o.job)
 		}
 	}
-	for _, s := range strays {
+	for _, s := range found.strays {
 		p.strayed(s)
+	}
+	for _, o := range found.soft {
+		p.interrupt(o)
 	}
 	for _, g := range p.generations {
 		if !g.loaded && !g.deadline.IsZero() && now.After(g.deadline) {
@@ -82,6 +85,16 @@ func (p *Pool) timeout(w *worker, j *Job) {
 	}
 }
 
+// interrupt has SoftTimeout raised where a request runs.
+func (p *Pool) interrupt(o softJob) {
+	w := o.owner.workers[o.worker]
+	if w == nil || w.state == dead {
+		return
+	}
+	p.cfg.warning(w.pid, fmt.Sprintf("SOFT TIMEOUT (pid:%d) %s, running for %v", w.pid, o.request, o.run.Round(time.Millisecond)))
+	_ = w.control.Send(wire.Header{Kind: wire.KindInterrupt, A: o.slot, B: o.generation}, nil) // fails when it is dead, which is noticed anyway
+}
+
 // reapOrphans collects processes that became ours because their parent died.
 func (p *Pool) reapOrphans() {
 	for {
@@ -107,16 +120,32 @@ type overdueJob struct {
 	worker uint32
 }
 
-// sweep returns the jobs that waited too long or are refused, already off the books, with failure set; those whose worker was silent or
-// ran for too long; and those whose slot was spoilt. On the way it counts as slow what runs longer than a fast request may.
-func (d *dispatcher) sweep(now time.Time) (expired []*Job, overdue []overdueJob, strays []strayJob) {
+// softJob is a job that ran for longer than SoftTimeout. It may be over by the time that it is looked at.
+type softJob struct {
+	owner            *generation
+	worker           uint32
+	slot, generation uint32
+	request          string
+	run              time.Duration
+}
+
+// swept is what a sweep of the dispatcher found.
+type swept struct {
+	expired []*Job       // waited too long or are refused; off the books, with failure set
+	overdue []overdueJob // their worker was silent or ran for too long
+	strays  []strayJob   // their slot was spoilt
+	soft    []softJob    // ran for longer than SoftTimeout, for the first time
+}
+
+// sweep looks at all jobs. On the way it counts as slow what runs longer than a fast request may.
+func (d *dispatcher) sweep(now time.Time) (found swept) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	at := now.Sub(d.epoch)
 	d.lanes.Expire(at, func(it *lane.Item, verdict lane.Verdict) {
 		j := it.Of.(*Job)
 		j.where, j.Queued, j.failure = nowhere, at-j.submitted, d.refused(j, verdict)
-		expired = append(expired, j)
+		found.expired = append(found.expired, j)
 	})
 	changed := false
 	for slot := range d.jobs {
@@ -126,7 +155,7 @@ func (d *dispatcher) sweep(now time.Time) (expired []*Job, overdue []overdueJob,
 		}
 		word := d.board.Load(j.slot)
 		if word.Generation() != j.generation {
-			strays, changed = append(strays, d.stray(j)), true
+			found.strays, changed = append(found.strays, d.stray(j)), true
 			continue
 		}
 		switch word.State() {
@@ -137,7 +166,7 @@ func (d *dispatcher) sweep(now time.Time) (expired []*Job, overdue []overdueJob,
 			case j.doneSince.IsZero():
 				j.doneSince = now
 			case now.Sub(j.doneSince) > doneWait:
-				strays, changed = append(strays, d.stray(j)), true
+				found.strays, changed = append(found.strays, d.stray(j)), true
 			}
 		case wire.SlotQueued:
 			if !j.packed.IsZero() && now.Sub(j.packed) > stuckAfter && d.withdraw(j) {
@@ -149,7 +178,7 @@ func (d *dispatcher) sweep(now time.Time) (expired []*Job, overdue []overdueJob,
 				d.release(j)
 				d.lanes.Drop(&j.item, lane.Expired)
 				j.Queued, j.failure = at-j.submitted, d.refused(j, lane.Expired)
-				expired = append(expired, j)
+				found.expired = append(found.expired, j)
 				changed = true
 			}
 		case wire.SlotRunning:
@@ -157,19 +186,23 @@ func (d *dispatcher) sweep(now time.Time) (expired []*Job, overdue []overdueJob,
 			if run > d.cfg.SlowAfter {
 				changed = d.overstays(j, run) || changed
 			}
+			if d.cfg.SoftTimeout > 0 && run > d.cfg.SoftTimeout && !j.soft && !j.answered.Load() {
+				j.soft = true
+				found.soft = append(found.soft, softJob{j.owner, word.Worker(), j.slot, j.generation, j.Sink.String(), run})
+			}
 			silent := min(run, time.Duration(d.now()-j.activity.Load()))
 			if (d.cfg.Timeout > 0 && silent > d.cfg.Timeout && !j.stalled.Load()) || (d.cfg.RequestTimeout > 0 && run > d.cfg.RequestTimeout) {
-				overdue = append(overdue, overdueJob{j, j.owner, word.Worker()})
+				found.overdue = append(found.overdue, overdueJob{j, j.owner, word.Worker()})
 			}
 		default: // FREE and CANCELLED are the master's to write, and it takes the job off the books with them
-			strays, changed = append(strays, d.stray(j)), true
+			found.strays, changed = append(found.strays, d.stray(j)), true
 		}
 	}
 	if changed || d.blocked {
 		d.blocked = false
 		d.pump()
 	}
-	return expired, overdue, strays
+	return found
 }
 
 // overstays counts a request that runs for longer than a fast one may as slow, and lowers the priority of its thread. It reports whether

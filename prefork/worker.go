@@ -34,11 +34,20 @@ type worker struct {
 	pid     int
 	pidfd   *os.File
 	control *wire.Packets
-	streams []*wire.Stream
+	streams []*wire.Stream // by thread; nil: there is none
 	readers sync.WaitGroup // stream readers
 	pumps   sync.WaitGroup // output pumps
 	gone    chan struct{}  // closed when the process is known to be dead
 	started time.Time
+
+	overflow      bool      // forked because slow requests held all others
+	noGIL         bool      // all its threads compute
+	computing     int       // its threads that read the generation's queue
+	spare         int       // those that read its own
+	joining       bool      // a thread was asked for and has not said HELLO
+	leaving       int       // threads that were told to leave and have not yet
+	threadsSince  time.Time // when the number of its threads was last looked at
+	noThreadUntil time.Time // it could not start one
 
 	cause     Cause // why it is retiring or was killed
 	guilty    *Job  // the request it was killed for
@@ -90,9 +99,12 @@ func awaitExit(pidfd *os.File) error {
 	})
 }
 
-// readStream passes the frames of one serving thread on to the jobs they belong to, until the stream ends.
-func (w *worker) readStream(d *dispatcher, s *wire.Stream) {
-	defer w.readers.Done()
+// threads is how many it has.
+func (w *worker) threads() int { return w.computing + w.spare }
+
+// readStream passes the frames of one serving thread on to the jobs they belong to, until the stream ends. joined is called when the
+// thread says HELLO; it may be nil.
+func (w *worker) readStream(d *dispatcher, s *wire.Stream, joined func()) {
 	defer s.Close()
 	owed := false // a job ended and nothing was sent in its place yet
 	for {
@@ -111,6 +123,9 @@ func (w *worker) readStream(d *dispatcher, s *wire.Stream) {
 			if h.Aux != wire.Version {
 				w.breakOff(d, fmt.Errorf("worker speaks protocol %d, master %d", h.Aux, wire.Version))
 				return
+			}
+			if joined != nil {
+				joined()
 			}
 			continue
 		}

@@ -30,19 +30,24 @@ type control struct {
 	packets *wire.Packets
 	worker  uint32
 	grace   time.Duration
-	stopped atomic.Bool // STOP came, or the master has gone
+	stopped atomic.Bool   // STOP came, or the master has gone
+	served  chan struct{} // closed when the serve loop may have threads
 }
 
 func newControl(packets *wire.Packets, id identity) *control {
-	return &control{packets: packets, worker: id.worker}
+	return &control{packets: packets, worker: id.worker, served: make(chan struct{})}
 }
 
 // run answers the master until it closes the socket; then it ends the process, at the latest after the grace. It needs no GIL.
 func (c *control) run() {
 	for {
 		h, _, files, err := c.packets.Receive()
+		if h.Kind == wire.KindThread && len(files) == 1 {
+			go c.addThread(h.A, files[0])
+			continue
+		}
 		for _, f := range files {
-			_ = f.Close() // no packet to a worker carries any
+			_ = f.Close() // no other packet to a worker carries any
 		}
 		switch {
 		case errors.Is(err, io.EOF):
@@ -117,8 +122,29 @@ func (c *control) finishing(bound time.Duration, code int) {
 	})
 }
 
-func (c *control) ready() {
-	c.send(wire.KindReady, 0, uint32(os.Getpid()), nil)
+// ready is called once, before serve.
+func (c *control) ready(gil bool) {
+	var noGIL uint16
+	if !gil {
+		noGIL = 1
+	}
+	close(c.served)
+	c.send(wire.KindReady, noGIL, uint32(os.Getpid()), nil)
+}
+
+// addThread makes one more thread serve, on the stream which it takes over. It waits for the GIL.
+func (c *control) addThread(index uint32, stream *os.File) {
+	<-c.served
+	fd, err := unix.FcntlInt(stream.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	_ = stream.Close() // os.File would close it when it is collected
+	if err != nil {
+		c.log(wire.LevelError, "no more descriptors for a spare thread: "+err.Error())
+		return
+	}
+	if C.gp_add_thread(C.uint32_t(index), C.int(fd)) != 0 {
+		_ = unix.Close(fd)
+		c.log(wire.LevelError, "a spare thread cannot be started")
+	}
 }
 
 func (c *control) bootFailed(code int, text string) {

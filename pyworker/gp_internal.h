@@ -9,6 +9,7 @@
 #include <Python.h>
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,6 +28,9 @@ enum {
     GP_MAX_HEAD = 262144,            /* bytes of an encoded response head */
     GP_BASE_KEYS = 16,               /* the keys below this number may have a value in the prototype */
 };
+
+/* Ends a blocking receive. Real-time, so that neither Python, Go nor an application has a use for it. */
+#define GP_WAKE_SIGNAL (SIGRTMIN + 6)
 
 /* How the response of one request ended. */
 typedef enum {
@@ -56,7 +60,7 @@ struct gp_thread {
     bool serving; /* guarded by gp_w.lock */
     pthread_t self;
     uint32_t index;
-    int stream;
+    int queue, stream;
     bool broken;  /* the stream cannot be written any more */
     bool sending; /* a send runs without the GIL */
     bool eager;   /* the last request was waiting already: try to receive without giving up the GIL */
@@ -103,13 +107,15 @@ typedef struct {
     bool configured, atfork;
     pid_t pid;
     uint32_t id;
-    int threads, queue, control;
+    int queue, own_queue, control; /* own_queue: of the spare threads, or -1: every thread reads queue */
+    sigset_t mask;                 /* of serving threads; a thread that Go starts would inherit one that blocks everything */
     uint64_t max_requests;
     unsigned char *board;
     size_t board_size;
     uint32_t slots;
     pthread_mutex_t lock; /* guards serving of every thread, and that its pthread_t is alive while it is set */
     atomic_int stopping, serving, retired, failed, forked;
+    atomic_uint used; /* threads that ever served have an index below this */
     atomic_uint_fast64_t started;
     atomic_uint warned; /* bits of what was warned of once */
     PyObject *app_ref, *proto_ref, *format_exception_ref;

@@ -65,14 +65,16 @@ static int take_python(PyObject *app, PyObject *errors, PyObject *extra, const c
     return 0;
 }
 
-static void reset(unsigned id, int threads, unsigned long long max_requests, int queue, int control)
+static void reset(unsigned id, unsigned long long max_requests, int queue, int own_queue, int control)
 {
     gp_w.id = id;
     gp_w.pid = getpid();
-    gp_w.threads = threads;
     gp_w.max_requests = max_requests;
     gp_w.queue = queue;
+    gp_w.own_queue = own_queue;
     gp_w.control = control;
+    pthread_sigmask(SIG_SETMASK, NULL, &gp_w.mask);
+    sigdelset(&gp_w.mask, GP_WAKE_SIGNAL);
     atomic_store(&gp_w.stopping, 0);
     atomic_store(&gp_w.retired, 0);
     atomic_store(&gp_w.failed, 0);
@@ -99,28 +101,28 @@ static int install_handlers(void)
 
 static PyObject *configure(PyObject *Py_UNUSED(module), PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"app", "worker", "threads", "multiprocess", "multithread", "max_requests", "server_software",
-                            "queue", "scoreboard", "control", "errors", "environ", NULL};
+    static char *names[] = {"app", "worker", "multiprocess", "multithread", "max_requests", "server_software",
+                            "queue", "scoreboard", "control", "errors", "environ", "own_queue", NULL};
     PyObject *app, *errors, *extra = Py_None;
     unsigned worker;
-    int threads, multiprocess, multithread, queue, board, control;
+    int multiprocess, multithread, queue, board, control, own_queue = -1;
     unsigned long long max_requests;
     const char *software;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OIippKsiiiO|O:configure", names, &app, &worker, &threads, &multiprocess, &multithread,
-                                     &max_requests, &software, &queue, &board, &control, &errors, &extra))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OIppKsiiiO|Oi:configure", names, &app, &worker, &multiprocess, &multithread, &max_requests,
+                                     &software, &queue, &board, &control, &errors, &extra, &own_queue))
         return NULL;
     if (gp_serving() != 0) {
         PyErr_SetString(PyExc_RuntimeError, "configure() was called while threads serve");
         return NULL;
     }
-    if (!PyCallable_Check(app) || threads < 1 || threads > GP_MAX_THREADS || (extra != Py_None && !PyDict_Check(extra))) {
-        PyErr_Format(PyExc_ValueError, "configure() needs a callable app, 1 to %d threads, and a dict or None as environ", GP_MAX_THREADS);
+    if (!PyCallable_Check(app) || (extra != Py_None && !PyDict_Check(extra))) {
+        PyErr_SetString(PyExc_ValueError, "configure() needs a callable app, and a dict or None as environ");
         return NULL;
     }
     if (map_board(board) < 0 || take_python(app, errors, extra, software, multithread, multiprocess) < 0 || install_handlers() < 0)
         return NULL;
-    reset(worker, threads, max_requests, queue, control);
+    reset(worker, max_requests, queue, own_queue, control);
     gp_w.configured = true;
     Py_RETURN_NONE;
 }
@@ -132,8 +134,8 @@ static PyObject *serve(PyObject *Py_UNUSED(module), PyObject *args)
 
     if (!PyArg_ParseTuple(args, "Ii:serve", &index, &stream))
         return NULL;
-    if (!gp_w.configured || index >= (unsigned)gp_w.threads) {
-        PyErr_SetString(PyExc_RuntimeError, "serve() needs configure() first, and an index below its number of threads");
+    if (!gp_w.configured || index >= GP_MAX_THREADS) {
+        PyErr_Format(PyExc_RuntimeError, "serve() needs configure() first, and an index below %d", GP_MAX_THREADS);
         return NULL;
     }
     if (gp_serve(index, stream) < 0)
@@ -163,8 +165,8 @@ static PyObject *failed(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none))
 
 static PyMethodDef methods[] = {
     {"configure", (PyCFunction)(void (*)(void))configure, METH_VARARGS | METH_KEYWORDS,
-     "configure(app, worker, threads, multiprocess, multithread, max_requests, server_software, queue, scoreboard, control, errors, "
-     "environ=None)"},
+     "configure(app, worker, multiprocess, multithread, max_requests, server_software, queue, scoreboard, control, errors, environ=None, "
+     "own_queue=-1)"},
     {"serve", serve, METH_VARARGS, "serve(thread_index, stream): serves requests until told to stop."},
     {"stop", stop, METH_NOARGS, "Asks all threads to leave serve(); returns how many serve."},
     {"stop_poke", stop_poke, METH_NOARGS, "Wakes waiting threads after stop(); returns how many serve."},

@@ -16,9 +16,6 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Real-time, so that neither Python, Go nor an application has a use for it. */
-#define WAKE_SIGNAL (SIGRTMIN + 6)
-
 /* What receive gave. */
 typedef struct {
     size_t size;
@@ -38,7 +35,7 @@ int gp_wake_install(void)
     struct sigaction action = {.sa_handler = wake, .sa_flags = SA_ONSTACK};
 
     sigemptyset(&action.sa_mask);
-    return sigaction(WAKE_SIGNAL, &action, NULL);
+    return sigaction(GP_WAKE_SIGNAL, &action, NULL);
 }
 
 int gp_serving(void)
@@ -57,13 +54,13 @@ static int poke(void)
     int poked = 0;
 
     pthread_mutex_lock(&gp_w.lock);
-    for (int i = 0; i < gp_w.threads; i++) {
+    for (unsigned i = 0; i < atomic_load(&gp_w.used); i++) {
         gp_thread *t = &gp_w.thread[i];
         int expected = GP_WAITING;
 
         if (!t->serving || !atomic_compare_exchange_strong(&t->waiting, &expected, GP_POKED))
             continue;
-        pthread_kill(t->self, WAKE_SIGNAL);
+        pthread_kill(t->self, GP_WAKE_SIGNAL);
         atomic_store(&t->waiting, GP_WAITING);
         poked++;
     }
@@ -120,7 +117,7 @@ static int receive_once(gp_thread *t, int flags, packet *pk)
     } control;
     struct iovec iov = {t->packet, GP_MAX_PACKET};
     struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control.bytes};
-    ssize_t n = recvmsg(gp_w.queue, &m, flags | MSG_CMSG_CLOEXEC);
+    ssize_t n = recvmsg(t->queue, &m, flags | MSG_CMSG_CLOEXEC);
 
     pk->fd_count = 0;
     if (n < 0)
@@ -397,19 +394,27 @@ exit:
     return rc;
 }
 
-/* Serves until there is a reason to leave. */
+/* Whether the packet tells the thread to end: LEAVE, on the worker's own queue. */
+static bool told_to_leave(const gp_thread *t, const packet *pk)
+{
+    return t->queue != gp_w.queue && pk->size == GP_WIRE_HEADER_SIZE && pk->fd_count == 0 && t->packet[4] == GP_KIND_LEAVE;
+}
+
+/* Serves until there is a reason to leave. 1: only this thread leaves, 0: the worker does, -1: exception set. */
 static int loop(gp_thread *t)
 {
     packet pk = {0};
     int rc;
 
     while ((rc = receive(t, &pk)) > 0) {
+        if (told_to_leave(t, &pk))
+            return 1;
         t->frame = t->packet;
         do {
             if (handle(t, &pk) < 0)
                 return -1;
             if (t->broken)
-                return rc;
+                return 0;
             t->frame = t->frame_end;
         } while (t->frame < t->packet + pk.size);
     }
@@ -419,13 +424,16 @@ static int loop(gp_thread *t)
 /* Takes the thread's place among those that serve. */
 static int enter(gp_thread *t, uint32_t index, int stream)
 {
-    sigset_t set;
     bool taken;
 
     pthread_mutex_lock(&gp_w.lock);
     taken = t->serving;
-    t->serving = true;
-    t->self = pthread_self();
+    if (!taken) {
+        t->serving = true;
+        t->self = pthread_self();
+        if (atomic_load(&gp_w.used) <= index)
+            atomic_store(&gp_w.used, index + 1);
+    }
     pthread_mutex_unlock(&gp_w.lock);
     if (taken) {
         PyErr_Format(PyExc_RuntimeError, "thread %u is in serve() already", index);
@@ -433,23 +441,23 @@ static int enter(gp_thread *t, uint32_t index, int stream)
     }
     atomic_fetch_add(&gp_w.serving, 1);
     t->index = index;
+    t->queue = index == 0 || gp_w.own_queue < 0 ? gp_w.queue : gp_w.own_queue;
     t->stream = stream;
     t->broken = t->sending = t->eager = false;
-    sigemptyset(&set);
-    sigaddset(&set, WAKE_SIGNAL);
-    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    pthread_sigmask(SIG_SETMASK, &gp_w.mask, NULL);
     gp_slot_thread(t);
     return 0;
 }
 
-/* Gives the place back; wakes the others when they have to leave too. The last one says that nobody will read any more. */
-static void leave(gp_thread *t, bool failed)
+/* Gives the place back. Unless the thread leaves alone, it wakes the others, which have to leave too; the last one says that nobody will
+ * read any more. */
+static void leave(gp_thread *t, bool alone)
 {
     struct timespec pause = {.tv_nsec = 1000000};
+    int stream = t->stream;
 
-    if (failed)
-        atomic_store(&gp_w.failed, 1);
-    atomic_store(&gp_w.stopping, 1);
+    if (!alone)
+        atomic_store(&gp_w.stopping, 1);
     PyMem_RawFree(t->packet);
     PyMem_RawFree(t->head);
     t->packet = t->head = NULL;
@@ -462,8 +470,12 @@ static void leave(gp_thread *t, bool failed)
     pthread_mutex_lock(&gp_w.lock);
     t->serving = false;
     pthread_mutex_unlock(&gp_w.lock);
-    if (atomic_fetch_sub(&gp_w.serving, 1) == 1 && !atomic_load(&gp_w.failed))
+    if (atomic_fetch_sub(&gp_w.serving, 1) == 1 && atomic_load(&gp_w.stopping) && !atomic_load(&gp_w.failed))
         gp_retire(GP_RETIRE_STOPPED);
+    if (alone) {
+        close(stream); /* now its index may be used again, and the master sees that */
+        return;
+    }
     Py_BEGIN_ALLOW_THREADS
     while (poke() > 0)
         nanosleep(&pause, NULL); /* one that was about to wait misses the signal; the next one reaches it */
@@ -496,11 +508,12 @@ exit:
         gp_log(GP_LEVEL_CRITICAL, "Worker fails: %s", text != NULL ? text : "no memory");
         PyErr_Clear();
         Py_XDECREF(text_ref);
-        leave(t, true);
+        atomic_store(&gp_w.failed, 1);
+        leave(t, false);
         PyErr_SetObject((PyObject *)Py_TYPE(exception_ref), exception_ref);
         Py_DECREF(exception_ref);
         return -1;
     }
-    leave(t, false);
+    leave(t, rc > 0);
     return 0;
 }

@@ -10,6 +10,7 @@
 #include <Python.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* gp_zygote.c. True in a process that a zygote forked. GIL: not needed. */
 bool gp_is_worker(void);
@@ -41,6 +42,10 @@ int gp_stacks_fd(void);
  * GIL is taken first, so that nothing moves meanwhile; without, a process that is stuck with the GIL held can be looked at.
  * Returns 0, or -1 when there is no memfd. */
 int gp_stacks_dump(bool wait_gil);
+
+/* gp_thread.c. Starts one more thread that serves, with this index and response stream, which it takes over. The caller is no thread of
+ * Python's and may have to wait for the GIL. Returns 0, or -1 when there can be no more threads; the stream is the caller's then. */
+int gp_add_thread(uint32_t index, int stream);
 
 /* gp_build.c. What the program was built for; see there. */
 const char *gp_built_version(void);

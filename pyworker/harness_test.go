@@ -217,6 +217,7 @@ type worker struct {
 	id             uint32
 	pid            int
 	control        *channel
+	own            *wire.Packets // its own queue, or nil
 	streams        []*wire.Stream
 	stdout, stderr *output
 	pidfd          *os.File
@@ -225,6 +226,12 @@ type worker struct {
 // fork asks for a worker and waits until the zygote has forked it.
 func (m *master) fork(t *testing.T, id uint32, threads int) *worker {
 	t.Helper()
+	return m.forkWith(t, id, threads, false)
+}
+
+// forkWith is fork, of a worker that may have an own queue.
+func (m *master) forkWith(t *testing.T, id uint32, threads int, own bool) *worker {
+	t.Helper()
 	w := &worker{id: id, stdout: &output{}, stderr: &output{}}
 	local, remote, err := wire.SocketPair(unix.SOCK_SEQPACKET, "worker control")
 	if err != nil {
@@ -232,21 +239,25 @@ func (m *master) fork(t *testing.T, id uint32, threads int) *worker {
 	}
 	w.control = newChannel(t, local)
 	give := []*os.File{remote, w.stdout.pipe(t), w.stderr.pipe(t)}
-	for range threads {
-		local, remote, err := wire.SocketPair(unix.SOCK_STREAM, "stream")
+	var b uint32
+	if own {
+		b = 1
+		local, remote, err := wire.SocketPair(unix.SOCK_SEQPACKET, "own queue")
 		if err != nil {
 			t.Fatal(err)
 		}
-		stream := must(wire.NewStream(local))(t)
-		t.Cleanup(func() { _ = stream.Close() })
-		w.streams = append(w.streams, stream)
+		w.own = wire.NewPackets(local)
+		t.Cleanup(func() { _ = w.own.Close() })
 		give = append(give, remote)
+	}
+	for i := range threads {
+		give = append(give, w.newStream(t, i))
 	}
 	fds := make([]int, len(give))
 	for i, f := range give {
 		fds[i] = int(f.Fd())
 	}
-	err = m.control.Send(wire.Header{Kind: wire.KindFork, Aux: uint16(threads), A: id}, []byte{0, 0, 0, 0}, fds...)
+	err = m.control.Send(wire.Header{Kind: wire.KindFork, Aux: uint16(threads), A: id, B: b}, []byte{0, 0, 0, 0}, fds...)
 	for _, f := range give {
 		_ = f.Close()
 	}
@@ -268,24 +279,58 @@ func (m *master) fork(t *testing.T, id uint32, threads int) *worker {
 	return w
 }
 
+// newStream makes the response stream of one thread and returns the worker's end.
+func (w *worker) newStream(t *testing.T, index int) *os.File {
+	t.Helper()
+	local, remote, err := wire.SocketPair(unix.SOCK_STREAM, "stream")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream := must(wire.NewStream(local))(t)
+	t.Cleanup(func() { _ = stream.Close() })
+	if index == len(w.streams) {
+		w.streams = append(w.streams, nil)
+	}
+	w.streams[index] = stream
+	return remote
+}
+
+// hello waits for the first frame of a thread.
+func (w *worker) hello(t *testing.T, index int) {
+	t.Helper()
+	h, _, _, err := w.streams[index].Next()
+	if err != nil || h.Kind != wire.KindHello || h.A != w.id || int(h.B) != index || h.Aux != wire.Version {
+		t.Fatalf("stream %d begins with %+v, %v; want HELLO", index, h, err)
+	}
+}
+
 // start forks a worker and waits until it serves.
 func (m *master) start(t *testing.T, id uint32, threads int) *worker {
 	t.Helper()
-	w := m.fork(t, id, threads)
+	return m.startWith(t, id, threads, false)
+}
+
+// startWith is start, of a worker that may have an own queue.
+func (m *master) startWith(t *testing.T, id uint32, threads int, own bool) *worker {
+	t.Helper()
+	w := m.forkWith(t, id, threads, own)
 	if p := w.control.next(t, wire.KindReady); p.A != id || int(p.B) != w.pid {
 		t.Errorf("READY: worker %d, pid %d; want %d and %d", p.A, p.B, id, w.pid)
 	}
-	for i, stream := range w.streams {
-		h, _, _, err := stream.Next()
-		if err != nil || h.Kind != wire.KindHello || h.A != id || int(h.B) != i || h.Aux != wire.Version {
-			t.Fatalf("stream %d begins with %+v, %v; want HELLO", i, h, err)
-		}
+	for i := range w.streams {
+		w.hello(t, i)
 	}
 	return w
 }
 
-// request puts GET path on the queue and returns its slot.
+// request puts GET path on the shared queue and returns its slot.
 func (m *master) request(t *testing.T, path string) uint32 {
+	t.Helper()
+	return m.requestOn(t, m.queue, 0, path)
+}
+
+// requestOn puts GET path on a queue, with flags, and returns its slot.
+func (m *master) requestOn(t *testing.T, queue *wire.Packets, flags uint8, path string) uint32 {
 	t.Helper()
 	m.slot = (m.slot + 1) % 16
 	generation := m.slot + 100
@@ -302,8 +347,8 @@ func (m *master) request(t *testing.T, path string) uint32 {
 		payload = binary.LittleEndian.AppendUint32(payload, uint32(len(p[1])))
 		payload = append(payload, p[1]...)
 	}
-	h := wire.Header{Kind: wire.KindRequest, Aux: uint16(len(pairs)), A: m.slot, B: generation}
-	if err := m.queue.Send(h, payload); err != nil {
+	h := wire.Header{Kind: wire.KindRequest, Flags: flags, Aux: uint16(len(pairs)), A: m.slot, B: generation}
+	if err := queue.Send(h, payload); err != nil {
 		t.Fatal(err)
 	}
 	return m.slot

@@ -74,6 +74,17 @@ func (p *interpreter) load(spec string) (*python3.PyObject, *loadFailure) {
 // configure prepares the serve loop.
 func (p *interpreter) configure(app *python3.PyObject) error { return p.do("configure", app) }
 
+// hasGIL tells whether only one thread at a time runs Python code.
+func (p *interpreter) hasGIL() bool {
+	answer := p.worker.CallMethodArgs("has_gil")
+	if answer == nil {
+		python3.PyErr_Clear()
+		return true
+	}
+	defer answer.DecRef()
+	return answer.IsTrue() != 0
+}
+
 // serve runs until the worker is to leave. Signal handlers run meanwhile.
 func (p *interpreter) serve() error { return p.do("serve") }
 

@@ -37,7 +37,7 @@ func work(socket *os.File) int {
 		return exitFailed
 	}
 	control.configured()
-	control.ready()
+	control.ready(python.hasGIL())
 	code := exitOK
 	if err := python.serve(); err != nil {
 		control.log(wire.LevelError, err.Error())

@@ -21,7 +21,9 @@ type bootDocument struct {
 	PythonPath     []string          `json:"pythonpath"`
 	Env            map[string]string `json:"env"`
 	Threads        int               `json:"threads"`
+	MaxThreads     int               `json:"max_threads"` // never below threads
 	Workers        int               `json:"workers"`
+	SlowNice       int               `json:"slow_nice"` // added to the nice value of requests that are slow and compute
 	ServerSoftware string            `json:"server_software"`
 	GracefulTime   float64           `json:"graceful_timeout"` // seconds
 	Sources        map[string]string `json:"sources"`
@@ -31,8 +33,8 @@ type bootDocument struct {
 func newBootDocument(v *settings.Values, workers int) ([]byte, error) {
 	doc := bootDocument{
 		Version: wire.Version, Argv: os.Args, App: v.WSGIApp, Preload: v.PreloadApp, PythonPath: v.PythonPath, Env: map[string]string{},
-		Threads: v.Threads, Workers: workers, ServerSoftware: "gounicorn/" + version, GracefulTime: v.GracefulTimeout.Seconds(),
-		Sources: python.Sources(),
+		Threads: v.Threads, MaxThreads: max(v.Threads, v.MaxThreads), Workers: workers, SlowNice: v.SlowNice,
+		ServerSoftware: "gounicorn/" + version, GracefulTime: v.GracefulTimeout.Seconds(), Sources: python.Sources(),
 	}
 	if v.Chdir != "" {
 		doc.Chdir = &v.Chdir

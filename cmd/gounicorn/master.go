@@ -14,6 +14,7 @@ import (
 	"log/slog"
 
 	"github.com/gounicorn/gounicorn/prefork"
+	"github.com/gounicorn/gounicorn/prefork/lane"
 	"github.com/gounicorn/gounicorn/prefork/wire"
 	"github.com/gounicorn/gounicorn/server"
 	"github.com/gounicorn/gounicorn/server/accesslog"
@@ -38,6 +39,7 @@ type master struct {
 	env          func(string) (string, bool)
 	interpreter  interpreter
 	workerBin    string
+	lanes        []lane.Rule
 	workers      int
 	sizing       string // how the number of workers came about
 	errFile      *logfile.Writer
@@ -61,6 +63,13 @@ func newMaster(v settings.Values, env func(string) (string, bool)) (*master, err
 		return nil, &settings.ValueError{
 			Setting: settings.Lookup("access_log_format"), From: v.Origin("access_log_format"), Value: v.AccessLogFormat, Problem: err.Error(),
 		}
+	}
+	for _, text := range v.Lanes {
+		rule, err := lane.ParseRule(text)
+		if err != nil {
+			return nil, &settings.ValueError{Setting: settings.Lookup("lanes"), From: v.Origin("lanes"), Value: text, Problem: err.Error()}
+		}
+		m.lanes = append(m.lanes, rule)
 	}
 	if m.errFile, err = logfile.Open(logfile.Config{Path: v.ErrorLog, Std: os.Stderr}); err != nil {
 		return nil, fmt.Errorf("error log: %w", err)
@@ -112,7 +121,9 @@ func (m *master) newPool(workers int) error {
 			"SERVER_SOFTWARE=gounicorn/"+version),
 		MaxRequests: v.MaxRequests, MaxRequestsJitter: v.MaxRequestsJitter,
 		Timeout: v.Timeout, RequestTimeout: v.RequestTimeout, QueueTimeout: v.QueueTimeout, GracefulTimeout: v.GracefulTimeout,
-		BootTimeout: v.BootTimeout, SlowReserve: v.SlowReserve,
+		BootTimeout: v.BootTimeout, SoftTimeout: v.SoftTimeout, Lanes: m.lanes, QueueTarget: v.QueueTarget,
+		SlowReserve: v.SlowReserve, SlowAfter: v.SlowAfter, SlowNice: v.SlowNice,
+		MaxWorkers: v.MaxWorkers, OverflowIdle: v.OverflowIdle, MaxThreads: v.MaxThreads,
 		Stdout: func(_ int, text []byte) { _, _ = m.outFile.Write(text) },
 		Stderr: func(_ int, text []byte) { m.log.WriteRaw(text) },
 		Log: func(level, pid int, msg string) {
@@ -196,7 +207,7 @@ func (m *master) serve() int {
 	}
 	m.log.Infof("Listening at: %s (%d)", m.addresses(), os.Getpid())
 	class := "sync"
-	if m.v.Threads > 1 {
+	if max(m.v.Threads, m.v.MaxThreads) > 1 {
 		class = "gthread"
 	}
 	m.log.Infof("Using worker: %s", class)

@@ -35,3 +35,31 @@ func TestMalformedAccessLogFormatIsAnErrorAtStart(t *testing.T) {
 		t.Errorf("exit code %d, %q", code, complaint.String())
 	}
 }
+
+func TestMalformedRuleIsAnErrorAtStart(t *testing.T) {
+	for _, env := range []map[string]string{nil, {"GOUNICORN_LANES": "/ok=fast 'GET nowhere=pdf'"}} {
+		args := []string{"app:app"}
+		if env == nil {
+			args = []string{"--lane", "/ok=fast", "--lane", "GET nowhere=pdf", "app:app"}
+		}
+		var out, complaint bytes.Buffer
+		code := run(args, func(name string) (string, bool) { v, ok := env[name]; return v, ok }, &out, &complaint)
+		if code != exitError || !strings.Contains(complaint.String(), `invalid value for lanes: "GET nowhere=pdf" (from `) {
+			t.Errorf("exit code %d, %q", code, complaint.String())
+		}
+	}
+}
+
+func TestBootDocumentTellsTheMostThreads(t *testing.T) {
+	for args, want := range map[string]string{
+		"":                            `"threads":1,"max_threads":1,`,
+		"--threads 2":                 `"threads":2,"max_threads":2,`,
+		"--threads 2 --max-threads 8": `"threads":2,"max_threads":8,`,
+	} {
+		v := parse(t, strings.Fields(args)...)
+		text, err := newBootDocument(&v, 1)
+		if err != nil || !strings.Contains(string(text), want) || !strings.Contains(string(text), `"slow_nice":10,`) {
+			t.Errorf("%q: %v in %.200s", args, err, text)
+		}
+	}
+}

@@ -142,6 +142,11 @@ func (s *Scoreboard) Demote(slot uint32) {
 	atomic.OrUint32((*uint32)(s.at(slot, slotNotice)), NoticeDemoted)
 }
 
+// Notice is what the master has told the worker about the request in a slot: Notice… bits.
+func (s *Scoreboard) Notice(slot uint32) uint32 {
+	return atomic.LoadUint32((*uint32)(s.at(slot, slotNotice)))
+}
+
 // Times is what a worker reports of the request in a slot.
 type Times struct {
 	Started, Ended uint64 // CLOCK_MONOTONIC, nanoseconds; 0 when it has not come to that
@@ -171,6 +176,12 @@ func (s *Scoreboard) Times(slot uint32) Times {
 func (s *Scoreboard) SetStarted(slot uint32, at uint64, pid uint32) {
 	atomic.StoreUint32((*uint32)(s.at(slot, slotPID)), pid)
 	atomic.StoreUint64((*uint64)(s.at(slot, slotStarted)), at)
+}
+
+// SetThread writes which thread of the worker serves the slot: its index and its id.
+func (s *Scoreboard) SetThread(slot, index, tid uint32) {
+	atomic.StoreUint32((*uint32)(s.at(slot, slotThread)), index)
+	atomic.StoreUint32((*uint32)(s.at(slot, slotTID)), tid)
 }
 
 // SetEnded writes what a worker does when a request ends: the time, and how long its thread waited for a processor, in nanoseconds.

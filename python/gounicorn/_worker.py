@@ -27,6 +27,8 @@ OOM_SCORE = 100  # above the master's, out of 1000: when memory is short, rather
 _boot: dict[str, Any] = {}
 _job: Job | None = None
 _stopping = False  # SIGTERM came, perhaps while the application was being imported
+_threads: set[threading.Thread] = set()  # that serve, beside the main thread
+_awake, _wake = -1, -1  # a pipe: a byte wakes the main thread when one of them has ended
 
 
 def start(boot: dict[str, Any], job: Job) -> None:
@@ -117,15 +119,22 @@ def _current() -> Job:
     return _job
 
 
+def has_gil() -> bool:
+    """Tell whether only one thread at a time runs Python code, which an extension may have decided when it was imported."""
+    return getattr(sys, "_is_gil_enabled", lambda: True)()
+
+
 def configure(app: Callable[..., Any]) -> None:
     """Tell the serve loop what it needs to know."""
+    global _awake, _wake
     job = _current()
+    _awake, _wake = os.pipe()
+    os.set_blocking(_wake, False)
     _gounicorn.configure(
         app=app,
         worker=job.worker,
-        threads=job.threads,
         multiprocess=_boot["workers"] > 1,
-        multithread=job.threads > 1,
+        multithread=max(job.threads, _boot.get("max_threads", 1)) > 1,
         max_requests=job.max_requests,
         server_software=_boot["server_software"],
         queue=process.FD_QUEUE,
@@ -133,45 +142,57 @@ def configure(app: Callable[..., Any]) -> None:
         control=process.FD_CONTROL,
         errors=sys.stderr,
         environ=_boot.get("environ"),
+        own_queue=job.queue if has_gil() else -1,
     )
     if _stopping:
         _gounicorn.stop()
 
 
 def serve() -> None:
-    """Serve requests until the worker is asked to stop or has done its share. Signal handlers run in this thread."""
+    """Serve requests until the worker is asked to stop or has done its share. Signal handlers run in this thread.
+
+    Thread 0 is this one when it is the only one at the start; spare threads may still come and go beside it.
+    """
     job = _current()
-    if job.threads == 1:
-        _gounicorn.serve(0, job.streams[0])
-        return
+    try:
+        if job.threads == 1:
+            _gounicorn.serve(0, job.streams[0])
+        else:
+            for index, stream in enumerate(job.streams):
+                add_thread(index, stream)
+    finally:
+        _wait_for_threads()
+
+
+def _wait_for_threads() -> None:
     # A signal may reach any thread, and only a byte in this pipe tells the main thread for certain that one came.
-    awake, wake = os.pipe()
-    os.set_blocking(wake, False)
-    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-    done: list[int] = []
-    threads = [
-        threading.Thread(target=_serve_thread, args=(index, stream, done, wake), name=f"gounicorn-{index}")
-        for index, stream in enumerate(job.streams)
-    ]
-    for thread in threads:
-        thread.start()
-    while len(done) < len(threads):
+    signal.set_wakeup_fd(_wake, warn_on_full_buffer=False)
+    while _threads:
         try:
-            os.read(awake, 4096)
+            os.read(_awake, 4096)
         except (KeyboardInterrupt, SystemExit):  # from a signal handler of the application's: it wants to leave
             _gounicorn.stop()
     signal.set_wakeup_fd(-1)
-    for thread in threads:
-        thread.join()
 
 
-def _serve_thread(index: int, stream: int, done: list[int], wake: int) -> None:
+def add_thread(index: int, stream: int) -> None:
+    """Serve with one more thread. Called from any thread, also one of Go's; hence daemon, which keeps threading from asking for it."""
+    thread = threading.Thread(target=_serve_thread, args=(index, stream), name=f"gounicorn-{index}", daemon=False)
+    _threads.add(thread)
+    try:
+        thread.start()
+    except RuntimeError:
+        _threads.discard(thread)
+        raise
+
+
+def _serve_thread(index: int, stream: int) -> None:
     try:
         _gounicorn.serve(index, stream)
     finally:
-        done.append(index)
+        _threads.discard(threading.current_thread())
         with contextlib.suppress(BlockingIOError):  # what fills the pipe wakes the main thread as well
-            os.write(wake, b"\0")
+            os.write(_wake, b"\0")
 
 
 def finish() -> None:

@@ -41,12 +41,18 @@ class Job:
     worker: int
     threads: int
     max_requests: int
-    fds: list[int] = field(repr=False)  # control, stdout, stderr, one stream per thread
+    own_queue: bool  # the fourth descriptor is the own queue's end to read
+    fds: list[int] = field(repr=False)  # control, stdout, stderr, the own queue if any, one stream per thread
+
+    @property
+    def queue(self) -> int:
+        """The own queue, from which spare threads read; -1: there is none."""
+        return self.fds[3] if self.own_queue else -1
 
     @property
     def streams(self) -> list[int]:
         """The response streams, one per thread."""
-        return self.fds[3:]
+        return self.fds[3 + self.own_queue :]
 
     def close(self) -> None:
         """Close the descriptors, which are the child's business."""
@@ -73,8 +79,8 @@ class Control:
         """Put a line into the master's log."""
         self.send(process.LOG, aux=level, payload=text.encode("utf-8", "backslashreplace"))
 
-    def receive(self) -> tuple[int, int, int, bytes, list[int]] | None:
-        """Return kind, aux, a, payload and descriptors of one packet, or None when the master has gone."""
+    def receive(self) -> tuple[int, int, int, int, bytes, list[int]] | None:
+        """Return kind, aux, a, b, payload and descriptors of one packet, or None when the master has gone."""
         fds = array.array("i")
         room = socket.CMSG_LEN(process.MAX_FDS * fds.itemsize)
         try:
@@ -87,11 +93,11 @@ class Control:
                 fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
         if not packet:
             return None
-        size, kind, _, aux, a, _ = HEADER.unpack_from(packet)
+        size, kind, _, aux, a, b = HEADER.unpack_from(packet)
         if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC) or size != len(packet) - HEADER.size:
             message = f"broken packet of {len(packet)} bytes"
             raise ValueError(message)
-        return kind, aux, a, packet[HEADER.size :], list(fds)
+        return kind, aux, a, b, packet[HEADER.size :], list(fds)
 
 
 class Zygote:
@@ -132,9 +138,9 @@ class Zygote:
             self._poll.unregister(self._control.socket)
             self._deadline = time.monotonic() + self._grace  # workers read EOF on their own control sockets
             return None
-        kind, aux, a, payload, fds = received
-        if kind == process.FORK and len(fds) == 3 + aux and len(payload) == 4:
-            return self._fork(Job(a, aux, int.from_bytes(payload, "little"), fds))
+        kind, aux, a, b, payload, fds = received
+        if kind == process.FORK and b <= 1 and len(fds) == 3 + b + aux and len(payload) == 4:
+            return self._fork(Job(a, aux, int.from_bytes(payload, "little"), bool(b), fds))
         for fd in fds:
             os.close(fd)
         if kind == process.EXIT:

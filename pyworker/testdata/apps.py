@@ -83,6 +83,10 @@ def leave_thread():
     threading.Thread(target=time.sleep, args=(3600,), name="hanging").start()
 
 
+def signal_mask():
+    return json.dumps(sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])))
+
+
 def hello():
     return f"hello from {os.getpid()}"
 
@@ -94,6 +98,7 @@ PATHS = {
     "/spin": spin,
     "/crash": crash,
     "/where": where,
+    "/signal-mask": signal_mask,
     "/descriptors": descriptors,
     "/exit-function": leave_late,
     "/thread": leave_thread,

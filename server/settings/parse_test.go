@@ -46,6 +46,9 @@ func TestCommandLineHasTheHabitsOfArgparse(t *testing.T) {
 		{"level in capitals", "--log-level DEBUG", "loglevel", "debug", ""},
 		{"comma list", "--pythonpath a,,b/c", "pythonpath", "a,b/c", ""},
 		{"threads change the class", "--threads 4", "worker_class", "gthread", ""},
+		{"threads on demand change the class", "--max-threads 4", "worker_class", "gthread", ""},
+		{"rules of lanes", "--lane 'GET /a/*=pdf,queue=2' --lane /b/**=fast", "lanes", "GET /a/*=pdf,queue=2,/b/**=fast", ""},
+		{"nice is bounded", "--slow-nice 40", "slow_nice", "19", ""},
 		{"class by path", "-k gunicorn.workers.gthread.ThreadWorker", "worker_class", "gthread", ""},
 		{"class by egg", "-k egg:gunicorn#sync", "worker_class", "sync", ""},
 		{"value with a space", "--access-logformat '%(h)s -x'", "access_log_format", "%(h)s -x", ""},
@@ -217,6 +220,16 @@ func TestWarnings(t *testing.T) {
 	}
 	if v.LogLevel != "info" || v.SlowReserve != 1 || len(v.Warnings) != 2 {
 		t.Errorf("level %s, reserve %d, warnings %q", v.LogLevel, v.SlowReserve, v.Warnings)
+	}
+}
+
+func TestMaximaBelowTheMinimumAndSoftAboveHardAreNoted(t *testing.T) {
+	v, err := Parse([]string{"-w4", "--max-workers", "2", "--threads", "4", "--max-threads", "2", "-t5", "--soft-timeout", "5"}, noEnv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v.MaxWorkers != 4 || v.MaxThreads != 4 || len(v.Warnings) != 3 {
+		t.Errorf("max_workers %d, max_threads %d, warnings %q", v.MaxWorkers, v.MaxThreads, v.Warnings)
 	}
 }
 

@@ -5,6 +5,7 @@ const (
 	secApp     = "Application"
 	secListen  = "Listening"
 	secWorkers = "Workers"
+	secLanes   = "Lanes"
 	secTimes   = "Timeouts"
 	secLimits  = "Limits of a request"
 	secSpool   = "Buffered bodies"
@@ -14,7 +15,7 @@ const (
 )
 
 // Sections are the headings of the table in order.
-var Sections = []string{secApp, secListen, secWorkers, secTimes, secLimits, secSpool, secLog, secMetrics, secCheck}
+var Sections = []string{secApp, secListen, secWorkers, secLanes, secTimes, secLimits, secSpool, secLog, secMetrics, secCheck}
 
 // since is the version all settings of the first release carry.
 const since = "0.1"
@@ -112,9 +113,59 @@ var All = []Setting{
 		Help: "Load the application once, before the workers are forked, so that they share its memory. Unlike in gunicorn a reload loads it again.",
 	},
 	{
-		Name: "slow_reserve", Section: secWorkers, Flags: []string{"--slow-reserve"}, Kind: Int, Default: "1", Metavar: "N",
+		Name: "max_workers", Section: secWorkers, Flags: []string{"--max-workers"}, Kind: Int, Default: "0", Metavar: "N",
 		Reload: Live, Status: Works, Origin: Gounicorn, Since: since,
-		Help: "Slots (workers times threads) that requests known to be slow may not use, so that the home page stays fast. 0 lets slow requests fill every slot.",
+		Help: "Worker processes at most. When slow requests hold every slot and others wait, further workers are forked, one at a time, if the memory allows it. " +
+			"0 means --workers plus --slow-reserve: slow work may then use as many slots as there are --workers, and the reserve comes on top. " +
+			"The same number as --workers switches it off. Each further worker may open the application's database connections, so count them.",
+	},
+	{
+		Name: "overflow_idle", Section: secWorkers, Flags: []string{"--overflow-idle"}, Kind: Seconds, Default: "10", Metavar: "SECONDS",
+		Reload: Live, Status: Works, Origin: Gounicorn, Since: since,
+		Help: "Time after which a worker beyond --workers, or a thread beyond --threads, ends when it was not needed. 0 means 10.",
+	},
+	{
+		Name: "max_threads", Section: secWorkers, Flags: []string{"--max-threads"}, Kind: Int, Default: "0", Metavar: "N",
+		Reload: Worker, Status: Works, Origin: Gounicorn, Since: since,
+		Help: "Threads of one worker at most, for requests that wait: for a database, another service, a sleep. Threads beyond --threads are started while such requests " +
+			"find no free one, and end when idle. 0 means --threads. Above 1 the application must be thread-safe, as with --threads. " +
+			"Requests that compute never get such a thread; it would make the others of its process slow. " +
+			"Count the database connections: Django holds one for each thread, so up to --max-workers times --max-threads.",
+	},
+
+	{
+		Name: "lanes", Section: secLanes, Flags: []string{"--lane"}, Kind: List, Metavar: "RULE",
+		Reload: Restart, Status: Works, Origin: Gounicorn, Since: since,
+		Help: "Rule that puts requests into a lane, in place of what the server learns: PATTERN=NAME, then any of ,concurrency=N ,queue=N ,deadline=SECONDS ,priority=N. " +
+			"PATTERN is a path in which * is one segment and a ** at the end the rest, with a method and a space before it if only that method is meant. " +
+			"NAME fast or slow says what the route is; any other name is a lane of its own for slow work, with its own limits: running at once, waiting at once, " +
+			"longest wait, and its turn (the lower goes first; fast 0, new 10, slow 20). For example --lane '/report/**=report,concurrency=2,deadline=60'. " +
+			"May be repeated; the first that matches counts. docs/lanes.md has more.",
+	},
+	{
+		Name: "slow_reserve", Section: secLanes, Flags: []string{"--slow-reserve"}, Kind: Int, Default: "1", Metavar: "N",
+		Reload: Live, Status: Works, Origin: Gounicorn, Since: since,
+		Help: "Slots that requests known to be slow may not use, so that the home page stays fast. 0 lets slow requests fill every slot. " +
+			"A slot is a worker, or with a Python without the global lock a thread.",
+	},
+	{
+		Name: "slow_after", Section: secLanes, Flags: []string{"--slow-after"}, Kind: Seconds, Default: "0.1", Metavar: "SECONDS",
+		Reload: Live, Status: Works, Origin: Gounicorn, Since: since,
+		Help: "Time that requests of a route need from which on the route counts as slow; time spent waiting for a processor is not part of it. " +
+			"Raise it if pages that visitors click through are in the slow lane. 0 means 0.1.",
+	},
+	{
+		Name: "slow_nice", Section: secLanes, Flags: []string{"--slow-nice"}, Kind: Int, Default: "10", Metavar: "N", Max: 19,
+		Reload: Worker, Status: Works, Origin: Gounicorn, Since: since,
+		Help: "How far slow requests that compute step back from the processor while they run (nice value, 0 to 19). Going back again needs the right to it " +
+			"(CAP_SYS_NICE, or LimitNICE=0 in systemd); without it their thread runs as SCHED_BATCH, which is weaker. 0 switches it off.",
+	},
+	{
+		Name: "queue_target", Section: secLanes, Flags: []string{"--queue-target"}, Kind: Seconds, Default: "5", Metavar: "SECONDS",
+		Reload: Live, Status: Works, Origin: Gounicorn, Since: since,
+		Help: "Wait that is still good. When the requests of a lane have waited longer for that long again, what has waited longest gets 503 with Retry-After " +
+			"until the wait is short again, the least urgent lane first; so overload costs some requests and not all. A lane with a deadline goes by that in place of this. " +
+			"0 leaves it to --queue-timeout alone.",
 	},
 
 	{
@@ -127,6 +178,12 @@ var All = []Setting{
 		Name: "request_timeout", Section: secTimes, Flags: []string{"--request-timeout"}, Kind: Seconds, Default: "0", Metavar: "SECONDS",
 		Reload: Live, Status: Works, Origin: Gounicorn, Since: since,
 		Help: "Time for the whole of a request in a worker, whether silent or not; then as --timeout. 0 means no such limit.",
+	},
+	{
+		Name: "soft_timeout", Section: secTimes, Flags: []string{"--soft-timeout"}, Kind: Seconds, Default: "0", Metavar: "SECONDS",
+		Reload: Live, Status: Works, Origin: Gounicorn, Since: since,
+		Help: "Time in a worker after which gounicorn.SoftTimeout is raised in the view, once, so that the site's own error reporting sees it and the worker lives. " +
+			"It should be well below --timeout, which ends what does not listen. 0 means never.",
 	},
 	{
 		Name: "queue_timeout", Section: secTimes, Flags: []string{"--queue-timeout"}, Kind: Seconds, Default: "30", Metavar: "SECONDS",

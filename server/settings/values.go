@@ -29,10 +29,20 @@ type Values struct {
 	MaxRequests       int    `setting:"max_requests"`
 	MaxRequestsJitter int    `setting:"max_requests_jitter"`
 	PreloadApp        bool   `setting:"preload_app"`
-	SlowReserve       int    `setting:"slow_reserve"`
+
+	MaxWorkers   int           `setting:"max_workers"` // 0 is Workers + SlowReserve
+	OverflowIdle time.Duration `setting:"overflow_idle"`
+	MaxThreads   int           `setting:"max_threads"` // 0 is Threads
+
+	Lanes       []string      `setting:"lanes"`
+	SlowReserve int           `setting:"slow_reserve"`
+	SlowAfter   time.Duration `setting:"slow_after"`
+	SlowNice    int           `setting:"slow_nice"`
+	QueueTarget time.Duration `setting:"queue_target"`
 
 	Timeout         time.Duration `setting:"timeout"`
 	RequestTimeout  time.Duration `setting:"request_timeout"`
+	SoftTimeout     time.Duration `setting:"soft_timeout"`
 	QueueTimeout    time.Duration `setting:"queue_timeout"`
 	GracefulTimeout time.Duration `setting:"graceful_timeout"`
 	BootTimeout     time.Duration `setting:"boot_timeout"`
@@ -166,7 +176,7 @@ func (v *Values) finish() error {
 		return &ValueError{Setting: Lookup("worker_class"), From: v.Origin("worker_class"), Value: v.WorkerClass, Problem: err.Error()}
 	}
 	v.WorkerClass = class
-	if v.WorkerClass == "sync" && v.Threads > 1 {
+	if v.WorkerClass == "sync" && max(v.Threads, v.MaxThreads) > 1 {
 		v.WorkerClass = "gthread"
 	}
 	v.LogLevel = strings.ToLower(v.LogLevel)
@@ -187,6 +197,17 @@ func (v *Values) finish() error {
 		v.Warnings = append(v.Warnings, fmt.Sprintf("slow_reserve %d leaves no slot for slow requests with %d slots, using %d",
 			v.SlowReserve, slots, slots-1))
 		v.SlowReserve = slots - 1
+	}
+	if v.MaxWorkers > 0 && v.MaxWorkers < v.Workers {
+		v.Warnings = append(v.Warnings, fmt.Sprintf("max_workers %d is less than the %d workers, using %[2]d", v.MaxWorkers, v.Workers))
+		v.MaxWorkers = v.Workers
+	}
+	if v.MaxThreads > 0 && v.MaxThreads < v.Threads {
+		v.Warnings = append(v.Warnings, fmt.Sprintf("max_threads %d is less than the %d threads, using %[2]d", v.MaxThreads, v.Threads))
+		v.MaxThreads = v.Threads
+	}
+	if t := v.Timeout; v.SoftTimeout > 0 && t > 0 && v.SoftTimeout >= t {
+		v.Warnings = append(v.Warnings, fmt.Sprintf("soft_timeout %v is not below timeout %v, so a silent request is killed before it hears of it", v.SoftTimeout, t))
 	}
 	return nil
 }

@@ -338,10 +338,14 @@ GATES: dict[str, threading.Event] = {}
 
 
 def gate(environ, start_response):
-    """Waits until /open/NAME is asked; /wait/NAME answers with the thread's name."""
+    """Waits until /open/NAME is asked; /wait/NAME answers with the thread's name. /stop/NAME makes the worker stop, too."""
     _, what, name = environ["PATH_INFO"].split("/")
+    if what == "stop":
+        import _gounicorn
+
+        _gounicorn.stop()
     event = GATES.setdefault(name, threading.Event())
-    if what == "open":
+    if what != "wait":
         event.set()
     else:
         event.wait()

@@ -127,15 +127,17 @@ class Worker:
         multiprocess: bool = True,
         environ: dict | None = None,
         nonblocking: bool = False,
+        own_queue: bool = False,
     ) -> None:
         self.id = 0xABCDEF
         self.queue, queue = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.own, own = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.control, control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         pairs = [socket.socketpair() for _ in range(threads)]
         self.board_fd = os.memfd_create("scoreboard")
         os.ftruncate(self.board_fd, SLOTS * GP["SLOT_SIZE"])
         self.board = mmap.mmap(self.board_fd, SLOTS * GP["SLOT_SIZE"])
-        remote = [queue, control, *(r for _, r in pairs)]
+        remote = [queue, own, control, *(r for _, r in pairs)]
         if nonblocking:
             for sock in remote:
                 sock.setblocking(False)
@@ -147,6 +149,7 @@ class Worker:
             "multiprocess": multiprocess,
             "environ": environ,
             "queue": queue.fileno(),
+            "own_queue": own.fileno() if own_queue else -1,
             "control": control.fileno(),
             "scoreboard": self.board_fd,
             "streams": [r.fileno() for _, r in pairs],
@@ -166,7 +169,7 @@ class Worker:
         )
         for sock in remote:
             sock.close()
-        for sock in (self.queue, self.control):
+        for sock in (self.queue, self.own, self.control):
             sock.settimeout(DEADLINE)
         self.streams = [Stream(local) for local, _ in pairs]
         self.hello = [s.frame() for s in self.streams]
@@ -208,6 +211,8 @@ class Worker:
         payload_fd: bool = False,
         protocol: str = "HTTP/1.1",
         queued: bool = True,
+        own: bool = False,
+        flags: int = 0,
     ) -> tuple[int, int]:
         """Sends one request; returns slot and generation."""
         slot, self.next_slot = self.next_slot, (self.next_slot + 1) % SLOTS
@@ -234,7 +239,7 @@ class Worker:
         if body or body_fd is not None:
             entries["CONTENT_LENGTH"] = str(body_size if body_size is not None else len(body))
         payload = encode(entries, body, body_size if body_fd is not None else len(body), inline=body_fd is None)
-        flags, fds, close = 0, [], []
+        fds, close = [], []
         data = payload
         if payload_fd:
             flags |= GP["FLAG_PAYLOAD_FD"]
@@ -246,14 +251,18 @@ class Worker:
         if body_fd is not None:
             flags |= GP["FLAG_BODY_FD"]
             fds.append(body_fd)
-        self.raw(HEADER.pack(len(payload), GP["KIND_REQUEST"], flags, len(entries), slot, self.generation) + data, fds)
+        self.raw(HEADER.pack(len(payload), GP["KIND_REQUEST"], flags, len(entries), slot, self.generation) + data, fds, own)
         for fd in close:
             os.close(fd)
         return slot, self.generation
 
-    def raw(self, packet: bytes, fds: list[int] | None = None) -> None:
+    def leave(self) -> None:
+        """Tells one spare thread to end."""
+        self.raw(HEADER.pack(0, GP["KIND_LEAVE"], 0, 0, 0, 0), own=True)
+
+    def raw(self, packet: bytes, fds: list[int] | None = None, own: bool = False) -> None:
         ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
-        self.queue.sendmsg([packet], ancillary)
+        (self.own if own else self.queue).sendmsg([packet], ancillary)
 
     def response(self, stream: int = 0) -> Response:
         """Reads frames up to END or ABORT."""
@@ -340,7 +349,7 @@ class Worker:
         if self.process.poll() is None:
             self.process.kill()
         self.process.communicate()
-        for sock in (self.queue, self.control, *(s.sock for s in self.streams)):
+        for sock in (self.queue, self.own, self.control, *(s.sock for s in self.streams)):
             sock.close()
         self.board.close()
         os.close(self.board_fd)

@@ -14,7 +14,6 @@ def main() -> None:
     _gounicorn.configure(
         app=getattr(apps, options["app"]),
         worker=options["worker"],
-        threads=options["threads"],
         multiprocess=options["multiprocess"],
         multithread=options["threads"] > 1,
         max_requests=options["max_requests"],
@@ -24,6 +23,7 @@ def main() -> None:
         control=options["control"],
         errors=sys.stderr,
         environ=options["environ"],
+        own_queue=options["own_queue"],
     )
     streams = options["streams"]
     others = [threading.Thread(target=_gounicorn.serve, args=(i, streams[i])) for i in range(1, options["threads"])]

@@ -1,0 +1,136 @@
+package prefork
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gounicorn/gounicorn/prefork/wire"
+	"golang.org/x/sys/unix"
+)
+
+// running submits a request and lets a worker run it since then.
+func (c *crew) running(w *worker, since time.Duration) *Job {
+	c.t.Helper()
+	b := &bench{t: c.t, d: c.p.d, g: c.g, in: wire.NewPackets(c.g.queue.remote)}
+	j := b.submit("key", "")
+	if b.run(b.in, w.id) != j {
+		c.t.Fatal("another request")
+	}
+	b.report(j, time.Now().Add(-since))
+	return j
+}
+
+func TestSoftTimeoutIsRaisedOnce(t *testing.T) {
+	c := newCrew(t, func(cfg *Config) { cfg.Workers, cfg.SlowReserve, cfg.SoftTimeout = 3, 0, time.Second })
+	w := c.in(ready, false)[0]
+	lines := len(*c.log)
+	c.running(w, 900*time.Millisecond)
+	j := c.running(w, 1100*time.Millisecond)
+	answered := c.running(w, 1100*time.Millisecond)
+	answered.answered.Store(true)
+	c.p.sweep(time.Now())
+	c.p.sweep(time.Now())
+	c.p.stop(w, CauseReload)
+	h, _, _, err := c.control[w].Receive()
+	if err != nil || h.Kind != wire.KindInterrupt || h.A != j.slot || h.B != j.generation {
+		t.Fatalf("the worker got %+v, %v", h, err)
+	}
+	if h, _, _, err := c.control[w].Receive(); err != nil || h.Kind != wire.KindStop {
+		t.Errorf("then the worker got %v, %v", h.Kind, err)
+	}
+	if said := (*c.log)[lines:]; len(said) != 1 || !strings.Contains(said[0], "SOFT TIMEOUT") || !strings.Contains(said[0], "GET /test, running for 1.1") {
+		t.Errorf("logged %q", said)
+	}
+}
+
+// nice is the nice value of a process.
+func nice(t *testing.T, pid int) int {
+	t.Helper()
+	raw, err := unix.Getpriority(unix.PRIO_PROCESS, pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return 20 - raw
+}
+
+// policy is the scheduling policy of a thread.
+func policy(t *testing.T, pid int) uint32 {
+	t.Helper()
+	attr, err := unix.SchedGetAttr(pid, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return attr.Policy
+}
+
+func TestRequestThatTurnsOutSlowYieldsTheProcessor(t *testing.T) {
+	sleeper := exec.Command("sleep", "60")
+	if err := sleeper.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = sleeper.Process.Kill(); _ = sleeper.Wait() })
+	pid := sleeper.Process.Pid
+	base := nice(t, pid)
+	for _, returns := range []bool{true, false} {
+		if returns && !mayReturn() {
+			continue // the kernel would not let it go back
+		}
+		c := newCrew(t, func(cfg *Config) { cfg.SlowNice = 7 })
+		c.p.d.mayReturn = returns
+		w := c.in(ready, false)[0]
+		w.pid = pid
+		j := c.running(w, time.Second)
+		c.p.d.board.SetThread(j.slot, 0, uint32(pid))
+		if nice(t, pid) != base || policy(t, pid) != unix.SCHED_NORMAL {
+			t.Fatal("demoted before its time")
+		}
+		c.p.sweep(time.Now())
+		lowered := nice(t, pid) == base+7 == returns && policy(t, pid) == unix.SCHED_BATCH == !returns
+		if !lowered || c.p.d.board.Notice(j.slot)&wire.NoticeDemoted == 0 {
+			t.Errorf("may return: %v: nice %d, policy %d for the thread of a slow request", returns, nice(t, pid), policy(t, pid))
+		}
+		if err := unix.SchedSetAttr(pid, &unix.SchedAttr{Policy: unix.SCHED_NORMAL, Nice: int32(base)}, 0); err != nil {
+			t.Fatal(err)
+		}
+		c.p.sweep(time.Now())
+		if nice(t, pid) != base || policy(t, pid) != unix.SCHED_NORMAL {
+			t.Error("a request was demoted twice")
+		}
+	}
+}
+
+func TestThreadOfAnotherProcessIsNotDemoted(t *testing.T) {
+	c := newCrew(t, nil)
+	w := c.in(ready, false)[0]
+	w.pid = unix.Getpid()
+	for tid, want := range map[int]bool{0: false, 1: false, unix.Gettid(): true} {
+		if w.owns(tid) != want {
+			t.Errorf("thread %d is said to be the worker's: %v", tid, !want)
+		}
+	}
+}
+
+func TestStatusNamesWorkersAndWhatTheyRun(t *testing.T) {
+	c, extra, _ := overflown(t, nil)
+	c.running(extra, 3*time.Second)
+	old := c.in(ready, false)[0]
+	c.p.retire(old, CauseMaxRequests)
+	s := c.p.status(time.Now())
+	if s.Generation != 1 || len(s.Workers) != 3 {
+		t.Fatalf("%+v", s)
+	}
+	for _, w := range s.Workers {
+		wantState := map[bool]string{true: "retiring", false: "ready"}[w.PID == old.pid]
+		if w.State != wantState || w.Overflow != (w.PID == extra.pid) || w.Threads != 1 {
+			t.Errorf("%+v", w)
+		}
+		if w.PID != extra.pid {
+			continue
+		}
+		if len(w.Requests) != 1 || w.Requests[0].Request != "GET /test" || w.Requests[0].Seconds < 3 {
+			t.Errorf("%+v", w.Requests)
+		}
+	}
+}
