@@ -10,6 +10,7 @@ import (
 type limits struct {
 	P50, P99, Max float64 // of the pages, in times what they need on an idle machine
 	Perfect       float64 // p99 of the pages, in times that of perfect knowledge
+	Peers         float64 // the same, in times that of the best of the other peers
 	Slow          float64 // slow answers a second, at least this share of the best
 	Longest       float64 // of the slow ones, in times their mean
 	Guest         float64 // seconds
@@ -26,17 +27,19 @@ var bounds = map[string]limits{
 	"pdf 4 x 4 3": steady, "pdf 4 x 4 8": steady, "pdf 4 x 4 40": steady, "pdf 4 x 4 200": steady,
 	"wait 4 x 1 3": steady, "wait 4 x 1 8": steady, "wait 4 x 1 40": steady, "wait 4 x 1 200": steady,
 	"wait 4 x 4 3": steady, "wait 4 x 4 8": steady, "wait 4 x 4 40": steady, "wait 4 x 4 200": steady,
-	"never seen":   {P50: 1.2, Max: 150, Slow: 0.95, Longest: 2},
-	"deploy 4 x 1": {P50: 1.5, Perfect: 2, Slow: 0.7, Longest: 2.5},
-	"deploy 4 x 4": {P50: 1.5, Perfect: 2, Slow: 0.7, Longest: 2.5},
-	// Forty PDFs and one, by turns: its own and the three before it that nobody can stop, on two processors with the pages.
+	// While nothing is known, nobody can do well; these bound the price.
+	"never seen":   {P50: 1.2, Peers: 0.6, Slow: 0.95, Longest: 2},
+	"deploy 4 x 1": {P50: 1.5, Peers: 0.6, Perfect: 3, Slow: 0.65, Longest: 2.5},
+	"deploy 4 x 4": {P50: 1.5, Peers: 0.6, Perfect: 3, Slow: 0.65, Longest: 2.5},
+	// The guest waits for one of the three PDFs that run, which nobody can stop, and then runs beside two others.
 	"burst":      {P50: 1.2, P99: 2, Max: 2, Perfect: 1.2, Slow: 0.95, Guest: 2},
 	"overload 1": {P50: 1.2, P99: 2, Max: 2, Perfect: 1.2, Slow: 0.95},
-	"overload 2": {P50: 1.2, P99: 2, Max: 2, Perfect: 1.2, Slow: 0.9},
-	"overload 3": {P50: 1.2, P99: 2, Max: 2, Perfect: 1.2, Slow: 0.9},
-	"portal":     {P50: 2, Perfect: 1.2, Slow: 0.95},
-	"heavy tail": {P50: 1.2, P99: 2, Slow: 0.95},
-	"recorded":   {P50: 1.2, P99: 2, Perfect: 1.2, Slow: 0.95},
+	// Perfect knowledge answers more because it picks the PDFs that are a little shorter.
+	"overload 2": {P50: 1.2, P99: 2, Max: 2, Perfect: 1.2, Slow: 0.85},
+	"overload 3": {P50: 1.2, P99: 2, Max: 2, Perfect: 1.2, Slow: 0.85},
+	"portal":     {P50: 2, Perfect: 1.2, Peers: 0.1, Slow: 0.95},
+	"heavy tail": {P50: 1.2, P99: 2, Peers: 0.1, Slow: 0.95},
+	"recorded":   {P50: 1.2, P99: 2, Perfect: 1.2, Peers: 0.1, Slow: 0.95},
 }
 
 // violations says in which respects a table's row of ours exceeds its limits.
@@ -51,6 +54,11 @@ func violations(t Table) (all []string) {
 	most("page p99 : idle", s.PageP99/s.IdleP99, l.P99)
 	most("page max : idle", s.PageMax/s.IdleMax, l.Max)
 	most("page p99 : perfect knowledge", s.PageP99/perfect.PageP99, l.Perfect)
+	for _, c := range Peers[:len(Peers)-1] {
+		if p99 := t.Rows[c.Name].PageP99; p99 > 0 {
+			most("page p99 : "+c.Name, s.PageP99/p99, l.Peers)
+		}
+	}
 	if s.SlowRate < l.Slow*t.Best() {
 		all = append(all, fmt.Sprintf("slow answers are %.2f/s, the best policy gives %.2f", s.SlowRate, t.Best()))
 	}

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"container/heap"
 	"fmt"
 	"math"
 	"time"
@@ -101,7 +100,7 @@ func (m *Machine) Now() time.Duration { return m.now }
 // At calls f at a time that is not past.
 func (m *Machine) At(t time.Duration, f func()) {
 	m.order++
-	heap.Push(&m.timers, timer{max(t, m.now), m.order, f})
+	m.timers.push(timer{max(t, m.now), m.order, f})
 }
 
 // After calls f in d.
@@ -169,7 +168,7 @@ func (m *Machine) Run(until time.Duration, ended func(*Request), stop func() boo
 			m.turn(p, ended)
 		}
 		for len(m.timers) > 0 && m.timers[0].at <= m.now {
-			heap.Pop(&m.timers).(timer).f()
+			m.timers.pop().f()
 		}
 	}
 }
@@ -280,21 +279,37 @@ type timer struct {
 	f     func()
 }
 
-// timers is a heap, by time and then by order.
+// timers is a binary heap, by time and then by order. It is typed because it is what a play spends most time with.
 type timers []timer
 
-func (t timers) Len() int { return len(t) }
-func (t timers) Less(i, j int) bool {
+func (t timers) before(i, j int) bool {
 	return t[i].at < t[j].at || t[i].at == t[j].at && t[i].order < t[j].order
 }
-func (t timers) Swap(i, j int) { t[i], t[j] = t[j], t[i] }
 
-// Push is heap.Interface's.
-func (t *timers) Push(x any) { *t = append(*t, x.(timer)) }
+func (t *timers) push(x timer) {
+	*t = append(*t, x)
+	h := *t
+	for i := len(h) - 1; i > 0 && h.before(i, (i-1)/2); i = (i - 1) / 2 {
+		h[i], h[(i-1)/2] = h[(i-1)/2], h[i]
+	}
+}
 
-// Pop is heap.Interface's.
-func (t *timers) Pop() any {
-	last := (*t)[len(*t)-1]
-	*t = (*t)[:len(*t)-1]
-	return last
+func (t *timers) pop() timer {
+	h := *t
+	top, last := h[0], len(h)-1
+	h[0], h[last] = h[last], timer{}
+	h = h[:last]
+	*t = h
+	for i := 0; 2*i+1 < last; {
+		child := 2*i + 1
+		if child+1 < last && h.before(child+1, child) {
+			child++
+		}
+		if !h.before(child, i) {
+			break
+		}
+		h[i], h[child] = h[child], h[i]
+		i = child
+	}
+	return top
 }

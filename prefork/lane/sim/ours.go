@@ -60,8 +60,7 @@ type gounicorn struct {
 	most      int // workers
 	spareEach int
 	forking   bool
-	threading bool
-	last      time.Duration // when the newest overflow worker was last needed
+	needed    time.Duration // when all the overflow workers that there are were last needed
 }
 
 // seat is a worker.
@@ -70,6 +69,7 @@ type seat struct {
 	spare     int // spare threads
 	busy      int // of them
 	computing *Request
+	joining   bool // a thread is being started
 	closed    bool
 }
 
@@ -213,47 +213,65 @@ func (g *gounicorn) Sweep() {
 	g.retire()
 }
 
-// want starts a worker or a thread when the scheduler wants one, one at a time.
+// want starts a worker or a thread when the scheduler wants one: one worker at a time, and one thread at a time in each.
 func (g *gounicorn) want() {
 	w := g.sched.Want(g.o.MaxThreads > g.spareEach+1)
-	if w.Worker || g.sched.Busy() >= g.sched.Computing() {
-		g.last = g.m.Now()
+	if w.Worker {
+		g.needed = g.m.Now()
+		g.fork()
 	}
-	if w.Worker && !g.forking && len(g.seats) < g.most {
-		g.forking = true
-		g.m.After(forkTime, func() {
-			g.forking = false
-			g.open(g.m.Fork(), g.spareEach)
-			g.last = g.m.Now()
-			g.resize()
-			g.feed()
-		})
-	}
-	if w.Thread && !g.threading {
-		fewest := slices.MinFunc(g.seats, func(a, b *seat) int { return a.spare - b.spare })
-		if fewest.spare+1 >= g.o.MaxThreads {
-			return
-		}
-		g.threading = true
-		g.m.After(threadTime, func() {
-			g.threading = false
-			fewest.spare++
-			g.resize()
-		})
+	if w.Thread {
+		g.thread()
 	}
 }
 
-// retire ends an overflow worker that was not needed for a while and does nothing.
+func (g *gounicorn) fork() {
+	if g.forking || len(g.seats) >= g.most {
+		return
+	}
+	g.forking = true
+	g.m.After(forkTime, func() {
+		g.forking = false
+		g.open(g.m.Fork(), g.spareEach)
+		g.needed = g.m.Now()
+		g.resize()
+		g.feed()
+	})
+}
+
+func (g *gounicorn) thread() {
+	var fewest *seat
+	for _, s := range g.seats {
+		if !s.joining && s.spare+1 < g.o.MaxThreads && (fewest == nil || s.spare < fewest.spare) {
+			fewest = s
+		}
+	}
+	if fewest == nil {
+		return
+	}
+	fewest.joining = true
+	g.m.After(threadTime, func() {
+		fewest.joining = false
+		fewest.spare++
+		g.resize()
+	})
+}
+
+// retire ends an overflow worker when the others have been enough for a while and it runs nothing that takes long.
 func (g *gounicorn) retire() {
-	if len(g.seats) <= g.most-g.o.Overflow || g.m.Now()-g.last < overflowIdle {
+	if len(g.seats) <= g.most-g.o.Overflow {
 		return
 	}
 	s := g.seats[len(g.seats)-1]
-	if at := slices.Index(g.idle, s); at >= 0 && s.busy == 0 {
-		s.closed = true
-		g.idle = slices.Delete(g.idle, at, at+1)
-		g.seats = g.seats[:len(g.seats)-1]
-		g.last = g.m.Now()
-		g.resize()
+	if !g.sched.Spares(1, s.spare) {
+		g.needed = g.m.Now()
 	}
+	if g.m.Now()-g.needed < overflowIdle || s.busy > 0 || s.computing != nil && s.computing.task().Class() != lane.Fast {
+		return
+	}
+	s.closed = true
+	g.idle = slices.DeleteFunc(g.idle, func(o *seat) bool { return o == s })
+	g.seats = g.seats[:len(g.seats)-1]
+	g.needed = g.m.Now()
+	g.resize()
 }

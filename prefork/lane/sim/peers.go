@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Peers are the policies to compare with. All but Perfect run a request whose client has left, as the servers named do: they
+// Peers are the policies to compare with, perfect knowledge last. All but that run a request whose client has left, as the servers named do: they
 // do not look before they start it.
 var Peers = []Contender{
 	{"one queue, any thread", newFIFO},
