@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"os"
 
 	"github.com/gounicorn/gounicorn/prefork"
@@ -89,15 +90,20 @@ var failures = map[prefork.Failure]server.Failure{
 	prefork.Collateral:   {Status: 502},
 	prefork.Broken:       {Status: 502},
 	prefork.TimedOut:     {Status: 504},
-	prefork.QueueTimeout: {Status: 503, RetryAfter: 5},
-	prefork.QueueFull:    {Status: 503, RetryAfter: 5},
+	prefork.QueueTimeout: {Status: 503},
+	prefork.QueueFull:    {Status: 503},
+	prefork.Overloaded:   {Status: 503},
 	prefork.Stopping:     {Status: 503, RetryAfter: 1},
 }
 
 // Failed implements prefork.Sink.
 func (f *flight) Failed(why prefork.Failure) {
 	f.report()
-	f.call.Fail(failures[why])
+	failure := failures[why]
+	if wait := f.job.RetryAfter; wait > 0 {
+		failure.RetryAfter = int(math.Ceil(wait.Seconds()))
+	}
+	f.call.Fail(failure)
 }
 
 // report hands on what the pool measured.
