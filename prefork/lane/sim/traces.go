@@ -151,6 +151,7 @@ func variant(name string, change func(*Options)) Contender {
 	return Gounicorn(name, o)
 }
 
+// String is workers x threads.
 func (s Shape) String() string { return fmt.Sprintf("%d x %d", s.Workers, s.Threads) }
 
 func idle(s Shape) *Trace {
@@ -299,6 +300,9 @@ func recorded() *Trace {
 		Name: "recorded", Shape: four, Warmup: length, Length: length,
 		Load: func(p *Play) {
 			for line := range strings.Lines(demo) {
+				if strings.HasPrefix(line, "#") {
+					continue
+				}
 				for _, start := range []time.Duration{0, length} {
 					r, at := parse(line)
 					r.Conn = p.Conn()

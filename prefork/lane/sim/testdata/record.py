@@ -84,7 +84,10 @@ def record(gounicorn: str, python: str) -> list[str]:
                     break
                 except ConnectionRefusedError:
                     time.sleep(0.1)
-            warm = [subprocess.Popen(["curl", "-s", "-o", "/dev/null", f"http://{WARM}:{port}/contract/{n}/scan"]) for n in range(1, 13)]
+            warm = [
+                subprocess.Popen(["curl", "-s", "-o", "/dev/null", f"http://{WARM}:{port}/contract/{n}/scan"])
+                for n in range(1, 13)
+            ]
             for client in warm:
                 client.wait()
             until = time.monotonic() + SECONDS
@@ -117,7 +120,8 @@ def trace(log: list[str]) -> list[str]:
         key = route if " " in route else f"{method} {route}"
         rows.append((int(began) - int(queue), client.rpartition(".")[2], cpu, waited if waited > WAITS else 0, key))
     first = min(row[0] for row in rows)
-    return ["\t".join(map(str, (arrived - first, *rest))) for arrived, *rest in sorted(rows)]
+    head = f"# {time.strftime('%Y-%m-%d')} by record.py: microseconds of arrival, client, processor time, waiting; route key"
+    return [head, *("\t".join(map(str, (arrived - first, *rest))) for arrived, *rest in sorted(rows))]
 
 
 if __name__ == "__main__":
