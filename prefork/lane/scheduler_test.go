@@ -282,17 +282,23 @@ func TestAmongClientsTheShortestGoesFirstAndNobodyStarves(t *testing.T) {
 }
 
 func TestWhatWaitsForTooLongGoesFirst(t *testing.T) {
-	for name, cfg := range map[string]Config{"10 s": {}, "half of its deadline": {QueueTimeout: 20 * time.Second}} {
-		p := site(t, 1, 0, cfg)
+	for name, c := range map[string]struct {
+		deadline, age time.Duration
+		first         bool
+	}{
+		"10 s": {0, ageBound, true}, "less than 10 s": {0, ageBound - time.Second, false}, "half of its deadline": {8 * time.Second, 4 * time.Second, true},
+		"less than that": {8 * time.Second, 3 * time.Second, false},
+	} {
+		p := site(t, 1, 0, Config{QueueTimeout: c.deadline})
 		p.teach("GET /long", time.Hour, time.Hour)
 		p.from(1, pdf)
 		long := p.from(2, "GET /long")
-		p.now += ageBound + time.Millisecond
+		p.now += c.age + time.Millisecond
 		p.from(3, "GET /new")
 		p.from(4, pdf)
 		p.end(p.on[0], time.Second, time.Second)
-		if p.on[0] != long {
-			t.Errorf("%s: it is passed over", name)
+		if (p.on[0] == long) != c.first {
+			t.Errorf("%s: goes first is %v", name, !c.first)
 		}
 	}
 }
@@ -375,9 +381,13 @@ func TestRulesLimitTheirLane(t *testing.T) {
 }
 
 func TestRulesForceTheClass(t *testing.T) {
-	p := newPlay(t, 4, 0, Config{Rules: rules(t, "GET /health=fast", "/import=slow")})
+	p := newPlay(t, 4, 0, Config{Rules: rules(t, "GET /health=fast", "/import=slow", "/zz=slow")})
 	p.want("classes", []Class{p.arrive("GET /health").Class(), p.arrive("POST /health").Class(), p.arrive("POST /import").Class()},
 		[]Class{Fast, Unknown, Slow})
+	for i := range 100 {
+		p.teach(fmt.Sprintf("POST /%c%c", 'a'+i/26, 'a'+i%26), time.Millisecond, time.Millisecond)
+	}
+	p.want("a key that folds", []any{p.arrive("POST /zz").Class(), p.route("POST /zz")}, []any{Slow, "POST /*"})
 	p.teach("GET /health", time.Minute, time.Minute)
 	p.teach("POST /import", time.Millisecond, time.Millisecond)
 	p.want("classes", []Class{p.arrive("GET /health").Class(), p.arrive("POST /import").Class()}, []Class{Fast, Slow})
@@ -497,8 +507,14 @@ func TestWantsAThreadForWorkThatWaits(t *testing.T) {
 }
 
 func TestWantsNothingForALaneAtItsLimit(t *testing.T) {
-	p := newPlay(t, 2, 0, Config{Rules: rules(t, "/e=e,concurrency=1"), CPUs: 8})
+	p := newPlay(t, 2, 0, Config{Rules: rules(t, "/e=e,concurrency=1"), CPUs: 8, Reserve: 1})
 	p.times(3, "GET /e")
+	p.want("want", p.s.Want(false), Want{})
+}
+
+func TestWantsNothingForFastWorkAmongItself(t *testing.T) {
+	p := site(t, 2, 0, Config{})
+	p.times(100, home)
 	p.want("want", p.s.Want(false), Want{})
 }
 
@@ -546,7 +562,7 @@ func TestBooksBalance(t *testing.T) {
 		slices.SortFunc(items, func(a, b *Item) int { return cmp.Compare(a.number, b.number) })
 		return items[rng.IntN(len(items))]
 	}
-	for range 20000 {
+	for range 5000 {
 		p.now += time.Duration(rng.IntN(20)) * time.Millisecond
 		switch n := rng.IntN(20); {
 		case n < 8:

@@ -10,7 +10,7 @@ const (
 	maxValues  = 32 // different segments in one place of a path; more fold into one
 	maxAlike   = 4  // different segments in one place that the framework gives the same route; they fold
 	maxApart   = 32 // values of a folded segment with an entry of their own
-	maxFlips   = 8  // changes of the framework's route after which a key keeps a route for itself
+	maxFlips   = 8  // changes of the framework\'s route after which a key stays where it is
 	maxNames   = 4096
 	maxName    = 256 // bytes
 )
@@ -250,8 +250,7 @@ func (t *table) alias(e *entry, method string, hash uint64) (before *route) {
 		canon = &route{key: e.key, method: method, hash: hash}
 		t.canon[canonKey{method, hash}] = canon
 	case canon.known && had.known && canon.class() != had.class():
-		e.apart = true
-		return nil
+		return nil // the framework has one route for requests that are unlike
 	}
 	e.route = canon
 	canon.shared++
