@@ -66,8 +66,6 @@ type Group struct {
 	More   []Contender // besides gounicorn and its peers
 }
 
-const overloadTitle = "Overload"
-
 // Groups returns all workloads, in the order of the document. The first one is the idle server.
 func Groups() []Group {
 	const noNice = "gounicorn without nice"
@@ -98,6 +96,11 @@ func Groups() []Group {
 			Traces: beside(fourfold, "wait", scan), More: []Contender{moreThreads},
 		},
 		{
+			Title: "Both kinds of visitors", Column: "workers",
+			Text:   "Eight visitors who render PDFs and eight who wait.",
+			Traces: []*Trace{both(four), both(fourfold)},
+		},
+		{
 			Title: "Every path is new",
 			Text: "Each article (8 ms, 30 a second) and each report (a PDF, 8 visitors) has a path that nobody asked for before, as slugs do; " +
 				"beside them 20 home pages a second. Nothing is left out as warm-up.",
@@ -115,10 +118,15 @@ func Groups() []Group {
 			Traces: []*Trace{burst()},
 		},
 		{
-			Title: overloadTitle, Column: "x capacity",
+			Title: "Overload by clients who stay", Column: "x capacity",
 			Text: "50 pages a second, and so many PDFs that all together is once, twice, three times what the processors can do. " +
-				"Each PDF is for another client, who leaves after 10 s.",
-			Traces: []*Trace{overload(1), overload(2), overload(3)},
+				"Each PDF is for another client, who would wait for a minute; gounicorn's --queue-timeout is 30 s.",
+			Traces: []*Trace{overload(1, slowPatience), overload(2, slowPatience), overload(3, slowPatience)},
+		},
+		{
+			Title: "Overload by clients who leave", Column: "x capacity",
+			Text:   "The same, but each client leaves after 10 s.",
+			Traces: []*Trace{overload(1, 10*time.Second), overload(2, 10*time.Second), overload(3, 10*time.Second)},
 		},
 		{
 			Title: "Twenty routes from 3 ms to 0.8 s",
@@ -179,6 +187,19 @@ func beside(s Shape, kind string, slow func(*rand.Rand) *Request) (all []*Trace)
 	return all
 }
 
+func both(s Shape) *Trace {
+	return &Trace{
+		Name: "both " + s.String(), Label: s.String(), Shape: s, Warmup: 10 * time.Second, Length: 60 * time.Second,
+		Load: func(p *Play) {
+			p.Every(pagesEvery, home)
+			p.After(time.Second, func() {
+				p.Visitors(8, pdf)
+				p.Visitors(8, scan)
+			})
+		},
+	}
+}
+
 func neverSeen() *Trace {
 	return &Trace{
 		Name: "never seen", Shape: four, Length: 60 * time.Second,
@@ -235,11 +256,11 @@ func burst() *Trace {
 }
 
 // overload brings so many times the work that the processors can do; the pages stay what they are.
-func overload(times int) *Trace {
-	const patience = 10 * time.Second
+func overload(times int, patience time.Duration) *Trace {
 	rate := (float64(four.Processors)*float64(times) - float64(pageCPU)/float64(pagesEvery)) / pdfCPU.Seconds()
 	return &Trace{
-		Name: fmt.Sprintf("overload %d", times), Label: fmt.Sprint(times), Shape: four, Warmup: 10 * time.Second, Length: 60 * time.Second,
+		Name: fmt.Sprintf("overload %d, %.0f s", times, patience.Seconds()), Label: fmt.Sprint(times), Shape: four,
+		Warmup: 40 * time.Second, Length: 80 * time.Second,
 		Load: func(p *Play) {
 			p.Every(pagesEvery, home)
 			p.Poisson(rate, func(c *rand.Rand) *Request {
