@@ -460,6 +460,60 @@ func TestHopelessSlowWorkIsRefusedAtOnce(t *testing.T) {
 	p.want("expected wait", p.s.RetryAfter(p.on[0]), 21*time.Second)
 }
 
+// TestLaneTakesInOnlyWhatItsClientsWaitFor plays an overloaded lane whose clients leave after six seconds, long before its deadline.
+func TestLaneTakesInOnlyWhatItsClientsWaitFor(t *testing.T) {
+	const stay = 6 * time.Second
+	p := site(t, 1, 0, Config{QueueTarget: time.Second, QueueTimeout: 30 * time.Second})
+	l := p.s.builtin[Slow]
+	served, wasted := 0, 0
+	for i := range 600 { // seconds: three requests come, one can be served
+		if i == 500 {
+			served, wasted = 0, 0
+		}
+		for range 3 {
+			p.from(uint64(p.s.arrivals), pdf)
+		}
+		p.now += time.Second
+		p.s.Expire(p.now, func(*Item, Verdict) {})
+		var left []*Item
+		for it := l.lines[0].oldest; it != nil && p.now-it.arrived > stay; it = it.newer {
+			left = append(left, it)
+		}
+		for _, it := range left {
+			p.s.Remove(it)
+		}
+		if it := p.on[0]; p.now-it.arrived > stay {
+			p.s.Abandon(it, p.now)
+			wasted++
+		} else {
+			served++
+		}
+		p.end(p.on[0], time.Second, time.Second)
+	}
+	if served < 90 {
+		t.Errorf("of 100 seconds %d went into requests whose clients had left", wasted)
+	}
+	for range 500 {
+		p.now += time.Second
+		p.end(p.arrive(pdf), time.Second, time.Second)
+		for len(p.on) > 0 {
+			p.end(p.on[0], time.Second, time.Second)
+		}
+	}
+	p.want("what is worth to wait for, long after", l.limit(), l.deadline)
+}
+
+func TestClientWhoLeavesAnIdleLaneShortensNoWait(t *testing.T) {
+	p := site(t, 1, 0, Config{QueueTarget: time.Second, QueueTimeout: 30 * time.Second})
+	for range 20 {
+		it := p.arrive(pdf)
+		p.now += 2 * time.Second
+		p.s.Abandon(it, p.now)
+		p.end(it, time.Second, time.Second)
+	}
+	p.want("limit", p.s.builtin[Slow].limit(), 30*time.Second)
+}
+
 func TestMeasuredRateReplacesTheAssumedOne(t *testing.T) {
 	p := site(t, 2, 0, Config{})
 	p.times(60, pdf)
@@ -532,7 +586,14 @@ func rules(t *testing.T, texts ...string) (rs []Rule) {
 
 // TestBooksBalance drives a scheduler at random and compares its counts with the items.
 func TestBooksBalance(t *testing.T) {
-	rng := rand.New(rand.NewPCG(4, 2))
+	for seed := range uint64(8) {
+		walk(t, rand.New(rand.NewPCG(4, seed)), 1000)
+	}
+}
+
+// walk takes so many random steps.
+func walk(t *testing.T, rng *rand.Rand, steps int) {
+	t.Helper()
 	p := newPlay(t, 3, 4, Config{
 		Reserve: 1, QueueTimeout: 3 * time.Second, QueueTarget: 500 * time.Millisecond, MaxQueue: 200,
 		Rules: rules(t, "/e/**=e,concurrency=1,queue=20", "/h=fast", "/s/*=slow"),
@@ -562,7 +623,7 @@ func TestBooksBalance(t *testing.T) {
 		slices.SortFunc(items, func(a, b *Item) int { return cmp.Compare(a.number, b.number) })
 		return items[rng.IntN(len(items))]
 	}
-	for range 5000 {
+	for range steps {
 		p.now += time.Duration(rng.IntN(20)) * time.Millisecond
 		switch n := rng.IntN(20); {
 		case n < 8:

@@ -81,6 +81,16 @@ func (t *table) find(key []byte) *entry {
 	return t.walk(key, false)
 }
 
+// current returns the entry that a key has now, which was e when its request arrived: the key may have been told apart since.
+func (t *table) current(e *entry, key []byte) *entry {
+	if e.folded {
+		if o := t.exact[string(key)]; o != nil {
+			return o
+		}
+	}
+	return e
+}
+
 // rule returns the first rule that matches a key, or nil.
 func (t *table) rule(key []byte) *Rule {
 	for i := range t.rules {
