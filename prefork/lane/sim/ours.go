@@ -194,6 +194,10 @@ func (g *gounicorn) Ended(r *Request) {
 }
 
 func (g *gounicorn) Left(r *Request) {
+	if r.Result == Running {
+		g.sched.Abandon(&r.task().Item, g.m.Now())
+		return
+	}
 	g.shared = slices.DeleteFunc(g.shared, func(o *Request) bool { return o == r })
 	g.sched.Remove(&r.task().Item)
 	g.m.Drop(r)

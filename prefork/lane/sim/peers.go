@@ -144,8 +144,10 @@ func (f *perfect) Ended(r *Request) {
 }
 
 func (f *perfect) Left(r *Request) {
-	f.queue = slices.DeleteFunc(f.queue, func(o *Request) bool { return o == r })
-	f.m.Drop(r)
+	if r.Result == Pending {
+		f.queue = slices.DeleteFunc(f.queue, func(o *Request) bool { return o == r })
+		f.m.Drop(r)
+	}
 }
 
 func (f *perfect) Sweep() {}

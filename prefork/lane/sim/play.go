@@ -18,7 +18,7 @@ type Policy interface {
 	Arrive(r *Request)
 	// Ended is told that a request which it had started is over, so that its thread is free.
 	Ended(r *Request)
-	// Left is told that the client of a request which has not started is gone.
+	// Left is told that the client of a request is gone which waits or runs.
 	Left(r *Request)
 	// Sweep is called ten times a second.
 	Sweep()
@@ -104,9 +104,7 @@ func (p *Play) ask(r *Request, done func()) {
 			if r.Result == Pending || r.Result == Running {
 				r.left = true
 				r.done(r)
-				if r.Result == Pending {
-					p.policy.Left(r)
-				}
+				p.policy.Left(r)
 			}
 		})
 	}

@@ -84,7 +84,12 @@ var columns = []column{
 	{"slow/s", func(_ Table, s Score) string { return number(s.SlowRate, 2) }},
 	{": best", func(t Table, s Score) string { return number(s.SlowRate/max(t.Best(), 1e-9), 2) }},
 	{"mean s", func(_ Table, s Score) string { return number(s.SlowMean, 1) }},
-	{"longest : mean", func(_ Table, s Score) string { return number(s.SlowLongest/max(s.SlowMean, 1e-9), 1) }},
+	{"longest : mean", func(_ Table, s Score) string {
+		if s.SlowMean == 0 {
+			return ""
+		}
+		return number(s.SlowLongest/s.SlowMean, 1)
+	}},
 	{"starved", func(_ Table, s Score) string { return count(s.Starved) }},
 	{"refused", func(_ Table, s Score) string { return count(s.Refused) }},
 	{"left", func(_ Table, s Score) string { return count(s.Left) }},

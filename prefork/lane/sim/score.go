@@ -47,7 +47,7 @@ func (p *Play) score() Score {
 			slow = append(slow, r.Ended-r.Arrived)
 			waits = append(waits, r.Started-r.Arrived)
 		case r.left && r.Arrived+r.Patience >= from && r.Arrived+r.Patience < to:
-			waits = append(waits, r.Patience)
+			s.SlowLongest = max(s.SlowLongest, r.Patience.Seconds())
 			s.Left++
 		case r.Result == Refused && r.Ended >= from && r.Ended < to:
 			s.Refused++
