@@ -198,6 +198,10 @@ func (p *Pool) fromWorker(w *worker, h wire.Header, payload []byte) {
 			p.cfg.info(w.pid, "Autorestarting worker after current request.")
 		}
 		p.retire(w, cause)
+	case wire.KindRoute:
+		if len(payload) > 8 {
+			p.d.routeName(binary.LittleEndian.Uint64(payload), string(payload[8:]))
+		}
 	case wire.KindStacks:
 		if w.dumping {
 			p.cfg.error(w.pid, "Python stacks of the worker, most recent call first:\n"+strings.TrimRight(string(payload), "\n"))

@@ -118,5 +118,8 @@ func (d *dispatcher) dismiss(s *seat, least int) int {
 		s.spare--
 	}
 	s.peak = s.busy
+	if s.owner == d.target {
+		d.resize()
+	}
 	return s.spare
 }

@@ -27,6 +27,14 @@ func (c *clients) charge(client uint64, clock, cost int64) int64 {
 	return a.until
 }
 
+// peek is what charge would return.
+func (c *clients) peek(client uint64, clock, cost int64) int64 {
+	if a := c.account(client); a.client == client {
+		clock = max(clock, a.until)
+	}
+	return clock + max(cost, 1)
+}
+
 // refund takes back what a request that was not served was charged.
 func (c *clients) refund(client uint64, cost int64) {
 	if a := c.account(client); a.client == client {

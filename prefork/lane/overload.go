@@ -23,15 +23,19 @@ const (
 type rate struct {
 	last       time.Duration // end of the latest item, if others waited then; 0: none
 	work, time float64       // decaying sums
+	ends       int           // how many went into them, up to rateLeast
 }
 
-// rateKeeps is the share of the past that stays at each end.
-const rateKeeps = 1 - 1.0/32
+const (
+	rateKeeps = 1 - 1.0/32 // share of the past that stays at each end
+	rateLeast = 8          // ends before which the rate is only assumed
+)
 
 func (r *rate) ended(cost int64, now time.Duration, backlog bool) {
 	if r.last > 0 && now >= r.last {
 		r.work = r.work*rateKeeps + float64(cost)
 		r.time = r.time*rateKeeps + float64(now-r.last)
+		r.ends = min(r.ends+1, rateLeast)
 	}
 	r.last = 0
 	if backlog {
@@ -41,7 +45,7 @@ func (r *rate) ended(cost int64, now time.Duration, backlog bool) {
 
 // per returns the rate, or what is assumed while too little was measured.
 func (r *rate) per(assumed float64) float64 {
-	if r.time < float64(time.Second) || r.work <= 0 {
+	if r.ends < rateLeast || r.work <= 0 || r.time <= 0 {
 		return assumed
 	}
 	return r.work / r.time
@@ -69,7 +73,12 @@ func (s *Scheduler) expected(l *lane) time.Duration {
 	if l.waiting == 0 {
 		return 0
 	}
-	return time.Duration(float64(l.work) / l.rate.per(s.slots(l)))
+	return s.takes(l, l.work)
+}
+
+// takes is how long the lane needs for so much work.
+func (s *Scheduler) takes(l *lane, work int64) time.Duration {
+	return time.Duration(float64(work) / l.rate.per(s.slots(l)))
 }
 
 // RetryAfter is when an item that was refused may be worth another try: the expected wait, from a second to a minute.
@@ -77,14 +86,23 @@ func (s *Scheduler) RetryAfter(it *Item) time.Duration {
 	return min(max(s.expected(it.lane), leastRetry), mostRetry)
 }
 
-// hopeless reports whether an item of slow work would wait for longer than its deadline. That is only an estimate, so it counts only once
-// the lane has shown that it is behind.
+// hopeless reports whether an item of slow work would wait for longer than its deadline behind what goes before it. That is only an
+// estimate, so it counts only once the lane has shown that it is behind. One of a client who has asked for little goes before most.
 func (s *Scheduler) hopeless(it *Item, now time.Duration) bool {
 	l := it.lane
-	if s.cfg.QueueTarget <= 0 || l.deadline <= 0 || l.waiting == 0 || it.class != Slow {
+	if s.cfg.QueueTarget <= 0 || l.deadline <= 0 || l.waiting == 0 || it.class != Slow ||
+		now-l.oldest().arrived <= l.deadline/2 || s.expected(l) <= l.deadline {
 		return false
 	}
-	return now-l.oldest().arrived > l.deadline/2 && s.expected(l) > l.deadline
+	ahead, tag := int64(0), l.clients.peek(it.client, l.clock, it.cost)
+	for i := range l.lines {
+		for _, o := range l.lines[i].heap {
+			if o.tag <= tag {
+				ahead += o.cost
+			}
+		}
+	}
+	return s.takes(l, ahead) > l.deadline
 }
 
 // oldest returns the item of a lane that waits for longest; it has one.

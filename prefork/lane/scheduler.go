@@ -287,6 +287,13 @@ func (s *Scheduler) charge(it *Item) {
 	it.tag = it.lane.clients.charge(it.client, it.lane.clock, it.cost)
 }
 
+// refund takes back what an item was charged that is not served.
+func (s *Scheduler) refund(it *Item) {
+	if it.tag != front && it.tag != 0 {
+		it.lane.clients.refund(it.client, it.cost)
+	}
+}
+
 func (s *Scheduler) enqueue(it, after *Item) {
 	it.state = queued
 	it.line().add(it, after)
@@ -333,14 +340,14 @@ func (s *Scheduler) Peek(now time.Duration) (*Item, Slot) {
 					aged, agedOn = old, w
 				}
 			}
-			if next == nil {
+			if next == nil || next.lane.priority == l.priority {
 				it, w := s.first(l, q)
 				if it != nil && (best == nil || it.before(best)) {
 					best, bestOn = it, w
 				}
 			}
 		}
-		if next == nil && best != nil {
+		if best != nil && (next == nil || best.number < next.number) { // lanes of one priority: first come, first served
 			next, on = best, bestOn
 		}
 	}
@@ -427,9 +434,7 @@ func (s *Scheduler) End(it *Item, now time.Duration) {
 	}
 	l := it.lane
 	s.vacate(it)
-	if it.tag > l.clock {
-		l.clock = it.tag
-	}
+	l.clock = max(l.clock, it.tag)
 	l.rate.ended(it.cost, now, l.waiting > 0)
 }
 
@@ -440,6 +445,7 @@ func (s *Scheduler) Requeue(it *Item) {
 	}
 	s.vacate(it)
 	it.lane.sent--
+	s.refund(it)
 	it.tag = front
 	s.judge(it)
 	s.enqueue(it, nil)
@@ -455,9 +461,7 @@ func (s *Scheduler) Remove(it *Item) {
 	default:
 		return
 	}
-	if it.tag != front && it.tag != 0 {
-		it.lane.clients.refund(it.client, it.cost)
-	}
+	s.refund(it)
 }
 
 // Drop is Remove for an item that is refused or has waited for too long, and counts it as that.
@@ -488,10 +492,8 @@ func (s *Scheduler) Learn(it *Item, spent Spent) (changed bool) {
 		return false
 	}
 	it.entry = nil
-	if spent.Route != e.hash && spent.Route != 0 {
-		if e, changed = s.named(e, it.key, spent.Route); e == nil {
-			return changed
-		}
+	if spent.Route != e.hash && spent.Route != 0 && !e.gone {
+		e, changed = s.named(e, it.key, spent.Route)
 	}
 	if s.shared(e) && e.route.ended >= warmUp {
 		switch class := e.route.class(); {
@@ -506,10 +508,13 @@ func (s *Scheduler) Learn(it *Item, spent Spent) (changed bool) {
 		}
 	}
 	rt := e.route
-	first := !rt.known
+	first, guessed := !rt.known, rt.provisional && rt.ended == 0
 	judged := rt.learn(spent.Own, spent.CPU, s.cfg.SlowAfter)
-	if first {
+	switch {
+	case first:
 		s.foretell(rt.slow)
+	case guessed && !rt.slow: // it took long only because the machine is busy
+		s.prior = max(s.prior-priorGain, 0)
 	}
 	if judged {
 		s.rejudge(rt)
@@ -519,7 +524,7 @@ func (s *Scheduler) Learn(it *Item, spent Spent) (changed bool) {
 }
 
 // shared reports whether an entry's route is that of other keys too.
-func (s *Scheduler) shared(e *entry) bool { return e.folded || e.route.shared > 1 }
+func (s *Scheduler) shared(e *entry) bool { return !e.gone && (e.folded || e.route.shared > 1) }
 
 // apart gives a key whose requests are unlike the others of its route a route of its own.
 func (s *Scheduler) apart(e *entry, key []byte, knowing bool) *entry {
@@ -536,7 +541,7 @@ func (s *Scheduler) named(e *entry, key []byte, hash uint64) (*entry, bool) {
 	if e.folded && e.hash != 0 { // one of many, and unlike them
 		o := s.table.split(e, key, false)
 		if o == nil {
-			return nil, false
+			return e, false
 		}
 		o.apart = false
 		e = o
@@ -547,7 +552,7 @@ func (s *Scheduler) named(e *entry, key []byte, hash uint64) (*entry, bool) {
 		s.rejudge(before)
 	}
 	if !e.folded && e.from == nil && !e.apart {
-		s.table.foldAlike(key, hash)
+		s.table.foldAlike(e, key)
 	}
 	return e, before != nil
 }
@@ -599,9 +604,9 @@ func (s *Scheduler) Overstay(it *Item, run time.Duration) (changed bool) {
 	}
 	if it.rule == nil {
 		it.lane.running--
-		it.lane = s.builtin[Slow]
+		it.lane.clock = max(it.lane.clock, it.tag)
+		it.lane, it.tag = s.builtin[Slow], 0 // of another clock
 		it.lane.running++
-		it.tag = 0 // of another clock
 	}
 	return true
 }
@@ -622,13 +627,14 @@ func (s *Scheduler) rejudge(rt *route) {
 			}
 		}
 	}
+	for _, it := range moved { // all refunds first, so that a client's first item is not charged behind its last
+		s.dequeue(it)
+		s.refund(it)
+	}
 	var after *Item // moved just before
 	for _, it := range moved {
-		lane, cost := it.lane, it.cost
-		s.dequeue(it)
 		s.judge(it)
-		if it.lane != lane && it.tag != front {
-			lane.clients.refund(it.client, cost)
+		if it.tag != front {
 			s.charge(it)
 		}
 		if after != nil && (after.line() != it.line() || after.number > it.number) {

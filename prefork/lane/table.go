@@ -10,6 +10,7 @@ const (
 	maxValues  = 32 // different segments in one place of a path; more fold into one
 	maxAlike   = 4  // different segments in one place that the framework gives the same route; they fold
 	maxApart   = 32 // values of a folded segment with an entry of their own
+	maxFlips   = 8  // changes of the framework's route after which a key keeps a route for itself
 	maxNames   = 4096
 	maxName    = 256 // bytes
 )
@@ -24,6 +25,8 @@ type entry struct {
 	apart  bool   // it keeps a route for itself
 	values int    // keys that fold into it and have an entry apart
 	from   *entry // what it would fold into, when it is apart from that
+	gone   bool   // it was forgotten; requests of it may still run
+	flips  int    // how often the framework's route changed
 	used   uint64 // tick of the last use
 }
 
@@ -207,8 +210,11 @@ func (t *table) split(e *entry, key []byte, knowing bool) *entry {
 		*own = *e.route
 		own.key, own.running, own.waiting, own.deaths, own.shared = string(key), 0, 0, 0, 0
 	}
-	if !e.folded {
-		e.route.shared--
+	own.method, own.hash = "", 0
+	if !e.folded { // it is one of several keys of the framework's route
+		if e.route.shared--; e.route.shared == 0 {
+			t.disown(e.route)
+		}
 		e.route, e.apart = own, true
 		own.shared = 1
 		return e
@@ -226,35 +232,46 @@ func (t *table) split(e *entry, key []byte, knowing bool) *entry {
 // that the entry had before, when it changed.
 func (t *table) alias(e *entry, method string, hash uint64) (before *route) {
 	e.hash = hash
-	if e.apart {
+	if e.flips++; e.apart || e.flips > maxFlips {
 		return nil
 	}
-	at := canonKey{method, hash}
-	canon := t.canon[at]
+	canon, had := t.canon[canonKey{method, hash}], e.route
 	switch {
-	case canon == e.route:
+	case canon == had:
+		return nil
+	case canon == nil && len(t.canon) >= maxEntries:
+		return nil
+	case canon == nil && had.shared == 1: // it becomes what the others will share
+		t.disown(had)
+		t.canon[canonKey{method, hash}] = had
+		had.method, had.hash = method, hash
 		return nil
 	case canon == nil:
-		if len(t.canon) >= maxEntries {
-			return nil
-		}
-		t.canon[at] = e.route
-		e.route.hash, e.route.method = hash, method
-		return nil
-	case canon.known && e.route.known && canon.class() != e.route.class():
+		canon = &route{key: e.key, method: method, hash: hash}
+		t.canon[canonKey{method, hash}] = canon
+	case canon.known && had.known && canon.class() != had.class():
 		e.apart = true
 		return nil
 	}
-	before = e.route
-	before.shared--
 	e.route = canon
 	canon.shared++
-	canon.deaths += before.deaths
-	return before
+	canon.deaths += had.deaths
+	if had.shared--; had.shared == 0 {
+		t.disown(had)
+	}
+	return had
+}
+
+// disown takes a route out of those that are found by the framework's route.
+func (t *table) disown(rt *route) {
+	if at := (canonKey{rt.method, rt.hash}); t.canon[at] == rt {
+		delete(t.canon, at)
+	}
 }
 
 // foldAlike folds the last segment of a key if enough others in its place have the same route of the framework.
-func (t *table) foldAlike(key []byte, hash uint64) {
+func (t *table) foldAlike(e *entry, key []byte) {
+	hash := e.hash
 	parent := &t.root
 	rest := key
 	for depth := 0; ; depth++ {
@@ -267,7 +284,7 @@ func (t *table) foldAlike(key []byte, hash uint64) {
 			return
 		}
 	}
-	if parent == &t.root || parent.rest != nil {
+	if parent == &t.root || parent.rest != nil || t.entries >= maxEntries || e.route.hash != hash {
 		return
 	}
 	alike := 0
@@ -279,18 +296,18 @@ func (t *table) foldAlike(key []byte, hash uint64) {
 	if alike < maxAlike {
 		return
 	}
-	var canon *route
+	parent.rest = &node{}
+	t.nodes++
+	folded := t.enter(&entry{route: e.route, hash: hash, folded: true})
+	parent.rest.entry = folded
 	for segment, n := range parent.children {
 		if n.alike(hash) {
-			canon = n.entry.route
 			t.forget(n.entry)
 			delete(parent.children, segment)
 			t.nodes--
 		}
 	}
-	parent.rest = &node{}
-	t.nodes++
-	parent.rest.entry = t.enter(&entry{key: t.pattern(key), route: canon, hash: hash, folded: true})
+	folded.key = t.pattern(key)
 }
 
 // alike reports whether a node is a leaf that shares the framework's route.
@@ -306,12 +323,10 @@ func (t *table) forget(e *entry) {
 	if e.from != nil {
 		e.from.values--
 	}
+	e.gone = true
 	t.entries--
-	e.route.shared--
-	if e.route.shared == 0 && e.route.hash != 0 {
-		if at := (canonKey{e.route.method, e.route.hash}); t.canon[at] == e.route {
-			delete(t.canon, at)
-		}
+	if e.route.shared--; e.route.shared == 0 {
+		t.disown(e.route)
 	}
 }
 

@@ -189,3 +189,9 @@ func (s *Scoreboard) SetEnded(slot uint32, at, delay uint64) {
 	atomic.StoreUint64((*uint64)(s.at(slot, slotDelay)), delay)
 	atomic.StoreUint64((*uint64)(s.at(slot, slotEnded)), at)
 }
+
+// SetSpent writes what else a worker does then: the CPU time of its thread in nanoseconds, and the hash of the framework's route.
+func (s *Scoreboard) SetSpent(slot uint32, cpu, route uint64) {
+	atomic.StoreUint64((*uint64)(s.at(slot, slotCPU)), cpu)
+	atomic.StoreUint64((*uint64)(s.at(slot, slotRoute)), route)
+}
