@@ -58,6 +58,8 @@ func (c *control) run() {
 			os.Exit(exitFailed) // the application broke descriptor 3, or the master its protocol
 		case h.Kind == wire.KindStop:
 			go c.stop()
+		case h.Kind == wire.KindInterrupt:
+			go c.interrupt(h.A, h.B)
 		case h.Kind == wire.KindDump:
 			c.send(wire.KindStacks, 0, 0, []byte(stacks()))
 		}
@@ -69,6 +71,15 @@ func (c *control) stop() {
 	c.stopped.Store(true)
 	pause := firstPoke
 	for left := C.gp_stop(); left != 0; left = C.gp_stop_poke() {
+		time.Sleep(pause)
+		pause = min(2*pause, lastPoke)
+	}
+}
+
+// interrupt raises SoftTimeout in the thread that runs this request, if one does. It waits for the GIL.
+func (c *control) interrupt(slot, generation uint32) {
+	pause := firstPoke
+	for C.gp_interrupt(C.uint32_t(slot), C.uint32_t(generation)) != 0 {
 		time.Sleep(pause)
 		pause = min(2*pause, lastPoke)
 	}

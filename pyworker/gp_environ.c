@@ -44,7 +44,8 @@ int gp_environ_keys(void)
     }
     gp_w.input_key_ref = PyUnicode_InternFromString("wsgi.input");
     gp_w.hints_key_ref = PyUnicode_InternFromString("wsgi.early_hints");
-    return gp_w.input_key_ref && gp_w.hints_key_ref ? 0 : -1;
+    gp_w.route_key_ref = PyUnicode_InternFromString("gounicorn.route");
+    return gp_w.input_key_ref && gp_w.hints_key_ref && gp_w.route_key_ref ? 0 : -1;
 }
 
 static int set(PyObject *dict, const char *key, PyObject *value)

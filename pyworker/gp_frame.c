@@ -153,6 +153,7 @@ static int send_vector(gp_thread *t, struct iovec *iov, int count, size_t size)
 static void finish(gp_thread *t)
 {
     t->ended = true;
+    gp_soft_close(t);
     gp_slot_finish(t);
 }
 
@@ -253,8 +254,8 @@ int gp_send_abort(gp_thread *t, unsigned cause)
 }
 
 /* Sends one packet to the master without ever waiting. What does not fit is cut, at a character of UTF-8; a log line that cannot be
- * sent goes to descriptor 2. Does not need the GIL. */
-void gp_send_control(unsigned kind, unsigned aux, uint32_t a, const char *payload, size_t size)
+ * sent goes to descriptor 2. Returns 0, or -1 when it was not sent. Does not need the GIL. */
+int gp_send_control(unsigned kind, unsigned aux, uint32_t a, const char *payload, size_t size)
 {
     char frame[GP_WIRE_HEADER_SIZE];
     struct iovec iov[2] = {{frame, sizeof frame}, {(void *)payload, size}};
@@ -275,6 +276,7 @@ void gp_send_control(unsigned kind, unsigned aux, uint32_t a, const char *payloa
             (void)!write(2, payload, size);
             (void)!write(2, "\n", 1);
         }
-        break;
+        return -1;
     }
+    return 0;
 }

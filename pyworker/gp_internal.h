@@ -27,10 +27,13 @@ enum {
     GP_COPY = 32768,                 /* a body up to this size is copied behind its head and sent by one plain send */
     GP_MAX_HEAD = 262144,            /* bytes of an encoded response head */
     GP_BASE_KEYS = 16,               /* the keys below this number may have a value in the prototype */
+    GP_ROUTES = 64,                  /* names of routes that a thread knows by their object */
 };
 
 /* Ends a blocking receive. Real-time, so that neither Python, Go nor an application has a use for it. */
 #define GP_WAKE_SIGNAL (SIGRTMIN + 6)
+/* Raises SoftTimeout on the main thread. */
+#define GP_SOFT_SIGNAL (SIGRTMIN + 8)
 
 /* How the response of one request ended. */
 typedef enum {
@@ -43,6 +46,15 @@ typedef enum {
 
 /* A wake-up signal goes only to threads whose state is GP_WAITING; while it is sent the state is GP_POKED. */
 enum { GP_RUNNING = 0, GP_WAITING = 1, GP_POKED = 2 };
+
+/* The soft limit of the request that a thread runs: may be told, was told, has been raised; or none may be told (any more). */
+typedef enum { GP_SOFT_CLOSED, GP_SOFT_OPEN, GP_SOFT_PENDING, GP_SOFT_RAISED } gp_soft;
+
+/* A name of a route whose hash is known. */
+typedef struct {
+    PyObject *name_ref;
+    uint64_t hash;
+} gp_route_entry;
 
 /* A callable that a request hands to the application: start_response, write or early_hints. It is valid while serial equals the
  * thread's; a handle that outlives its request does nothing any more. Handles that nobody kept are used again. */
@@ -59,6 +71,8 @@ struct gp_thread {
     atomic_int waiting;
     bool serving; /* guarded by gp_w.lock */
     pthread_t self;
+    unsigned long ident; /* as Python counts */
+    uint32_t tid;
     uint32_t index;
     int queue, stream;
     bool broken;  /* the stream cannot be written any more */
@@ -78,6 +92,10 @@ struct gp_thread {
     uint64_t started_at, ended_at, cpu_at;
     uint64_t delay_at, delay_read_at; /* run-queue wait so far, and when it was read */
     int schedstat;                    /* where it is read; -1: nowhere */
+    gp_soft soft;
+    int nice;     /* between requests */
+    bool lowered; /* the nice value is another one now */
+    PyObject *environ; /* borrowed */
     const char *method, *uri; /* into the payload, latin-1, not terminated */
     size_t method_len, uri_len;
     bool is_head, http10;
@@ -98,6 +116,7 @@ struct gp_thread {
     PyObject *proto_ref; /* environ of a request before its own entries */
     PyObject *spare_ref; /* a copy of proto_ref made while nobody waited, or NULL */
     PyObject *input_ref; /* wsgi.input of the request that runs, or NULL */
+    gp_route_entry route[GP_ROUTES];
     PyObject *cache_ref[GP_KEY_COUNT]; /* the last value of a key, for keys that seldom change */
     PyObject *base_ref[GP_BASE_KEYS];  /* the values that proto_ref has for the keys that every request brings; NULL: none */
 };
@@ -107,6 +126,7 @@ typedef struct {
     bool configured, atfork;
     pid_t pid;
     uint32_t id;
+    int slow_nice; /* how much nicer a thread becomes for a request that computes for long */
     int queue, own_queue, control; /* own_queue: of the spare threads, or -1: every thread reads queue */
     sigset_t mask;                 /* of serving threads; a thread that Go starts would inherit one that blocks everything */
     uint64_t max_requests;
@@ -121,7 +141,8 @@ typedef struct {
     PyObject *app_ref, *proto_ref, *format_exception_ref;
     PyObject *key_ref[GP_KEY_COUNT];
     bool cached[GP_KEY_COUNT]; /* keys whose last value a thread keeps */
-    PyObject *input_key_ref, *hints_key_ref, *empty_input_ref;
+    PyObject *input_key_ref, *hints_key_ref, *route_key_ref, *empty_input_ref;
+    PyObject *soft_timeout_ref; /* the class, or NULL */
     PyTypeObject *start_type_ref, *write_type_ref, *hints_type_ref, *input_type_ref, *wrapper_type_ref;
     PyTypeObject *fileio_type_ref, *reader_type_ref, *random_type_ref;
     gp_thread thread[GP_MAX_THREADS];
@@ -152,9 +173,23 @@ int gp_send_end(gp_thread *t);
 int gp_send_file(gp_thread *t, int fd, uint64_t offset, uint64_t length);
 int gp_send_interim(gp_thread *t, char *frame, size_t size, unsigned status);
 int gp_send_abort(gp_thread *t, unsigned cause);
-void gp_send_control(unsigned kind, unsigned aux, uint32_t a, const char *payload, size_t size);
+int gp_send_control(unsigned kind, unsigned aux, uint32_t a, const char *payload, size_t size);
 void gp_check_fork(void);
 _Noreturn void gp_lost_descriptor(const char *what);
+
+/* gp_priority.c */
+void gp_priority_thread(gp_thread *t);
+void gp_priority_lower(gp_thread *t);
+void gp_priority_restore(gp_thread *t);
+
+/* gp_route.c */
+uint64_t gp_route(gp_thread *t);
+void gp_route_reset(void);
+void gp_route_clear(gp_thread *t);
+
+/* gp_interrupt.c */
+PyObject *gp_soft_signal(PyObject *module, PyObject *args);
+void gp_soft_close(gp_thread *t);
 
 /* gp_error.c */
 void gp_log(unsigned level, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -102,15 +102,16 @@ static int install_handlers(void)
 static PyObject *configure(PyObject *Py_UNUSED(module), PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"app", "worker", "multiprocess", "multithread", "max_requests", "server_software",
-                            "queue", "scoreboard", "control", "errors", "environ", "own_queue", NULL};
-    PyObject *app, *errors, *extra = Py_None;
+                            "queue", "scoreboard", "control", "errors", "environ", "own_queue",
+                            "slow_nice", "soft_timeout", NULL};
+    PyObject *app, *errors, *extra = Py_None, *soft_timeout = NULL;
     unsigned worker;
-    int multiprocess, multithread, queue, board, control, own_queue = -1;
+    int multiprocess, multithread, queue, board, control, own_queue = -1, slow_nice = 0;
     unsigned long long max_requests;
     const char *software;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OIppKsiiiO|Oi:configure", names, &app, &worker, &multiprocess, &multithread, &max_requests,
-                                     &software, &queue, &board, &control, &errors, &extra, &own_queue))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OIppKsiiiO|OiiO:configure", names, &app, &worker, &multiprocess, &multithread, &max_requests,
+                                     &software, &queue, &board, &control, &errors, &extra, &own_queue, &slow_nice, &soft_timeout))
         return NULL;
     if (gp_serving() != 0) {
         PyErr_SetString(PyExc_RuntimeError, "configure() was called while threads serve");
@@ -123,6 +124,10 @@ static PyObject *configure(PyObject *Py_UNUSED(module), PyObject *args, PyObject
     if (map_board(board) < 0 || take_python(app, errors, extra, software, multithread, multiprocess) < 0 || install_handlers() < 0)
         return NULL;
     reset(worker, max_requests, queue, own_queue, control);
+    gp_w.slow_nice = slow_nice;
+    Py_XINCREF(soft_timeout);
+    Py_XSETREF(gp_w.soft_timeout_ref, soft_timeout);
+    gp_route_reset();
     gp_w.configured = true;
     Py_RETURN_NONE;
 }
@@ -166,11 +171,12 @@ static PyObject *failed(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none))
 static PyMethodDef methods[] = {
     {"configure", (PyCFunction)(void (*)(void))configure, METH_VARARGS | METH_KEYWORDS,
      "configure(app, worker, multiprocess, multithread, max_requests, server_software, queue, scoreboard, control, errors, environ=None, "
-     "own_queue=-1)"},
+     "own_queue=-1, slow_nice=0, soft_timeout=None)"},
     {"serve", serve, METH_VARARGS, "serve(thread_index, stream): serves requests until told to stop."},
     {"stop", stop, METH_NOARGS, "Asks all threads to leave serve(); returns how many serve."},
     {"stop_poke", stop_poke, METH_NOARGS, "Wakes waiting threads after stop(); returns how many serve."},
     {"serving", serving, METH_NOARGS, "The number of threads inside serve()."},
+    {"soft_signal", gp_soft_signal, METH_VARARGS, "The handler of SOFT_SIGNAL, which raises SoftTimeout."},
     {"failed", failed, METH_NOARGS, "Whether a thread left serve() with an error."},
     {NULL, NULL, 0, NULL},
 };
@@ -186,6 +192,8 @@ PyObject *PyInit__gounicorn(void)
     if (module_ref == NULL)
         return NULL;
     if (gp_w.start_type_ref == NULL && (gp_handle_types() < 0 || gp_environ_keys() < 0 || gp_input_type() < 0 || gp_wrapper_type() < 0))
+        goto fail;
+    if (PyModule_AddIntConstant(module_ref, "SOFT_SIGNAL", GP_SOFT_SIGNAL) < 0)
         goto fail;
     if (PyModule_AddObjectRef(module_ref, "FileWrapper", (PyObject *)gp_w.wrapper_type_ref) < 0)
         goto fail;

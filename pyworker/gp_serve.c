@@ -304,6 +304,7 @@ static void run(gp_thread *t, PyObject *env)
 
     gp_check_fork();
     out = result_ref != NULL ? gp_respond(t, result_ref) : GP_RAISED;
+    gp_soft_close(t);
     if (out == GP_DONE && result_ref != NULL && PyList_CheckExact(result_ref))
         goto exit; /* nothing to close, nothing to report */
     settle(t, out, result_ref);
@@ -379,8 +380,15 @@ static int handle(gp_thread *t, packet *pk)
         goto exit;
     count_request();
     gp_handles_begin(t);
+    if (((unsigned char)t->frame[5] & GP_FLAG_BACKGROUND) != 0)
+        gp_priority_lower(t);
+    t->environ = env_ref;
+    t->soft = GP_SOFT_OPEN;
     run(t, env_ref);
+    t->environ = NULL;
     Py_DECREF(env_ref);
+    if (t->lowered)
+        gp_priority_restore(t);
     rc = forget(t);
 exit:
     PyMem_RawFree(t->large_payload);
@@ -445,7 +453,10 @@ static int enter(gp_thread *t, uint32_t index, int stream)
     t->stream = stream;
     t->broken = t->sending = t->eager = false;
     pthread_sigmask(SIG_SETMASK, &gp_w.mask, NULL);
+    t->ident = PyThread_get_thread_ident();
+    t->soft = GP_SOFT_CLOSED;
     gp_slot_thread(t);
+    gp_priority_thread(t);
     return 0;
 }
 
@@ -463,6 +474,7 @@ static void leave(gp_thread *t, bool alone)
     t->packet = t->head = NULL;
     t->head_cap = 0;
     gp_environ_clear(t);
+    gp_route_clear(t);
     gp_slot_thread_end(t);
     Py_CLEAR(t->start_ref);
     Py_CLEAR(t->write_ref);

@@ -1,8 +1,9 @@
 /*
  * gp_slot.c: the worker's side of the scoreboard (PROTOCOL.md, Slots). A slot's first word is changed by compare-and-swap only.
  *
- * GIL: not needed. Nothing is allocated. gp_slot_start returns -1 when the request is not ours to start; the others cannot fail.
+ * GIL: held for gp_slot_finish, which looks at the environ, else not needed. Nothing is allocated. gp_slot_start returns -1 when the request is not ours to start; the others cannot fail.
  */
+#define _GNU_SOURCE
 #include "gp_internal.h"
 
 #include <fcntl.h>
@@ -64,12 +65,19 @@ int gp_slot_start(gp_thread *t, uint32_t slot, uint32_t generation)
     t->eager = at - t->ended_at < 50000; /* it waited already, or came within 50 us: the next one will too */
     atomic_store_explicit((_Atomic uint32_t *)field(slot, GP_SLOT_PID), (uint32_t)gp_w.pid, memory_order_relaxed);
     atomic_store_explicit((_Atomic uint32_t *)field(slot, GP_SLOT_THREAD), t->index, memory_order_relaxed);
+    atomic_store_explicit((_Atomic uint32_t *)field(slot, GP_SLOT_TID), t->tid, memory_order_relaxed);
     atomic_store_explicit((_Atomic uint64_t *)field(slot, GP_SLOT_STARTED), at, memory_order_release);
     return 0;
 }
 
+static uint32_t notice(const gp_thread *t)
+{
+    return atomic_load((_Atomic uint32_t *)field(t->slot, GP_SLOT_NOTICE));
+}
+
 /* Completes the report and moves the slot from RUNNING to DONE. The CPU time runs from the end of the thread's previous request, so
- * that it costs one system call a request; it includes receiving this one. */
+ * that it costs one system call a request; it includes receiving this one. The master may demote the thread up to that moment; the slot
+ * stays ours until the answer, which is sent later, has been read. */
 void gp_slot_finish(gp_thread *t)
 {
     uint64_t expected = word(t->generation, GP_SLOT_STATE_RUNNING, gp_w.id);
@@ -88,19 +96,23 @@ void gp_slot_finish(gp_thread *t)
         t->delay_read_at = t->ended_at;
     }
     atomic_store_explicit((_Atomic uint64_t *)field(t->slot, GP_SLOT_DELAY), delay, memory_order_relaxed);
+    atomic_store_explicit((_Atomic uint64_t *)field(t->slot, GP_SLOT_ROUTE), gp_route(t), memory_order_relaxed);
     atomic_compare_exchange_strong((_Atomic uint64_t *)field(t->slot, GP_SLOT_WORD), &expected,
                                    word(t->generation, GP_SLOT_STATE_DONE, gp_w.id));
+    if (notice(t) & GP_NOTICE_DEMOTED)
+        t->lowered = true;
 }
 
 /* Whether the master says that the client has left. */
 bool gp_slot_abandoned(const gp_thread *t)
 {
-    return atomic_load_explicit((_Atomic uint32_t *)field(t->slot, GP_SLOT_NOTICE), memory_order_acquire) & GP_NOTICE_ABANDONED;
+    return notice(t) & GP_NOTICE_ABANDONED;
 }
 
 /* Begins the account of the calling thread's time. */
 void gp_slot_thread(gp_thread *t)
 {
+    t->tid = (uint32_t)gettid();
     t->cpu_at = now(CLOCK_THREAD_CPUTIME_ID);
     t->ended_at = t->delay_read_at = 0;
     t->schedstat = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);

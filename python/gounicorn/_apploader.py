@@ -16,6 +16,8 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, Any
 
+from gounicorn import _routes
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -35,6 +37,7 @@ def load(spec: str) -> Callable[..., Any]:
     """Import the application, once a process; after a fork the parent's import counts."""
     if spec not in _loaded:
         _loaded[spec] = _load(spec)
+        _routes.watch()
     return _loaded[spec]
 
 

@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING, Any
 import _gounicorn
 import _gounicorn_process as process
 
+from gounicorn import SoftTimeout
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gounicorn._zygote import Job
 
 DEFAULT_GRACE = 30
+SLOW_NICE = 10  # how much nicer a thread is while it runs what computes for long
 OOM_SCORE = 100  # above the master's, out of 1000: when memory is short, rather a worker than all
 
 _boot: dict[str, Any] = {}
@@ -90,14 +93,17 @@ def _quit(number: int, frame: object) -> None:
 
 
 def _raise_oom_score() -> None:
-    path = "/proc/self/oom_score_adj"
     try:
-        with open(path, "r+", encoding="ascii") as file:
-            score = min(1000, int(file.read()) + OOM_SCORE)
-            file.seek(0)
-            file.write(str(score))
-    except (OSError, ValueError):
+        fd = os.open("/proc/self/oom_score_adj", os.O_RDWR)  # open() would import a codec, and touch 0.7 MB of the zygote's memory
+    except OSError:
         return  # only a preference
+    try:
+        score = min(1000, int(os.read(fd, 16)) + OOM_SCORE)
+        os.pwrite(fd, b"%d" % score, 0)
+    except OSError:
+        pass
+    finally:
+        os.close(fd)
 
 
 def _prepare_stacks() -> None:
@@ -143,7 +149,10 @@ def configure(app: Callable[..., Any]) -> None:
         errors=sys.stderr,
         environ=_boot.get("environ"),
         own_queue=job.queue if has_gil() else -1,
+        slow_nice=_boot.get("slow_nice", SLOW_NICE),
+        soft_timeout=SoftTimeout,
     )
+    signal.signal(_gounicorn.SOFT_SIGNAL, _gounicorn.soft_signal)
     if _stopping:
         _gounicorn.stop()
 
@@ -176,7 +185,7 @@ def _wait_for_threads() -> None:
 
 
 def add_thread(index: int, stream: int) -> None:
-    """Serve with one more thread. Called from any thread, also one of Go's; hence daemon, which keeps threading from asking for it."""
+    """Serve with one more thread. Called from any thread, also Go's, which threading shall not note: hence daemon is given."""
     thread = threading.Thread(target=_serve_thread, args=(index, stream), name=f"gounicorn-{index}", daemon=False)
     _threads.add(thread)
     try:

@@ -87,6 +87,16 @@ def signal_mask():
     return json.dumps(sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])))
 
 
+def soft(word, wait):
+    from gounicorn import SoftTimeout
+
+    try:
+        print(word)
+        wait()
+    except SoftTimeout as error:
+        return f"{type(error).__name__} of {type(error).__module__}"
+
+
 def hello():
     return f"hello from {os.getpid()}"
 
@@ -98,6 +108,9 @@ PATHS = {
     "/spin": spin,
     "/crash": crash,
     "/where": where,
+    "/soft-sleep": lambda: soft("sleeping", lambda: time.sleep(3600)),
+    "/soft-spin": lambda: soft("turning", lambda: [None for _ in iter(int, 1)]),
+    "/route": hello,
     "/signal-mask": signal_mask,
     "/descriptors": descriptors,
     "/exit-function": leave_late,
@@ -106,6 +119,8 @@ PATHS = {
 
 
 def application(environ, start_response):
+    if environ["PATH_INFO"] == "/route":
+        environ["gounicorn.route"] = "a route"
     body = PATHS[environ["PATH_INFO"]]() or ""
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [body.encode()]

@@ -11,6 +11,12 @@ import time
 import weakref
 
 KEPT: list = []  # what an application keeps beyond its request
+
+
+class SoftTimeout(Exception):  # noqa: N818 - the name of gounicorn's
+    pass
+
+
 CLOSED: list = []  # names of iterables whose close() was called
 
 
@@ -452,3 +458,57 @@ def weak(environ, start_response):
             raise ValueError
         return [b""]
     return answer(start_response, KEPT[0]() is None)
+
+
+def soft(environ, start_response):
+    """Runs until SoftTimeout comes, as PATH_INFO says how, and answers what came. Writes to stderr when it begins to wait."""
+    import select
+
+    what = environ["PATH_INFO"][1:]
+    ways = {
+        "sleep": lambda: time.sleep(60),
+        "sleep-short": lambda: [time.sleep(0.01) for _ in range(6000)],
+        "lock": lambda: threading.Event().wait(60),
+        "lock-short": lambda: [threading.Event().wait(0.01) for _ in range(6000)],
+        "select": lambda: select.select([], [], [], 60),
+        "select-short": lambda: [select.select([], [], [], 0.01) for _ in range(6000)],
+        "spin": lambda: [None for _ in iter(int, 1)],
+        "nothing": lambda: None,
+        "answer": lambda: None,
+        "short": lambda: [sys.setswitchinterval(1e-5), sum(1 for _ in range(4000))],
+    }
+    start_response("200 OK", [])
+    try:
+        if what not in ("nothing", "short"):
+            os.write(2, b"!")
+        ways.get(what, ways["sleep"])()
+    except SoftTimeout:
+        if what == "uncaught":
+            raise
+        if what == "twice":
+            end = time.monotonic() + 0.2
+            while time.monotonic() < end:
+                pass
+            return [b"SoftTimeout once"]
+        return [b"SoftTimeout"]
+    return [b"x" * (4 << 20) if what == "answer" else what.encode()]
+
+
+def routed(environ, start_response):
+    """Names its route as QUERY_STRING says, a Python expression."""
+    route = eval(environ["QUERY_STRING"] or "None")
+    if route is not None:
+        environ["gounicorn.route"] = route
+    start_response("200 OK", [])
+    return []
+
+
+def niceness(environ, start_response):
+    """Answers the nice value of its thread, after PATH_INFO's gate if it has one."""
+    if environ["PATH_INFO"] != "/":
+        os.write(2, b"!")
+        GATES.setdefault(environ["PATH_INFO"], threading.Event()).wait(60)
+    start_response("200 OK", [])
+    for gate in environ["QUERY_STRING"].split():
+        GATES.setdefault(gate, threading.Event()).set()
+    return [b"%d" % os.getpriority(os.PRIO_PROCESS, 0)]

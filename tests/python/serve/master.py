@@ -128,12 +128,15 @@ class Worker:
         environ: dict | None = None,
         nonblocking: bool = False,
         own_queue: bool = False,
+        slow_nice: int = 0,
+        wrapper: tuple[str, ...] = (),
     ) -> None:
         self.id = 0xABCDEF
         self.queue, queue = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.own, own = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.control, control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         pairs = [socket.socketpair() for _ in range(threads)]
+        self.interrupts, interrupts = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.board_fd = os.memfd_create("scoreboard")
         os.ftruncate(self.board_fd, SLOTS * GP["SLOT_SIZE"])
         self.board = mmap.mmap(self.board_fd, SLOTS * GP["SLOT_SIZE"])
@@ -150,6 +153,8 @@ class Worker:
             "environ": environ,
             "queue": queue.fileno(),
             "own_queue": own.fileno() if own_queue else -1,
+            "slow_nice": slow_nice,
+            "interrupts": interrupts.fileno(),
             "control": control.fileno(),
             "scoreboard": self.board_fd,
             "streams": [r.fileno() for _, r in pairs],
@@ -160,15 +165,17 @@ class Worker:
             env["LD_PRELOAD"] = preload
         command = [
             *shlex.split(env.get("GOUNICORN_TEST_WRAPPER", "")),
+            *wrapper,
             sys.executable,
             str(HERE / "worker.py"),
             json.dumps(options),
         ]
         self.process = subprocess.Popen(
-            command, env=env, stderr=subprocess.PIPE, pass_fds=[*(s.fileno() for s in remote), self.board_fd]
+            command, env=env, stderr=subprocess.PIPE, pass_fds=[*(s.fileno() for s in remote), self.board_fd, interrupts.fileno()]
         )
         for sock in remote:
             sock.close()
+        interrupts.close()
         for sock in (self.queue, self.own, self.control):
             sock.settimeout(DEADLINE)
         self.streams = [Stream(local) for local, _ in pairs]
@@ -179,12 +186,12 @@ class Worker:
     # requests
 
     def queue_slot(self, slot: int, generation: int) -> None:
-        struct.pack_into(
-            "<QQQQIII", self.board, slot * GP["SLOT_SIZE"], generation | GP["SLOT_STATE_QUEUED"] << 32, 0, 0, 0, 0, 0, 0
-        )
+        struct.pack_into("<QQQQIIIIQQ", self.board, slot * GP["SLOT_SIZE"], generation | GP["SLOT_STATE_QUEUED"] << 32, *[0] * 9)
 
     def slot(self, slot: int) -> dict[str, int]:
-        word, started, ended, cpu, pid, thread, abandoned = struct.unpack_from("<QQQQIII", self.board, slot * GP["SLOT_SIZE"])
+        word, started, ended, cpu, pid, thread, abandoned, tid, delay, route = struct.unpack_from(
+            "<QQQQIIIIQQ", self.board, slot * GP["SLOT_SIZE"]
+        )
         return {
             "generation": word & 0xFFFFFFFF,
             "state": word >> 32 & 0xFF,
@@ -195,7 +202,32 @@ class Worker:
             "pid": pid,
             "thread": thread,
             "abandoned": abandoned,
+            "tid": tid,
+            "delay": delay,
+            "route": route,
         }
+
+    def interrupt(self, slot: int, generation: int) -> None:
+        """Asks for SoftTimeout in a request, and waits until the worker has been told."""
+        self.interrupts.send(struct.pack("<II", slot, generation))
+        assert self.interrupts.recv(1) == b"!"
+
+    def demote(self, slot: int) -> None:
+        struct.pack_into("<I", self.board, slot * GP["SLOT_SIZE"] + GP["SLOT_NOTICE"], GP["NOTICE_DEMOTED"])
+
+    def routes(self) -> dict[int, str]:
+        """Reads the names of routes that were reported so far, by their hash."""
+        names = {}
+        while frame := self.packet(0):
+            assert (frame.kind, frame.aux, frame.a, frame.b) == (GP["KIND_ROUTE"], 0, self.id, 0)
+            number = int.from_bytes(frame.payload[:8], "little")
+            assert number not in names
+            names[number] = frame.payload[8:].decode()
+        return names
+
+    def wait_mark(self) -> None:
+        """Waits until the application writes a byte to its stderr."""
+        assert os.read(self.process.stderr.fileno(), 1) == b"!"
 
     def abandon(self, slot: int) -> None:
         struct.pack_into("<I", self.board, slot * GP["SLOT_SIZE"] + GP["SLOT_NOTICE"], GP["NOTICE_ABANDONED"])
@@ -349,7 +381,7 @@ class Worker:
         if self.process.poll() is None:
             self.process.kill()
         self.process.communicate()
-        for sock in (self.queue, self.own, self.control, *(s.sock for s in self.streams)):
+        for sock in (self.queue, self.own, self.control, self.interrupts, *(s.sock for s in self.streams)):
             sock.close()
         self.board.close()
         os.close(self.board_fd)

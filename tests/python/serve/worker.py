@@ -1,6 +1,10 @@
 """The worker process of these tests: what the real worker's start-up does, with the application taken from apps.py."""
 
+import ctypes
 import json
+import os
+import signal
+import struct
 import sys
 import threading
 
@@ -24,7 +28,11 @@ def main() -> None:
         errors=sys.stderr,
         environ=options["environ"],
         own_queue=options["own_queue"],
+        slow_nice=options["slow_nice"],
+        soft_timeout=apps.SoftTimeout,
     )
+    signal.signal(_gounicorn.SOFT_SIGNAL, _gounicorn.soft_signal)
+    threading.Thread(target=interrupt, args=(options["interrupts"], _gounicorn.__file__), daemon=True).start()
     streams = options["streams"]
     others = [threading.Thread(target=_gounicorn.serve, args=(i, streams[i])) for i in range(1, options["threads"])]
     for thread in others:
@@ -32,6 +40,19 @@ def main() -> None:
     _gounicorn.serve(0, streams[0])
     for thread in others:
         thread.join()
+
+
+def interrupt(fd: int, library: str) -> None:
+    """Do what Go does for INTERRUPT: call without the GIL, again while it asks for that.
+
+    Slot and generation come by a socket, which gets a byte after the first call.
+    """
+    call = ctypes.CDLL(library).gp_interrupt
+    while pair := os.read(fd, 8):
+        again = call(*map(ctypes.c_uint32, struct.unpack("<II", pair)))
+        os.write(fd, b"!")
+        while again:
+            again = call(*map(ctypes.c_uint32, struct.unpack("<II", pair)))
 
 
 main()
