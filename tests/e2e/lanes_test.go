@@ -339,3 +339,34 @@ func TestRefusedRequestsAreCountedByLaneAndCause(t *testing.T) {
 	s.Open(t, "open-a")
 	<-running
 }
+
+func TestSoftTimeoutsAreCounted(t *testing.T) {
+	t.Parallel()
+	s := start(t, "faults:app", "-w", "1", "--max-workers", "1", "--soft-timeout", "0.3", "--metrics-bind", "127.0.0.1:0")
+	address := metricsAddress(t, s)
+	s.WantGet(t, "/sleep/3600", 500)
+	s.Log.Wait(t, 0, "SoftTimeout", harness.EventBudget)
+	harness.Eventually(t, harness.EventBudget, "it is counted, and the worker lives", func() bool {
+		families := scrape(t, address)
+		return sum(t, families, "gounicorn_soft_timeouts_total") == 1 && sum(t, families, "gounicorn_workers", "state", "idle") == 1 &&
+			sum(t, families, "gounicorn_worker_restarts_total") == 0
+	})
+}
+
+func TestThreadsAreCountedByKind(t *testing.T) {
+	t.Parallel()
+	s := start(t, "faults:app", "-w", "1", "--max-workers", "1", "--threads", "3", "--metrics-bind", "127.0.0.1:0")
+	address := metricsAddress(t, s)
+	threads := func(kind, state string) float64 {
+		return sum(t, scrape(t, address), "gounicorn_threads", "kind", kind, "state", state)
+	}
+	if computing, spare := threads("computing", "idle"), threads("spare", "idle"); computing != 1 || spare != 2 {
+		t.Errorf("%v computing and %v spare threads, want 1 and 2", computing, spare)
+	}
+	s.WantGet(t, "/sleep/1", 200) // from here on the route is known to wait
+	waiting := s.Go("/sleep/2")
+	harness.Eventually(t, harness.EventBudget, "the one that waits is in a spare thread", func() bool {
+		return threads("spare", "busy") == 1 && threads("computing", "busy") == 0
+	})
+	<-waiting
+}
