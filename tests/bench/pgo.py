@@ -2,8 +2,8 @@
 
 python3 tests/bench/pgo.py bin/gounicorn cmd/gounicorn/default.pgo
 
-The load is what sites have: small answers over kept connections most of all, then JSON, small uploads, connections for one request,
-and a few large answers and uploads. wrk sends it; make pgo builds the master without the old profile first.
+The load is what sites have: small answers over kept connections most of all, then JSON, small uploads, connections for one
+request, and a few large answers and uploads. wrk sends it; make pgo builds the master without the old profile first.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 APPS = Path(__file__).resolve().parent / "apps"
@@ -64,17 +66,20 @@ def start(gounicorn: str) -> tuple[subprocess.Popen[str], str, str]:
     return server, found["Listening"], found["Metrics"]
 
 
+def fetch(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=SECONDS + 60) as answer:
+        profile: bytes = answer.read()
+    return profile
+
+
 def main(gounicorn: str, profile: str) -> None:
     server, address, metrics = start(str(Path(gounicorn).resolve()))
     try:
-        with tempfile.NamedTemporaryFile(suffix=".pb.gz") as raw:
-            url = f"http://{metrics}/debug/pprof/profile?seconds={SECONDS}"
-            collector = subprocess.Popen([sys.executable, "-c", f"import urllib.request as u; u.urlretrieve({url!r}, {raw.name!r})"])
+        with ThreadPoolExecutor(1) as collector:
+            taken = collector.submit(fetch, f"http://{metrics}/debug/pprof/profile?seconds={SECONDS}")
             for load in LOADS:
                 wrk(address, *load)
-            if collector.wait(timeout=60) != 0:
-                raise SystemExit("no profile")
-            Path(profile).write_bytes(Path(raw.name).read_bytes())
+            Path(profile).write_bytes(taken.result())
     finally:
         server.terminate()
         server.wait(timeout=60)
