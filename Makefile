@@ -21,7 +21,7 @@ export GOFLAGS ?= -buildvcs=false
 export GOTOOLCHAIN ?= local
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-setup test check bench gen fuzz clean race e2e unit python-tests sanitize tools
+.PHONY: help build demo demo-setup test check bench pgo gen fuzz clean race e2e unit python-tests sanitize tools
 
 help: ## this list
 	@echo "make targets:"
@@ -126,6 +126,12 @@ check: vet tools ## formatting, vet with and without cgo, golangci-lint, ruff, r
 bench: build ## the benchmark beside eight other servers (BENCH="--only hello" for a part, "--write" for the report); about an hour in full
 	sh tests/bench/setup.sh
 	$(PY) tests/bench/bench.py $(BENCH)
+
+pgo: ## measure a mixed load anew for the compiler: cmd/gounicorn/default.pgo (needs wrk and a quiet machine)
+	@mkdir -p build/pgo
+	CGO_ENABLED=0 $(GO) build -pgo=off -o build/pgo/gounicorn ./cmd/gounicorn
+	cp $(BIN)/gounicorn-worker build/pgo/
+	$(PY) tests/bench/pgo.py build/pgo/gounicorn cmd/gounicorn/default.pgo
 
 gen: ## rewrite the generated files
 	$(GO) run ./cmd/gendocs

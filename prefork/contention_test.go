@@ -35,7 +35,7 @@ func benchmarkContention(b *testing.B, queue bool) {
 	defer q.close()
 	g := &generation{queue: q, workers: map[uint32]*worker{}}
 	d.aim(g)
-	d.grow(g, threads)
+	offer(d, g, threads)
 	if !queue {
 		null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 		if err != nil {

@@ -32,7 +32,8 @@ func Listen(a Address, backlog int) (net.Listener, error) {
 	case "unix":
 		ln, err = listenUnix(a.Address)
 	default:
-		ln, err = new(net.ListenConfig).Listen(context.Background(), a.Network, a.Address)
+		config := net.ListenConfig{KeepAlive: -1, Control: keepAlive}
+		ln, err = config.Listen(context.Background(), a.Network, a.Address)
 	}
 	if err != nil {
 		if errors.Is(err, syscall.EADDRINUSE) {
@@ -44,6 +45,32 @@ func Listen(a Address, backlog int) (net.Listener, error) {
 		setBacklog(ln, backlog)
 	}
 	return ln, nil
+}
+
+// Probes of silent connections: the first after so many seconds, then so many more in such intervals, as net has it.
+const (
+	probeIdle     = 15
+	probeInterval = 15
+	probeCount    = 9
+)
+
+// keepAlive asks for probes on the listener, from which Linux hands it on to every connection; net would ask for each connection, with
+// four system calls.
+func keepAlive(_, _ string, c syscall.RawConn) error {
+	var failed error
+	err := c.Control(func(fd uintptr) {
+		for _, o := range [...]struct{ level, name, value int }{
+			{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
+			{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, probeIdle},
+			{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, probeInterval},
+			{unix.IPPROTO_TCP, unix.TCP_KEEPCNT, probeCount},
+		} {
+			if e := unix.SetsockoptInt(int(fd), o.level, o.name, o.value); e != nil && failed == nil {
+				failed = fmt.Errorf("keep-alive probes: %w", e)
+			}
+		}
+	})
+	return errors.Join(err, failed)
 }
 
 func inherited(fd int) (net.Listener, error) {

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 	"github.com/gounicorn/gounicorn/server/http1"
 	"github.com/gounicorn/gounicorn/server/metrics"
 	"github.com/gounicorn/gounicorn/wsgi"
+	"golang.org/x/sys/unix"
 )
 
 // fakeApp plays the pool: serve ends each call.
@@ -176,6 +178,9 @@ func TestCallCarriesTheRequestAndItsAnswer(t *testing.T) {
 		if seen[name] != want {
 			t.Errorf("%s = %q, want %q", name, seen[name], want)
 		}
+	}
+	for deadline := time.Now().Add(10 * time.Second); access.String() == "" && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond) // the client may have the answer before its line is written
 	}
 	if want := "POST 418 4 42 127.0.0.1 slow\n"; access.String() != want {
 		t.Errorf("access log %q, want %q", access, want)
@@ -583,4 +588,36 @@ func TestMetricsCountConnectionsAndBytes(t *testing.T) {
 	if n := figures["gounicorn_received_bytes_total"]; n != 5 {
 		t.Errorf("%v bytes received", n)
 	}
+}
+
+func TestConnectionsAreProbed(t *testing.T) {
+	ln, err := Listen(Address{Network: "tcp", Address: "127.0.0.1:0"}, 16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	client, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	c, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	raw, err := c.(syscall.Conn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = raw.Control(func(fd uintptr) {
+		for name, want := range map[[2]int]int{
+			{unix.SOL_SOCKET, unix.SO_KEEPALIVE}: 1, {unix.IPPROTO_TCP, unix.TCP_KEEPIDLE}: probeIdle,
+			{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL}: probeInterval, {unix.IPPROTO_TCP, unix.TCP_KEEPCNT}: probeCount,
+		} {
+			if got, err := unix.GetsockoptInt(int(fd), name[0], name[1]); err != nil || got != want {
+				t.Errorf("option %v is %d, %v; want %d", name, got, err, want)
+			}
+		}
+	})
 }

@@ -5,20 +5,31 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-const streamBuffer = 64 << 10 // bytes read at a time: one read takes many small responses, or a quarter of a large write
+// Sizes of read buffers, in bytes: one read of the small kind takes many small responses. The large kind is borrowed for the time of a
+// large response; it holds a whole frame as workers write them, with the head of the next.
+const (
+	streamBuffer = 64 << 10
+	largeBuffer  = 320 << 10
+)
+
+var largeBuffers = sync.Pool{New: func() any { return new([largeBuffer]byte) }}
 
 // Stream reads the frames that one worker thread writes. One goroutine calls Next; Drain and Close may be called from another.
 type Stream struct {
 	file  *os.File
 	raw   syscall.RawConn
-	buf   []byte
-	r, w  int // unread bytes are buf[r:w]
+	buf   []byte // small, or large or more
+	small []byte
+	large *[largeBuffer]byte // borrowed, or nil
+	end   bool               // the last frame that Next returned ended a response
+	r, w  int                // unread bytes are buf[r:w]
 	oob   []byte
 	files []*os.File // received, not yet claimed by a FILE frame
 
@@ -36,7 +47,8 @@ func NewStream(file *os.File) (*Stream, error) {
 	if err != nil {
 		return nil, fmt.Errorf("response stream: %w", err)
 	}
-	s := &Stream{file: file, raw: raw, buf: make([]byte, streamBuffer), oob: make([]byte, unix.CmsgSpace(4*8))}
+	small := make([]byte, streamBuffer)
+	s := &Stream{file: file, raw: raw, buf: small, small: small, oob: make([]byte, unix.CmsgSpace(4*8))}
 	s.recv = s.receive
 	return s, nil
 }
@@ -74,6 +86,7 @@ func (s *Stream) Next() (h Header, payload []byte, file *os.File, err error) {
 			if s.w-s.r >= size {
 				payload = s.buf[s.r+HeaderSize : s.r+size]
 				s.r += size
+				s.end = h.End() || h.Kind == KindAbort
 				if h.Kind == KindFile {
 					if len(s.files) == 0 {
 						return h, nil, nil, fmt.Errorf("%w: FILE without a descriptor", ErrProtocol)
@@ -102,21 +115,35 @@ func (s *Stream) Buffered() bool {
 func (s *Stream) room(size int) {
 	if s.r == s.w {
 		s.r, s.w = 0, 0
-		if len(s.buf) > streamBuffer && size <= streamBuffer {
-			s.buf = make([]byte, streamBuffer) // a large frame went through: give its memory back
+		if s.end && size <= streamBuffer {
+			s.giveBack()
 		}
 	}
-	if s.r+size <= len(s.buf) {
+	switch {
+	case s.r+size <= len(s.buf):
 		return
-	}
-	if size > len(s.buf) {
+	case size <= len(s.buf):
+		s.w = copy(s.buf, s.buf[s.r:s.w])
+	case size <= largeBuffer:
+		s.large = largeBuffers.Get().(*[largeBuffer]byte)
+		s.w = copy(s.large[:], s.buf[s.r:s.w])
+		s.buf = s.large[:]
+	default:
 		grown := make([]byte, min(size+streamBuffer, HeaderSize+MaxFrame))
 		s.w = copy(grown, s.buf[s.r:s.w])
-		s.buf, s.r = grown, 0
-		return
+		s.giveBack()
+		s.buf = grown
 	}
-	s.w = copy(s.buf, s.buf[s.r:s.w])
 	s.r = 0
+}
+
+// giveBack returns to the small buffer; nothing is unread, or it has been copied.
+func (s *Stream) giveBack() {
+	s.buf = s.small
+	if s.large != nil {
+		largeBuffers.Put(s.large)
+		s.large = nil
+	}
 }
 
 func (s *Stream) fill() error {
@@ -158,5 +185,6 @@ func (s *Stream) Drain() {
 func (s *Stream) Close() error {
 	closeAll(s.files)
 	s.files = nil
+	s.giveBack()
 	return s.file.Close()
 }

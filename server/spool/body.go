@@ -12,7 +12,8 @@ import (
 // Sizes of request bodies, in bytes.
 const (
 	InlineBody = 32 << 10 // at most this much travels inside the request packet
-	memoryBody = 1 << 20  // at most this much is kept in memory, beyond it in a file
+	memoryBody = 16 << 20 // at most this much is kept in memory, beyond it in a file; see also Budget.largest
+	readBody   = 1 << 20  // read at a time
 )
 
 // Body is a request body that is read completely before a worker sees it. The zero value with a Budget is ready. One goroutine.
@@ -20,15 +21,16 @@ type Body struct {
 	Budget *Budget
 
 	inline []byte
-	file   *os.File
+	region *region  // a larger body in memory
+	file   *os.File // of region, for the worker; or a file on disk
 	size   int64
-	onDisk bool
 }
 
 // Bytes returns the body when it is small enough to travel inside the packet, and nil otherwise. Valid until Release.
 func (b *Body) Bytes() []byte { return b.inline }
 
-// File returns the body as a file to be read from offset 0, or nil when it is inline. It stays open until Release.
+// File returns the body as a file to be read from offset 0, or nil when it is inline. It may be longer than the body. It stays open
+// until Release.
 func (b *Body) File() *os.File { return b.file }
 
 // Size is the number of bytes of the body.
@@ -37,51 +39,99 @@ func (b *Body) Size() int64 { return b.size }
 // Fill reads src to its end. announced is its length in bytes, or -1. It returns ErrFull when there is no room, or the error of src;
 // what was read so far is dropped by Release.
 func (b *Body) Fill(src io.Reader, announced int64) error {
-	if announced > InlineBody {
-		if err := b.spill(announced > memoryBody); err != nil {
+	switch {
+	case announced > b.Budget.largest():
+		if err := b.toDisk(); err != nil {
+			return err
+		}
+		return b.copy(src)
+	case announced > InlineBody:
+		return b.fillRegion(src)
+	}
+	want := InlineBody
+	if announced >= 0 {
+		want = int(announced)
+	}
+	if cap(b.inline) < want+1 {
+		b.inline = make([]byte, 0, want+1)
+	}
+	for len(b.inline) <= want {
+		n, err := src.Read(b.inline[len(b.inline) : want+1])
+		b.inline = b.inline[:len(b.inline)+n]
+		if err == io.EOF {
+			b.size = int64(len(b.inline))
+			return nil
+		}
+		if err != nil {
 			return err
 		}
 	}
-	if b.file == nil {
-		want := InlineBody
-		if announced >= 0 {
-			want = int(announced)
+	return b.fillRegion(src)
+}
+
+// fillRegion reads what follows the bytes in inline, and them, into memory, or to disk if there is no room.
+func (b *Body) fillRegion(src io.Reader) error {
+	r, err := b.Budget.regions.take()
+	if err != nil {
+		return err
+	}
+	b.region = r
+	n := copy(r.mem, b.inline)
+	b.inline = b.inline[:0]
+	for {
+		r.touched = max(r.touched, b.size+int64(n))
+		if b.size+int64(n) > b.Budget.largest() || !b.Budget.takeMemory(n) {
+			return b.spill(src, n)
 		}
-		if cap(b.inline) < want+1 {
-			b.inline = make([]byte, 0, want+1)
-		}
-		for len(b.inline) <= want {
-			n, err := src.Read(b.inline[len(b.inline) : want+1])
-			b.inline = b.inline[:len(b.inline)+n]
-			if err == io.EOF {
-				b.size = int64(len(b.inline))
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-		}
-		if err := b.spill(false); err != nil {
+		b.size += int64(n)
+		switch {
+		case err == nil:
+		case errors.Is(err, io.EOF):
+			b.file, err = r.reader()
+			return err
+		default:
 			return err
 		}
-		if err := b.write(b.inline); err != nil {
-			return err
-		}
-		b.inline = b.inline[:0]
+		n, err = src.Read(r.mem[b.size:min(b.size+readBody, regionSize)])
+	}
+}
+
+// spill moves a body that outgrew memory to disk, with the n bytes that have been read behind it, and reads the rest.
+func (b *Body) spill(src io.Reader, n int) error {
+	r, size := b.region, b.size
+	b.region, b.size = nil, 0
+	defer b.Budget.giveRegion(r)
+	b.Budget.giveMemory(int(size))
+	if err := b.toDisk(); err != nil {
+		return err
+	}
+	if err := b.write(r.mem[:size+int64(n)]); err != nil {
+		return err
 	}
 	return b.copy(src)
 }
 
+// toDisk makes the file on disk that takes the body.
+func (b *Body) toDisk() error {
+	f, err := b.Budget.file()
+	if err != nil {
+		return full(err)
+	}
+	b.file = f
+	return nil
+}
+
 func (b *Body) copy(src io.Reader) error {
-	buf := make([]byte, 64<<10)
+	buf := blocks.Get().(*[blockSize]byte)
+	defer blocks.Put(buf)
 	for {
-		n, err := src.Read(buf)
+		n, err := src.Read(buf[:])
 		if n > 0 {
 			if err := b.write(buf[:n]); err != nil {
 				return err
 			}
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
@@ -90,19 +140,8 @@ func (b *Body) copy(src io.Reader) error {
 	}
 }
 
+// write appends to the file on disk.
 func (b *Body) write(p []byte) error {
-	if !b.onDisk && (b.size+int64(len(p)) > memoryBody || !b.Budget.takeMemory(len(p))) {
-		if err := b.toDisk(); err != nil {
-			return err
-		}
-	} else if !b.onDisk {
-		if _, err := b.file.WriteAt(p, b.size); err != nil {
-			b.Budget.giveMemory(len(p))
-			return fmt.Errorf("spool: %w", err)
-		}
-		b.size += int64(len(p))
-		return nil
-	}
 	if !b.Budget.takeDisk(len(p)) {
 		return ErrFull
 	}
@@ -122,48 +161,19 @@ func full(err error) error {
 	return fmt.Errorf("spool: %w", err)
 }
 
-// spill makes the file that takes the body: on disk, or in memory.
-func (b *Body) spill(disk bool) error {
-	if disk {
-		f, err := b.Budget.file()
-		if err != nil {
-			return full(err)
-		}
-		b.file, b.onDisk = f, true
-		return nil
-	}
-	fd, err := unix.MemfdCreate("gounicorn-body", unix.MFD_CLOEXEC)
-	if err != nil {
-		return fmt.Errorf("spool: memfd_create: %w", err)
-	}
-	b.file = os.NewFile(uintptr(fd), "body")
-	return nil
-}
-
-// toDisk moves a body that outgrew memory.
-func (b *Body) toDisk() error {
-	memory, size := b.file, b.size
-	defer memory.Close()
-	b.file = nil
-	b.Budget.giveMemory(int(size))
-	b.size = 0
-	if err := b.spill(true); err != nil {
-		return err
-	}
-	return b.copy(io.NewSectionReader(memory, 0, size))
-}
-
 // Release drops the body and gives its share of the budget back. The Body can be used again.
 func (b *Body) Release() {
 	if b.file != nil {
 		_ = b.file.Close()
-		if b.onDisk {
-			b.Budget.giveDisk(b.size)
-		} else {
-			b.Budget.giveMemory(int(b.size))
-		}
 	}
-	b.file, b.size, b.onDisk = nil, 0, false
+	switch {
+	case b.region != nil:
+		b.Budget.giveMemory(int(b.size))
+		b.Budget.giveRegion(b.region)
+	case b.file != nil:
+		b.Budget.giveDisk(b.size)
+	}
+	b.file, b.region, b.size = nil, nil, 0
 	if b.inline != nil {
 		b.inline = b.inline[:0]
 	}

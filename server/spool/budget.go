@@ -19,9 +19,10 @@ type Budget struct {
 	Disk   int64  // bytes in files; 0: no limit
 
 	memory, disk atomic.Int64
+	regions      regions
 }
 
-// Used returns the bytes held now.
+// Used returns the bytes that bodies hold now. Up to Memory, memory that bodies have left is kept for a while for others.
 func (b *Budget) Used() (memory, disk int64) { return b.memory.Load(), b.disk.Load() }
 
 func take(used *atomic.Int64, limit, n int64) bool {
@@ -32,10 +33,39 @@ func take(used *atomic.Int64, limit, n int64) bool {
 	return false
 }
 
-func (b *Budget) takeMemory(n int) bool { return take(&b.memory, b.Memory, int64(n)) }
-func (b *Budget) takeDisk(n int) bool   { return take(&b.disk, b.Disk, int64(n)) }
-func (b *Budget) giveMemory(n int)      { b.memory.Add(-int64(n)) }
-func (b *Budget) giveDisk(n int64)      { b.disk.Add(-n) }
+func (b *Budget) takeMemory(n int) bool {
+	if !take(&b.memory, b.Memory, int64(n)) {
+		return false
+	}
+	if b.Memory > 0 && b.memory.Load()+b.regions.bytes.Load() > b.Memory {
+		b.regions.drop()
+	}
+	return true
+}
+
+// largest is the most that one request body may have of the memory, in bytes: a quarter, so that a few do not take it all.
+func (b *Budget) largest() int64 {
+	if b.Memory == 0 {
+		return memoryBody
+	}
+	return min(memoryBody, b.Memory/4)
+}
+
+// giveRegion takes a region back.
+func (b *Budget) giveRegion(r *region) {
+	room := int64(unlimitedIdle)
+	if b.Memory > 0 {
+		room = b.Memory - b.memory.Load()
+	}
+	b.regions.give(r, room)
+}
+
+// unlimitedIdle is how much memory is kept for further bodies when there is no limit, in bytes.
+const unlimitedIdle = 64 << 20
+
+func (b *Budget) takeDisk(n int) bool { return take(&b.disk, b.Disk, int64(n)) }
+func (b *Budget) giveMemory(n int)    { b.memory.Add(-int64(n)) }
+func (b *Budget) giveDisk(n int64)    { b.disk.Add(-n) }
 
 // file makes an unlinked file: nothing is left behind whatever happens to the process.
 func (b *Budget) file() (*os.File, error) {

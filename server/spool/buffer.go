@@ -7,9 +7,13 @@ import (
 
 // Sizes of a buffered response, in bytes.
 const (
-	memoryBuffer = 512 << 10 // of one response in memory; what comes beyond goes to its file
+	memoryBuffer = 2 << 20 // of one response in memory; what comes beyond goes to its file
 	blockSize    = 64 << 10
+	smallPiece   = 8 << 10 // below it, what is appended gets no block of the pool
 )
+
+// blocks are used again: fresh memory for every large response costs more than copying it does.
+var blocks = sync.Pool{New: func() any { return new([blockSize]byte) }}
 
 // Buffer is a response between the worker that writes it at full speed and the client that reads it at its own. One goroutine appends
 // (Append, AppendFile, End, Abort, Room), one takes (Next, Close). Pieces come out in the order they went in.
@@ -33,9 +37,18 @@ type Buffer struct {
 // piece is some memory, or a range of a file.
 type piece struct {
 	data   []byte
+	block  *[blockSize]byte // what data is a part of, if it came from the pool
 	file   *os.File
 	off, n int64
 	own    bool // file is the piece's own and is closed after it
+}
+
+// free gives the memory of a piece back.
+func (p *piece) free() {
+	if p.block != nil {
+		blocks.Put(p.block)
+	}
+	p.data, p.block = nil, nil
 }
 
 // NewBuffer returns an empty buffer on the budget.
@@ -72,13 +85,22 @@ func (b *Buffer) Append(p []byte) {
 
 func (b *Buffer) remember(p []byte) {
 	b.memory += len(p)
-	if n := len(b.pieces); n > 0 {
-		if last := &b.pieces[n-1]; last.data != nil && len(last.data)+len(p) <= blockSize {
-			last.data = append(last.data, p...)
+	for len(p) > 0 {
+		if n := len(b.pieces); n > 0 {
+			if last := &b.pieces[n-1]; last.data != nil && len(last.data) < cap(last.data) {
+				k := min(len(p), cap(last.data)-len(last.data))
+				last.data = append(last.data, p[:k]...)
+				p = p[k:]
+				continue
+			}
+		}
+		if len(p) < smallPiece {
+			b.pieces = append(b.pieces, piece{data: append(make([]byte, 0, max(len(p), 512)), p...)})
 			return
 		}
+		block := blocks.Get().(*[blockSize]byte)
+		b.pieces = append(b.pieces, piece{data: block[:0], block: block})
 	}
-	b.pieces = append(b.pieces, piece{data: append([]byte(nil), p...)})
 }
 
 // spill appends p to the file and reports whether there was room.
@@ -177,6 +199,7 @@ func (b *Buffer) letGo() {
 	case h.data != nil:
 		b.memory -= len(h.data)
 		b.budget.giveMemory(len(h.data))
+		h.free()
 	case h.own:
 		_ = h.file.Close()
 	case h.file != nil:
@@ -198,10 +221,11 @@ func (b *Buffer) Close() {
 	defer b.mu.Unlock()
 	b.closed = true
 	b.letGo()
-	for _, p := range b.pieces {
-		switch {
+	for i := range b.pieces {
+		switch p := &b.pieces[i]; {
 		case p.data != nil:
 			b.budget.giveMemory(len(p.data))
+			p.free()
 		case p.own:
 			_ = p.file.Close()
 		}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"golang.org/x/sys/unix"
 )
 
 func budget(t *testing.T, memory, disk int64) *Budget {
@@ -46,7 +48,7 @@ func contents(t *testing.T, b *Body) []byte {
 func TestBodyKeepsEveryByteAtEverySize(t *testing.T) {
 	for _, size := range []int{0, 1, InlineBody - 1, InlineBody, InlineBody + 1, memoryBody - 1, memoryBody, memoryBody + 1, 3*memoryBody + 7} {
 		for _, announced := range []int64{int64(size), -1} {
-			bud := budget(t, 8<<20, 8<<20)
+			bud := budget(t, 64<<20, 64<<20)
 			b := Body{Budget: bud}
 			want := random(size)
 			for range 2 { // again after Release
@@ -88,7 +90,7 @@ func TestBodyIsRefusedWhenNothingIsLeft(t *testing.T) {
 	}
 	b.Release()
 	missing := Body{Budget: &Budget{Dir: t.TempDir() + "/none", Memory: 0, Disk: 1 << 30}}
-	if err := missing.Fill(bytes.NewReader(random(2<<20)), 2<<20); err == nil || !strings.Contains(err.Error(), "none") {
+	if err := missing.Fill(bytes.NewReader(random(17<<20)), 17<<20); err == nil || !strings.Contains(err.Error(), "none") {
 		t.Errorf("missing directory: %v", err)
 	}
 	missing.Release()
@@ -191,7 +193,7 @@ func TestBufferLetsTheWorkerGoWhenTheClientLeft(t *testing.T) {
 }
 
 func TestBudgetOfZeroIsNoLimit(t *testing.T) {
-	for _, announced := range []int64{600 << 10, 3 << 20} { // in memory, in a file
+	for _, announced := range []int64{600 << 10, 17 << 20} { // in memory, in a file
 		b := Body{Budget: budget(t, 0, 0)}
 		if err := b.Fill(io.LimitReader(zeros{}, announced), announced); err != nil {
 			t.Errorf("%d bytes: %v", announced, err)
@@ -208,4 +210,80 @@ type zeros struct{}
 func (zeros) Read(p []byte) (int, error) {
 	clear(p)
 	return len(p), nil
+}
+
+// A body's memory must not become another body's while anybody can still read it.
+func TestRegionIsNotUsedAgainWhileItIsRead(t *testing.T) {
+	bud := budget(t, 64<<20, 0)
+	first, second, third := random(100<<10), bytes.Repeat([]byte("2"), 90<<10), bytes.Repeat([]byte("3"), 80<<10)
+	b := Body{Budget: bud}
+	if err := b.Fill(bytes.NewReader(first), int64(len(first))); err != nil {
+		t.Fatal(err)
+	}
+	held, err := unix.Dup(int(b.File().Fd())) // what a worker has after the descriptor was passed to it
+	if err != nil {
+		t.Fatal(err)
+	}
+	region := b.region
+	b.Release()
+	if err := b.Fill(bytes.NewReader(second), -1); err != nil {
+		t.Fatal(err)
+	}
+	if b.region == region {
+		t.Error("the region was used again although a descriptor of it is open")
+	}
+	got := make([]byte, len(first))
+	if n, err := unix.Pread(held, got, 0); err != nil || !bytes.Equal(got[:n], first) {
+		t.Errorf("the first body changed: %d bytes, %v", n, err)
+	}
+	if _, err := unix.Pwrite(held, []byte("x"), 0); err == nil {
+		t.Error("a worker can write into the body")
+	}
+	if err := unix.Ftruncate(held, 0); err == nil {
+		t.Error("a worker can take the body's memory away")
+	}
+	unix.Close(held)
+	b.Release()
+	again := Body{Budget: bud}
+	defer again.Release()
+	if err := b.Fill(bytes.NewReader(third), -1); err != nil {
+		t.Fatal(err)
+	}
+	defer b.Release()
+	if err := again.Fill(bytes.NewReader(third), -1); err != nil {
+		t.Fatal(err)
+	}
+	if b.region != region && again.region != region {
+		t.Error("the region was not used again although nobody reads it")
+	}
+	if !bytes.Equal(contents(t, &b), third) || !bytes.Equal(contents(t, &again), third) {
+		t.Error("contents differ")
+	}
+}
+
+func TestIdleRegionsGiveWayToBodies(t *testing.T) {
+	bud := budget(t, 8<<20, 0)
+	for _, size := range []int{2 << 20, 1 << 20} {
+		b := Body{Budget: bud}
+		if err := b.Fill(bytes.NewReader(random(size)), int64(size)); err != nil {
+			t.Fatal(err)
+		}
+		b.Release()
+		if idle := bud.regions.bytes.Load(); idle != 2<<20 {
+			t.Errorf("after %d bytes: %d bytes idle", size, idle)
+		}
+	}
+	buffer := NewBuffer(bud)
+	defer buffer.Close()
+	for range 4 {
+		buffer.Append(random(500 << 10))
+	}
+	other := NewBuffer(bud)
+	defer other.Close()
+	bud.memory.Add(5 << 20)
+	other.Append(random(100 << 10))
+	bud.memory.Add(-5 << 20)
+	if idle := bud.regions.bytes.Load(); idle != 0 {
+		t.Errorf("%d bytes idle although the budget is used up", idle)
+	}
 }

@@ -1,0 +1,92 @@
+package e2e
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"regexp"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gounicorn/gounicorn/tests/harness"
+)
+
+var mallocs = regexp.MustCompile(`(?m)^# Mallocs = (\d+)$`)
+
+// allocated is the number of objects that the master has allocated so far.
+func allocated(t *testing.T, address string) int {
+	t.Helper()
+	response, err := http.Get("http://" + address + "/debug/pprof/heap?debug=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := mallocs.FindSubmatch(text)
+	if found == nil {
+		t.Fatalf("no count of allocations in:\n%.300s", text)
+	}
+	n, err := strconv.Atoi(string(found[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// A connection that is kept costs the master no allocation for a further request, whether requests travel alone or share a packet.
+func TestTheMasterDoesNotAllocateForASteadyRequest(t *testing.T) {
+	s := start(t, "hello:app", "-w", "2", "--metrics-bind", "127.0.0.1:0", "--metrics-pprof")
+	address := metricsAddress(t, s)
+	for name, request := range map[string]string{
+		"GET":  "GET / HTTP/1.1\r\nHost: x\r\nUser-Agent: test\r\nAccept: */*\r\nCookie: a=b\r\n\r\n",
+		"POST": "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello",
+	} {
+		for _, connections := range []int{1, 16} {
+			const each = 4000
+			ask(t, s, request, connections, each/4) // buffers, routes
+			before := allocated(t, address)
+			reading := allocated(t, address) - before
+			before += reading
+			ask(t, s, request, connections, each/connections)
+			// New connections have their share, and so has what runs in the background: the sweeps, a collection.
+			got := allocated(t, address) - before - reading
+			if got > each/20+100*connections {
+				t.Errorf("%s over %d connections: %d allocations for %d requests", name, connections, got, each)
+			}
+		}
+	}
+}
+
+// ask sends the request again and again over some connections, each time when it has been answered.
+func ask(t *testing.T, s *harness.Server, request string, connections, each int) {
+	t.Helper()
+	var all sync.WaitGroup
+	for range connections {
+		all.Go(func() {
+			c, err := net.Dial("tcp", s.Addr())
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer c.Close()
+			_ = c.SetDeadline(time.Now().Add(harness.EventBudget))
+			answer := make([]byte, 4096)
+			for range each {
+				if _, err := io.WriteString(c, request); err != nil {
+					t.Error(err)
+					return
+				}
+				if _, err := c.Read(answer); err != nil { // a short answer is one write
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+}
