@@ -345,3 +345,28 @@ func TestFailedForkIsReported(t *testing.T) {
 		t.Errorf("EXITED: worker %d, pid %d; want worker 5 and no pid", p.A, p.B)
 	}
 }
+
+// What Go is told about its heap is nobody else's business.
+func TestChildrenHaveTheEnvironmentAsItWas(t *testing.T) {
+	m := spawn(t, boot{app: "apps", env: []string{"GOGC=123", "MARK=yes"}, document: map[string]any{"env": map[string]string{"GIVEN": "1"}}})
+	var got map[string]string
+	if err := json.Unmarshal([]byte(m.get(t, m.start(t, 1, 1), "/child-environment")), &got); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"GIVEN": "1", "MARK": "yes", "GOGC": "123", "SERVER_SOFTWARE": "gounicorn/0.1.0"}
+	for _, entry := range os.Environ() {
+		name, value, _ := strings.Cut(entry, "=")
+		if _, ok := want[name]; !ok {
+			want[name] = value
+		}
+	}
+	for name := range got {
+		if strings.HasPrefix(name, "LC_") { // Python sets it by itself
+			delete(got, name)
+			delete(want, name)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("environment of a child process (-want +got):\n%s", diff)
+	}
+}

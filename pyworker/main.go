@@ -14,7 +14,6 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"runtime/debug"
 
 	"golang.org/x/sys/unix"
 
@@ -28,13 +27,6 @@ const (
 	exitUsage  = 2
 )
 
-// A worker's Go side holds a few kilobytes: its garbage may wait, and one processor is enough.
-const (
-	maxProcs   = 1
-	gcPercent  = 400
-	softMemory = 16 << 20 // bytes
-)
-
 const usage = `gounicorn-worker: started by gounicorn, not by hand.
 
   --build-info   print as JSON what this program was built for
@@ -46,9 +38,6 @@ const usage = `gounicorn-worker: started by gounicorn, not by hand.
 func Main(version string, args []string, stdout, stderr io.Writer) int {
 	if bool(C.gp_is_worker()) {
 		C.gp_signals_restore()
-		runtime.GOMAXPROCS(maxProcs)
-		debug.SetGCPercent(gcPercent)
-		debug.SetMemoryLimit(softMemory)
 		_ = unix.SetNonblock(wire.FDControl, true) // so that waiting for a packet is the poller's, which no signal disturbs
 		return work(os.NewFile(wire.FDControl, "control"))
 	}

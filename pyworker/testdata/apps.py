@@ -87,6 +87,11 @@ def signal_mask():
     return json.dumps(sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])))
 
 
+def child_environment():
+    code = "import json, os; print(json.dumps(dict(os.environ)))"
+    return subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True).stdout.decode()
+
+
 def soft(word, wait):
     from gounicorn import SoftTimeout
 
@@ -111,6 +116,7 @@ PATHS = {
     "/soft-sleep": lambda: soft("sleeping", lambda: time.sleep(3600)),
     "/soft-spin": lambda: soft("turning", lambda: [None for _ in iter(int, 1)]),
     "/route": hello,
+    "/child-environment": child_environment,
     "/signal-mask": signal_mask,
     "/descriptors": descriptors,
     "/exit-function": leave_late,
