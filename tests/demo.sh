@@ -4,7 +4,7 @@ set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 log=$(mktemp)
 "$root/bin/gounicorn" --python "$DEMO_PYTHON" --chdir "$root/examples/contracts" --preload --workers 4 --bind 127.0.0.1:0 \
-    contracts.wsgi:application 2>"$log" &
+    --metrics-bind 127.0.0.1:0 contracts.wsgi:application 2>"$log" &
 pid=$!
 finish() {
     status=$?
@@ -34,3 +34,15 @@ ask "JSON" /api/contracts.json '"number"'
 ask "PDF of a contract" /contract/7/download "%PDF-1."
 ask "live events" "/live/events?n=1" "event: end"
 ask "race page" /race "PDF"
+
+# What the server has learnt by now, asked as an operator would.
+metrics=$(sed -n 's/.*Metrics at: http:\/\/\([^ /]*\).*/\1/p' "$log")
+explain() { # explain NAME REQUEST TEXT
+    "$root/bin/gounicorn" explain --metrics-bind "$metrics" "$2" >"$log.page" && grep -q -- "$3" "$log.page" || {
+        cat "$log.page"; echo "demo: explain $2 does not show $3"; exit 1; }
+    echo "demo: explain: $1"
+}
+for _ in 1 2 3 4 5; do curl -sS --max-time 60 -f -o "$log.page" "$base/"; done
+explain "the home page is fast" / "lane *fast"
+explain "PDFs are slow, whichever" "GET /contract/12/download" "lane *slow"
+explain "a page nobody has seen" "POST /nowhere" "never seen"

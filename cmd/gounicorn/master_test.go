@@ -2,9 +2,12 @@ package main
 
 import (
 	"bytes"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/gounicorn/gounicorn/prefork/lane"
 	"github.com/gounicorn/gounicorn/server/settings"
 )
 
@@ -47,6 +50,26 @@ func TestMalformedRuleIsAnErrorAtStart(t *testing.T) {
 		if code != exitError || !strings.Contains(complaint.String(), `invalid value for lanes: "GET nowhere=pdf" (from `) {
 			t.Errorf("exit code %d, %q", code, complaint.String())
 		}
+	}
+}
+
+// What the documents tell people to type is understood.
+func TestRulesInTheDocumentsAreUnderstood(t *testing.T) {
+	text, err := os.ReadFile("../../docs/lanes.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := regexp.MustCompile(`--lane '([^']+)'`).FindAllStringSubmatch(string(text)+settings.Lookup("lanes").Help, -1)
+	for _, r := range rules {
+		if strings.HasPrefix(r[1], "PATTERN=") { // the grammar
+			continue
+		}
+		if _, err := lane.ParseRule(r[1]); err != nil {
+			t.Errorf("%s: %v", r[1], err)
+		}
+	}
+	if len(rules) < 8 {
+		t.Errorf("%d rules found", len(rules))
 	}
 }
 

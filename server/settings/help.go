@@ -38,6 +38,8 @@ func Help() string {
 	b.WriteString("\nEnvironment\n")
 	wrap(&b, "Every setting can also be given as GOUNICORN_<NAME>, for example GOUNICORN_GRACEFUL_TIMEOUT=10, and flags as GUNICORN_CMD_ARGS or GOUNICORN_CMD_ARGS. "+
 		"WEB_CONCURRENCY sets the workers and PORT the port. The command line wins over all of them.", 2)
+	b.WriteString("\nAsking a running server\n  gounicorn explain 'GET /path'\n")
+	wrap(&b, "Which lane does that request go to, and why? gounicorn explain --help says more.", helpIndent)
 	b.WriteString(examples)
 	return b.String()
 }

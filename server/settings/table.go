@@ -157,8 +157,8 @@ var All = []Setting{
 	{
 		Name: "slow_nice", Section: secLanes, Flags: []string{"--slow-nice"}, Kind: Int, Default: "10", Metavar: "N", Max: 19,
 		Reload: Worker, Status: Works, Origin: Gounicorn, Since: since,
-		Help: "How far slow requests that compute step back from the processor while they run (nice value, 0 to 19). Going back again needs the right to it " +
-			"(CAP_SYS_NICE, or LimitNICE=0 in systemd); without it their thread runs as SCHED_BATCH, which is weaker. 0 switches it off.",
+		Help: "How far slow requests that compute step back from the processor while they run (nice value, 0 to 19). Their thread must be allowed to come back: " +
+			"CAP_SYS_NICE, or a limit such as LimitNICE=20 in systemd; without it nothing worth speaking of changes. 0 switches it off.",
 	},
 	{
 		Name: "queue_target", Section: secLanes, Flags: []string{"--queue-target"}, Kind: Seconds, Default: "5", Metavar: "SECONDS",
@@ -286,7 +286,7 @@ var All = []Setting{
 	{
 		Name: "metrics_bind", Section: secMetrics, Flags: []string{"--metrics-bind"}, Kind: Listen, Metavar: "ADDRESS",
 		Reload: Restart, Status: Works, Origin: Gounicorn, Since: since,
-		Help: "Address that serves /metrics for Prometheus. It has no password, so keep it private. Default: none.",
+		Help: "Address that serves /metrics for Prometheus, and /status and /explain, which gounicorn explain asks. It has no password, so keep it private. Default: none.",
 	},
 	{
 		Name: "metrics_pprof", Section: secMetrics, Flags: []string{"--metrics-pprof"}, Kind: Bool, Default: "false",
