@@ -93,6 +93,7 @@ func TestNoOverflowForAMoment(t *testing.T) {
 	c := newCrew(t, nil)
 	now := time.Now()
 	c.p.adapt(now, lacksWorker)
+	c.p.adapt(now.Add(time.Millisecond), lacksWorker)
 	c.p.adapt(now.Add(c.p.cfg.SlowAfter/2), want{})
 	c.p.adapt(now.Add(c.p.cfg.SlowAfter), lacksWorker)
 	if n := len(c.in(booting, true)); n != 0 {
@@ -123,14 +124,21 @@ func TestOverflowWorkerLeavesWhenItWasNotNeededForLong(t *testing.T) {
 	b := &bench{t: t, d: c.p.d, g: c.g, in: wire.NewPackets(c.g.queue.remote)}
 	b.teach("slow", time.Second)
 	first, second := b.submit("slow", ""), b.submit("slow", "")
-	if b.run(b.in, w.id) != first {
-		t.Fatal("another request")
+	for i, j := range []*Job{first, second} {
+		if b.run(b.in, c.in(ready, false)[i].id) != j {
+			t.Fatal("another request")
+		}
 	}
 	c.p.adapt(now.Add(idle), want{})
 	if w.state != ready {
 		t.Fatal("it left although two workers alone would be held by slow requests")
 	}
+	c.p.d.over(first, true, false)
 	c.p.d.over(second, true, false)
+	first = b.submit("slow", "")
+	if b.run(b.in, w.id) != first {
+		t.Fatal("another request")
+	}
 	c.p.adapt(now.Add(2*idle), want{})
 	if w.state != ready {
 		t.Fatal("it left although it runs a slow request")
@@ -168,6 +176,11 @@ func TestKilledOverflowWorkerIsNotReplaced(t *testing.T) {
 	c.lack(time.Now())
 	if len(c.in(booting, true)) != 1 {
 		t.Error("there is no other one when it is needed")
+	}
+	c.boot()
+	c.p.retire(c.in(ready, false)[0], CauseMaxRequests)
+	if len(c.in(booting, false)) != 1 {
+		t.Error("it keeps the successor of another worker away")
 	}
 }
 

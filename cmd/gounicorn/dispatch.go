@@ -91,9 +91,9 @@ var failures = map[prefork.Failure]server.Failure{
 	prefork.Collateral:   {Status: 502},
 	prefork.Broken:       {Status: 502},
 	prefork.TimedOut:     {Status: 504},
-	prefork.QueueTimeout: {Status: 503, RetryAfter: 5, Refused: metrics.RefusedTimeout},
-	prefork.QueueFull:    {Status: 503, RetryAfter: 5, Refused: metrics.RefusedFull},
-	prefork.Overloaded:   {Status: 503, RetryAfter: 5, Refused: metrics.RefusedOverload},
+	prefork.QueueTimeout: {Status: 503, Refused: metrics.RefusedTimeout},
+	prefork.QueueFull:    {Status: 503, Refused: metrics.RefusedFull},
+	prefork.Overloaded:   {Status: 503, Refused: metrics.RefusedOverload},
 	prefork.Stopping:     {Status: 503, RetryAfter: 1, Refused: metrics.RefusedStopping},
 }
 
@@ -101,8 +101,8 @@ var failures = map[prefork.Failure]server.Failure{
 func (f *flight) Failed(why prefork.Failure) {
 	f.report()
 	failure := failures[why]
-	if after := f.job.RetryAfter; after > 0 {
-		failure.RetryAfter = int(math.Ceil(after.Seconds()))
+	if wait := f.job.RetryAfter; wait > 0 {
+		failure.RetryAfter = int(math.Ceil(wait.Seconds()))
 	}
 	f.call.Fail(failure)
 }
