@@ -83,7 +83,17 @@ func threadCPU(b *testing.B) int64 {
 	return ts.Nano()
 }
 
-func benchDispatcher(b *testing.B) *dispatcher {
+func TestDispatcherDoesNotAllocate(t *testing.T) {
+	d, j := benchDispatcher(t), benchJob()
+	if n := testing.AllocsPerRun(1000, func() {
+		d.submit(j)
+		benchEnd(d, j, false)
+	}); n != 0 {
+		t.Errorf("%v allocations for each request", n)
+	}
+}
+
+func benchDispatcher(b testing.TB) *dispatcher {
 	b.Helper()
 	cfg := &Config{SlowReserve: 1}
 	cfg.defaults()

@@ -315,6 +315,7 @@ func (d *dispatcher) abandon(j *Job) {
 	if j.where == sent {
 		j.cancelled.Store(true)
 		d.board.Abandon(j.slot)
+		d.lanes.Abandon(&j.item, time.Since(d.epoch))
 	}
 }
 

@@ -6,8 +6,9 @@
 //
 //   - Pool (pool.go) is the one exported door. Its supervisor goroutine (supervisor.go) owns generations and workers: nobody else
 //     touches those structs; everything reaches it as a message.
-//   - The dispatcher (dispatcher.go) owns the queue, the slots and the counts, behind one mutex, because every request passes it
-//     twice and a hand-over to another goroutine would cost more than the work.
+//   - The dispatcher (dispatcher.go) owns the slots and the packets, behind one mutex, because every request passes it twice and a
+//     hand-over to another goroutine would cost more than the work. What goes when, and what waits, is decided by package lane, which
+//     the same mutex guards.
 //   - Each response stream has one goroutine (stream.go) that reads frames and calls the Sink of the job they belong to. While a
 //     job runs, only that goroutine calls its Sink; the supervisor fails the jobs of a dead worker after its streams have ended.
 //

@@ -20,6 +20,7 @@ const (
 
 // overflow is what the supervisor remembers of overflow workers.
 type overflow struct {
+	wanted   time.Time // since when one more has been wanted at each look; zero: it is not
 	needed   time.Time // when there was last need of as many as there are
 	notUntil time.Time // after a failure
 	failures int       // in a row
@@ -39,11 +40,18 @@ func (p *Pool) adapt(now time.Time, lacks want) {
 	if g == nil || g.ending || g.exited || p.incoming != nil || p.stopping {
 		return
 	}
-	if lacks.Worker {
-		p.overflow.needed = now
-		p.forkOverflow(g, now)
-	} else {
+	o := &p.overflow
+	switch {
+	case !lacks.Worker:
+		o.wanted = time.Time{}
 		p.retireOverflow(g, now)
+	case o.wanted.IsZero():
+		o.wanted, o.needed = now, now
+	default:
+		o.needed = now
+		if now.Sub(o.wanted) >= p.cfg.SlowAfter { // what holds all others takes long indeed
+			p.forkOverflow(g, now)
+		}
 	}
 	if lacks.Thread {
 		p.addThread(g, now)

@@ -54,7 +54,7 @@ func TestOverflowWorkersComeOneAtATime(t *testing.T) {
 	now := time.Now()
 	for i := range 3 {
 		for range 3 {
-			c.p.adapt(now, lacksWorker)
+			c.lack(now)
 		}
 		if n, want := len(c.in(booting, true)), min(1, 2-i); n != want {
 			t.Fatalf("round %d: %d workers were forked at once, want %d", i, n, want)
@@ -76,10 +76,27 @@ func TestNoOverflowWhileAGenerationBootsOrEnds(t *testing.T) {
 	} {
 		c := newCrew(t, nil)
 		change(c)
-		c.p.adapt(time.Now(), lacksWorker)
+		c.lack(time.Now())
 		if n := len(c.in(booting, true)); n != 0 {
 			t.Errorf("%s: %d overflow workers", name, n)
 		}
+	}
+}
+
+// lack makes the dispatcher lack a worker for long enough.
+func (c *crew) lack(now time.Time) {
+	c.p.adapt(now.Add(-c.p.cfg.SlowAfter), lacksWorker)
+	c.p.adapt(now, lacksWorker)
+}
+
+func TestNoOverflowForAMoment(t *testing.T) {
+	c := newCrew(t, nil)
+	now := time.Now()
+	c.p.adapt(now, lacksWorker)
+	c.p.adapt(now.Add(c.p.cfg.SlowAfter/2), want{})
+	c.p.adapt(now.Add(c.p.cfg.SlowAfter), lacksWorker)
+	if n := len(c.in(booting, true)); n != 0 {
+		t.Errorf("%d overflow workers although the others were held for moments only", n)
 	}
 }
 
@@ -88,7 +105,7 @@ func overflown(t *testing.T, change func(*Config)) (*crew, *worker, time.Time) {
 	t.Helper()
 	c := newCrew(t, change)
 	now := time.Now()
-	c.p.adapt(now, lacksWorker)
+	c.lack(now)
 	c.boot()
 	if len(c.in(ready, true)) != 1 {
 		t.Fatal("there is no overflow worker")
@@ -148,7 +165,7 @@ func TestKilledOverflowWorkerIsNotReplaced(t *testing.T) {
 	if len(c.causes) != 1 || c.causes[0] != CauseSignal {
 		t.Errorf("counted as %v", c.causes)
 	}
-	c.p.adapt(time.Now(), lacksWorker)
+	c.lack(time.Now())
 	if len(c.in(booting, true)) != 1 {
 		t.Error("there is no other one when it is needed")
 	}
@@ -157,7 +174,7 @@ func TestKilledOverflowWorkerIsNotReplaced(t *testing.T) {
 func TestOverflowWorkerThatDoesNotBootIsNotTheSitesTrouble(t *testing.T) {
 	c := newCrew(t, nil)
 	now := time.Now()
-	c.p.adapt(now, lacksWorker)
+	c.lack(now)
 	c.forked()
 	w := c.in(booting, true)[0]
 	c.p.fromWorker(w, wire.Header{Kind: wire.KindBootFailed, Aux: 3}, []byte("Traceback"))
@@ -168,11 +185,11 @@ func TestOverflowWorkerThatDoesNotBootIsNotTheSitesTrouble(t *testing.T) {
 	if c.p.failures != 0 || c.p.stopping || c.g.paused || c.g.ending {
 		t.Error("its trouble is the site's")
 	}
-	c.p.adapt(time.Now(), lacksWorker)
+	c.lack(time.Now())
 	if len(c.in(booting, true)) != 0 {
 		t.Error("it is tried again at once")
 	}
-	c.p.adapt(now.Add(time.Minute), lacksWorker)
+	c.lack(now.Add(time.Minute))
 	if len(c.in(booting, true)) != 1 {
 		t.Error("it is not tried again")
 	}
@@ -181,8 +198,8 @@ func TestOverflowWorkerThatDoesNotBootIsNotTheSitesTrouble(t *testing.T) {
 func TestOverflowNeedsMemory(t *testing.T) {
 	c := newCrew(t, func(cfg *Config) { cfg.os.root = machine(199, nil) })
 	now := time.Now()
-	c.p.adapt(now, lacksWorker)
-	c.p.adapt(now.Add(time.Minute), lacksWorker)
+	c.lack(now)
+	c.lack(now.Add(time.Minute))
 	if len(c.in(booting, true)) != 0 {
 		t.Error("a worker was forked with 199 MiB for one of 100")
 	}
@@ -190,7 +207,7 @@ func TestOverflowNeedsMemory(t *testing.T) {
 		t.Errorf("logged %q", *c.log)
 	}
 	c.p.cfg.os.root = machine(200, nil)
-	c.p.adapt(now.Add(time.Hour), lacksWorker)
+	c.lack(now.Add(time.Hour))
 	if len(c.in(booting, true)) != 1 {
 		t.Error("no worker was forked with 200 MiB for one of 100")
 	}

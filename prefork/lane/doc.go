@@ -26,5 +26,8 @@
 // served; among clients it is the shortest first, and nobody starves, as the time of the lane follows what has ended. What has waited for
 // half its deadline, or 10 s, goes before everything else.
 //
+// Under overload waiting is bounded: by deadlines, by Config.QueueTarget for what is fast or new, and for slow work by refusing at once
+// what would not be served before its deadline, or before clients of its lane have been seen to leave (Abandon).
+//
 // Memory is bounded whatever arrives: 4,096 routes (see table), 1,024 clients for each lane, Config.MaxQueue items.
 package lane

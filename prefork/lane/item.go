@@ -55,14 +55,15 @@ type Item struct {
 	state  state
 	on     Slot // while started
 
-	arrived  time.Duration
-	number   uint64 // order of arrival
-	tag      int64  // virtual time at which it ought to be done; 0: never charged
-	cost     int64  // expected, nanoseconds
-	index    int    // in the heap
-	older    *Item  // in the order of arrival
-	newer    *Item
-	reserved bool // it took a reserved slot
+	arrived   time.Duration
+	number    uint64 // order of arrival
+	tag       int64  // virtual time at which it ought to be done; 0: never charged
+	cost      int64  // expected, nanoseconds
+	index     int    // in the heap
+	older     *Item  // in the order of arrival
+	newer     *Item
+	reserved  bool // it took a reserved slot
+	abandoned bool // its client left while it ran
 }
 
 // front is the tag of what goes before all others of its lane.

@@ -90,8 +90,9 @@ func (s *Scheduler) RetryAfter(it *Item) time.Duration {
 // estimate, so it counts only once the lane has shown that it is behind. One of a client who has asked for little goes before most.
 func (s *Scheduler) hopeless(it *Item, now time.Duration) bool {
 	l := it.lane
-	if s.cfg.QueueTarget <= 0 || l.deadline <= 0 || l.waiting == 0 || it.class != Slow ||
-		now-l.oldest().arrived <= l.deadline/2 || s.expected(l) <= l.deadline {
+	limit := l.limit()
+	if s.cfg.QueueTarget <= 0 || limit <= 0 || l.waiting == 0 || it.class != Slow ||
+		now-l.oldest().arrived <= limit/2 || s.expected(l) <= limit {
 		return false
 	}
 	ahead, tag := int64(0), l.clients.peek(it.client, l.clock, it.cost)
@@ -102,7 +103,45 @@ func (s *Scheduler) hopeless(it *Item, now time.Duration) bool {
 			}
 		}
 	}
-	return s.takes(l, ahead) > l.deadline
+	return s.takes(l, ahead) > limit
+}
+
+// limit is how long it is worth to wait in a lane: until its deadline, or as long as its clients stay to the end.
+func (l *lane) limit() time.Duration {
+	if l.patience > 0 {
+		return min(l.patience, l.deadline)
+	}
+	return l.deadline
+}
+
+// What a lane learns of its clients' patience: it falls by a tenth with each that left, and grows by a two-hundredth with each that
+// stayed. So about one in twenty is served in vain.
+const (
+	patienceFalls = 10
+	patienceGrows = 200
+)
+
+// Abandon says that the client of a started item has left, so that what it took is wasted. When that happens in a lane of slow work that
+// is behind, the lane takes less in, so that what it starts is still wanted when it is done. Else overload would end with every slot
+// busy for nobody, long before the deadline refuses anything.
+func (s *Scheduler) Abandon(it *Item, now time.Duration) {
+	l, target := it.lane, s.cfg.QueueTarget
+	if it.state != started || it.abandoned || it.class != Slow || l.deadline <= 0 || target <= 0 {
+		return
+	}
+	it.abandoned = true
+	if l.waiting > 0 && now-l.oldest().arrived > min(target, l.limit()/2) {
+		l.patience = max(l.limit()-l.limit()/patienceFalls, min(target, l.deadline))
+	}
+}
+
+// stayed says that the client of an item was there to the end.
+func (l *lane) stayed() {
+	if l.patience > 0 {
+		if l.patience += l.patience / patienceGrows; l.patience >= l.deadline {
+			l.patience = 0
+		}
+	}
 }
 
 // oldest returns the item of a lane that waits for longest; it has one.
@@ -119,10 +158,13 @@ func (l *lane) oldest() *Item {
 // at a time, the least valuable first.
 func (s *Scheduler) Expire(now time.Duration, gone func(*Item, Verdict)) {
 	for _, l := range s.lanes {
-		for l.deadline > 0 && l.waiting > 0 && now-l.oldest().arrived > l.deadline {
-			it := l.oldest()
-			s.Drop(it, Expired)
-			gone(it, Expired)
+		for l.deadline > 0 && l.waiting > 0 && now-l.oldest().arrived > l.limit() {
+			it, why := l.oldest(), Refused
+			if now-it.arrived > l.deadline {
+				why = Expired
+			}
+			s.Drop(it, why)
+			gone(it, why)
 		}
 	}
 	target := s.cfg.QueueTarget
@@ -162,10 +204,14 @@ func (s *Scheduler) Spares(computing, spare int) bool {
 // or slow work waits that another worker could do: what waits rather than computes, or what computes while fewer such requests run than
 // there are processors. If threads says that there may be more spare slots, what waits wants a thread instead.
 func (s *Scheduler) Want(threads bool) (w Want) {
-	if s.waiting == 0 || s.computing == 0 {
+	if s.computing == 0 {
 		return w
 	}
 	held := s.held()
+	w.Worker = held >= s.computing && s.busy[Fast] > 0 // sent ahead, and no thread gets to it
+	if s.waiting == 0 {
+		return w
+	}
 	for _, l := range s.lanes {
 		if l.waiting == 0 || l.full() {
 			continue

@@ -18,6 +18,12 @@ func TestClassificationHasHysteresis(t *testing.T) {
 			t.Errorf("step %d (%v ms): class %v, want %v", i, s.own, got, s.want)
 		}
 	}
+	for range 50 {
+		rt.learn(80*ms, 0, 100*ms)
+	}
+	if got := rt.class(); got != Slow {
+		t.Errorf("between the borders: class %v with an estimate of %v", got, rt.estimate)
+	}
 	for range 20 {
 		rt.learn(ms, 0, 100*ms)
 	}
@@ -99,6 +105,13 @@ func TestSketchKnowsQuantilesAndForgets(t *testing.T) {
 	}
 	if got := s.quantile(0.9); got > 2*ms {
 		t.Errorf("after 5000 of 1 ms the 0.9 quantile is %v", got)
+	}
+	sum := uint16(0)
+	for _, c := range s.count {
+		sum += c
+	}
+	if sum != s.n || sum > sketchMost {
+		t.Errorf("the buckets hold %d, the sketch counts %d", sum, s.n)
 	}
 	for _, d := range []time.Duration{-1, 0, 1, time.Microsecond, time.Hour, 1<<63 - 1} {
 		s.add(d)

@@ -51,10 +51,11 @@ type lane struct {
 	running int
 	work    int64 // expected cost of what waits
 
-	clock   int64 // virtual time: the tag of the latest item that ended
-	clients clients
-	above   time.Duration // since when its oldest item waits longer than the target; 0: it does not
-	rate    rate
+	clock    int64 // virtual time: the tag of the latest item that ended
+	clients  clients
+	above    time.Duration // since when its oldest item waits longer than the target; 0: it does not
+	rate     rate
+	patience time.Duration // how long clients stay, when that is less than the deadline; 0: not known
 
 	sent, refused, expired uint64
 }
@@ -167,7 +168,7 @@ func (s *Scheduler) Arrive(it *Item, key []byte, client uint64, now time.Duratio
 	it.key, it.client, it.arrived = key, client, now
 	s.arrivals++
 	it.number = s.arrivals
-	it.tag, it.state, it.on, it.reserved = 0, gone, None, false
+	it.tag, it.state, it.on, it.reserved, it.abandoned = 0, gone, None, false, false
 	it.entry = s.table.at(key)
 	s.judge(it)
 }
@@ -435,6 +436,9 @@ func (s *Scheduler) End(it *Item, now time.Duration) {
 	l := it.lane
 	s.vacate(it)
 	l.clock = max(l.clock, it.tag)
+	if !it.abandoned {
+		l.stayed()
+	}
 	l.rate.ended(it.cost, now, l.waiting > 0)
 }
 
@@ -487,10 +491,10 @@ type Spent struct {
 // Learn records what an item took that has run to its end. It reports whether items that wait count differently now, so that Peek may
 // have something.
 func (s *Scheduler) Learn(it *Item, spent Spent) (changed bool) {
-	e := it.entry
-	if e == nil {
+	if it.entry == nil {
 		return false
 	}
+	e := s.table.current(it.entry, it.key)
 	it.entry = nil
 	if spent.Route != e.hash && spent.Route != 0 && !e.gone {
 		e, changed = s.named(e, it.key, spent.Route)
@@ -576,7 +580,7 @@ func (s *Scheduler) Overstay(it *Item, run time.Duration) (changed bool) {
 		return false
 	}
 	if it.entry != nil && (it.class == Unknown || run > certain*s.cfg.SlowAfter) {
-		e := it.entry
+		e := s.table.current(it.entry, it.key)
 		if e.route.class() == Fast && s.shared(e) {
 			if o := s.apart(e, it.key, true); o != nil {
 				e = o

@@ -282,17 +282,23 @@ func TestAmongClientsTheShortestGoesFirstAndNobodyStarves(t *testing.T) {
 }
 
 func TestWhatWaitsForTooLongGoesFirst(t *testing.T) {
-	for name, cfg := range map[string]Config{"10 s": {}, "half of its deadline": {QueueTimeout: 20 * time.Second}} {
-		p := site(t, 1, 0, cfg)
+	for name, c := range map[string]struct {
+		deadline, age time.Duration
+		first         bool
+	}{
+		"10 s": {0, ageBound, true}, "less than 10 s": {0, ageBound - time.Second, false}, "half of its deadline": {8 * time.Second, 4 * time.Second, true},
+		"less than that": {8 * time.Second, 3 * time.Second, false},
+	} {
+		p := site(t, 1, 0, Config{QueueTimeout: c.deadline})
 		p.teach("GET /long", time.Hour, time.Hour)
 		p.from(1, pdf)
 		long := p.from(2, "GET /long")
-		p.now += ageBound + time.Millisecond
+		p.now += c.age + time.Millisecond
 		p.from(3, "GET /new")
 		p.from(4, pdf)
 		p.end(p.on[0], time.Second, time.Second)
-		if p.on[0] != long {
-			t.Errorf("%s: it is passed over", name)
+		if (p.on[0] == long) != c.first {
+			t.Errorf("%s: goes first is %v", name, !c.first)
 		}
 	}
 }
@@ -375,9 +381,13 @@ func TestRulesLimitTheirLane(t *testing.T) {
 }
 
 func TestRulesForceTheClass(t *testing.T) {
-	p := newPlay(t, 4, 0, Config{Rules: rules(t, "GET /health=fast", "/import=slow")})
+	p := newPlay(t, 4, 0, Config{Rules: rules(t, "GET /health=fast", "/import=slow", "/zz=slow")})
 	p.want("classes", []Class{p.arrive("GET /health").Class(), p.arrive("POST /health").Class(), p.arrive("POST /import").Class()},
 		[]Class{Fast, Unknown, Slow})
+	for i := range 100 {
+		p.teach(fmt.Sprintf("POST /%c%c", 'a'+i/26, 'a'+i%26), time.Millisecond, time.Millisecond)
+	}
+	p.want("a key that folds", []any{p.arrive("POST /zz").Class(), p.route("POST /zz")}, []any{Slow, "POST /*"})
 	p.teach("GET /health", time.Minute, time.Minute)
 	p.teach("POST /import", time.Millisecond, time.Millisecond)
 	p.want("classes", []Class{p.arrive("GET /health").Class(), p.arrive("POST /import").Class()}, []Class{Fast, Slow})
@@ -450,6 +460,60 @@ func TestHopelessSlowWorkIsRefusedAtOnce(t *testing.T) {
 	p.want("expected wait", p.s.RetryAfter(p.on[0]), 21*time.Second)
 }
 
+// TestLaneTakesInOnlyWhatItsClientsWaitFor plays an overloaded lane whose clients leave after six seconds, long before its deadline.
+func TestLaneTakesInOnlyWhatItsClientsWaitFor(t *testing.T) {
+	const stay = 6 * time.Second
+	p := site(t, 1, 0, Config{QueueTarget: time.Second, QueueTimeout: 30 * time.Second})
+	l := p.s.builtin[Slow]
+	served, wasted := 0, 0
+	for i := range 600 { // seconds: three requests come, one can be served
+		if i == 500 {
+			served, wasted = 0, 0
+		}
+		for range 3 {
+			p.from(uint64(p.s.arrivals), pdf)
+		}
+		p.now += time.Second
+		p.s.Expire(p.now, func(*Item, Verdict) {})
+		var left []*Item
+		for it := l.lines[0].oldest; it != nil && p.now-it.arrived > stay; it = it.newer {
+			left = append(left, it)
+		}
+		for _, it := range left {
+			p.s.Remove(it)
+		}
+		if it := p.on[0]; p.now-it.arrived > stay {
+			p.s.Abandon(it, p.now)
+			wasted++
+		} else {
+			served++
+		}
+		p.end(p.on[0], time.Second, time.Second)
+	}
+	if served < 90 {
+		t.Errorf("of 100 seconds %d went into requests whose clients had left", wasted)
+	}
+	for range 500 {
+		p.now += time.Second
+		p.end(p.arrive(pdf), time.Second, time.Second)
+		for len(p.on) > 0 {
+			p.end(p.on[0], time.Second, time.Second)
+		}
+	}
+	p.want("what is worth to wait for, long after", l.limit(), l.deadline)
+}
+
+func TestClientWhoLeavesAnIdleLaneShortensNoWait(t *testing.T) {
+	p := site(t, 1, 0, Config{QueueTarget: time.Second, QueueTimeout: 30 * time.Second})
+	for range 20 {
+		it := p.arrive(pdf)
+		p.now += 2 * time.Second
+		p.s.Abandon(it, p.now)
+		p.end(it, time.Second, time.Second)
+	}
+	p.want("limit", p.s.builtin[Slow].limit(), 30*time.Second)
+}
+
 func TestMeasuredRateReplacesTheAssumedOne(t *testing.T) {
 	p := site(t, 2, 0, Config{})
 	p.times(60, pdf)
@@ -473,7 +537,7 @@ func TestWantsAWorkerWhenFastOrNewWorkIsLockedOut(t *testing.T) {
 	for range 2 * Window {
 		p.arrive(home)
 	}
-	p.want("the window is open still", p.s.Want(false), Want{})
+	p.want("fast work is sent ahead", p.s.Want(false), Want{Worker: true})
 	p.arrive(home)
 	p.want("fast work waits", p.s.Want(true), Want{Worker: true})
 	p.s.Resize(4, 0)
@@ -497,8 +561,14 @@ func TestWantsAThreadForWorkThatWaits(t *testing.T) {
 }
 
 func TestWantsNothingForALaneAtItsLimit(t *testing.T) {
-	p := newPlay(t, 2, 0, Config{Rules: rules(t, "/e=e,concurrency=1"), CPUs: 8})
+	p := newPlay(t, 2, 0, Config{Rules: rules(t, "/e=e,concurrency=1"), CPUs: 8, Reserve: 1})
 	p.times(3, "GET /e")
+	p.want("want", p.s.Want(false), Want{})
+}
+
+func TestWantsNothingForFastWorkAmongItself(t *testing.T) {
+	p := site(t, 2, 0, Config{})
+	p.times(100, home)
 	p.want("want", p.s.Want(false), Want{})
 }
 
@@ -516,7 +586,14 @@ func rules(t *testing.T, texts ...string) (rs []Rule) {
 
 // TestBooksBalance drives a scheduler at random and compares its counts with the items.
 func TestBooksBalance(t *testing.T) {
-	rng := rand.New(rand.NewPCG(4, 2))
+	for seed := range uint64(8) {
+		walk(t, rand.New(rand.NewPCG(4, seed)), 1000)
+	}
+}
+
+// walk takes so many random steps.
+func walk(t *testing.T, rng *rand.Rand, steps int) {
+	t.Helper()
 	p := newPlay(t, 3, 4, Config{
 		Reserve: 1, QueueTimeout: 3 * time.Second, QueueTarget: 500 * time.Millisecond, MaxQueue: 200,
 		Rules: rules(t, "/e/**=e,concurrency=1,queue=20", "/h=fast", "/s/*=slow"),
@@ -546,7 +623,7 @@ func TestBooksBalance(t *testing.T) {
 		slices.SortFunc(items, func(a, b *Item) int { return cmp.Compare(a.number, b.number) })
 		return items[rng.IntN(len(items))]
 	}
-	for range 20000 {
+	for range steps {
 		p.now += time.Duration(rng.IntN(20)) * time.Millisecond
 		switch n := rng.IntN(20); {
 		case n < 8:

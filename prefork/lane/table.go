@@ -10,7 +10,7 @@ const (
 	maxValues  = 32 // different segments in one place of a path; more fold into one
 	maxAlike   = 4  // different segments in one place that the framework gives the same route; they fold
 	maxApart   = 32 // values of a folded segment with an entry of their own
-	maxFlips   = 8  // changes of the framework's route after which a key keeps a route for itself
+	maxFlips   = 8  // changes of the framework\'s route after which a key stays where it is
 	maxNames   = 4096
 	maxName    = 256 // bytes
 )
@@ -79,6 +79,16 @@ func (t *table) find(key []byte) *entry {
 		return e
 	}
 	return t.walk(key, false)
+}
+
+// current returns the entry that a key has now, which was e when its request arrived: the key may have been told apart since.
+func (t *table) current(e *entry, key []byte) *entry {
+	if e.folded {
+		if o := t.exact[string(key)]; o != nil {
+			return o
+		}
+	}
+	return e
 }
 
 // rule returns the first rule that matches a key, or nil.
@@ -250,8 +260,7 @@ func (t *table) alias(e *entry, method string, hash uint64) (before *route) {
 		canon = &route{key: e.key, method: method, hash: hash}
 		t.canon[canonKey{method, hash}] = canon
 	case canon.known && had.known && canon.class() != had.class():
-		e.apart = true
-		return nil
+		return nil // the framework has one route for requests that are unlike
 	}
 	e.route = canon
 	canon.shared++

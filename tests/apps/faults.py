@@ -96,6 +96,14 @@ def gate(environ, start_response, name="gate"):
     return _plain(start_response, f"gate {name} passed in {os.getpid()}\n".encode())
 
 
+def block(environ, start_response, name="block"):
+    """Waits without doing anything until the test opens the FIFO, and for so long that it is known to be slow."""
+    testsync.mark(f"entered-{name}")
+    time.sleep(0.3)
+    os.close(os.open(os.path.join(testsync.DIRECTORY, f"fifo-{name}"), os.O_RDONLY))
+    return _plain(start_response)
+
+
 def deadlock(environ, start_response, *args):
     lock = threading.Lock()
     lock.acquire()
@@ -325,6 +333,7 @@ FAULTS = {
     "exit": exit_process,
     "kill9": kill_self,
     "stop": stop_self,
+    "block": block,
     "die-once": die_once,
     "die-always": die_always,
     "die-after-first-piece": die_after_first_piece,

@@ -108,6 +108,8 @@ var rules = []rule{
 	{"prefork", importsOurs("server", "wsgi", "pyworker", "cmd"), "prefork supervises processes and owns the queue: no HTTP, no WSGI, no Python"},
 	{"prefork", importsAny("net/http"), "prefork knows nothing of HTTP"},
 	{"prefork/wire", importsAnyOfOursExcept("prefork/wire"), "the wire protocol is a leaf: its payloads are opaque bytes"},
+	{"prefork/lane", importsAnyOfOursExcept("prefork/lane"), "what goes where and when is pure policy"},
+	{"prefork/lane", importsAny("net", "os", "github.com", "golang.org", "sync"), "policy does no I/O, and its caller serialises"},
 	{"wsgi", importsAnyOfOursExcept("wsgi"), "what a request and a response are is a leaf, without I/O"},
 	{"wsgi", importsAny("net", "os", "github.com", "golang.org"), "wsgi does no I/O and needs the standard library only"},
 	{"pyworker", importsAnyOfOursExcept("pyworker", "wsgi", "prefork/wire"), "the worker knows the protocol and the types, not the master"},
