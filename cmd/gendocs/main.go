@@ -14,7 +14,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 
+	"github.com/gounicorn/gounicorn/prefork/lane/sim"
 	"github.com/gounicorn/gounicorn/prefork/wire"
 	"github.com/gounicorn/gounicorn/server/metrics"
 	"github.com/gounicorn/gounicorn/server/settings"
@@ -31,6 +33,7 @@ type generated struct {
 var files = []generated{
 	{"server/settings/SETTINGS.md", settings.Markdown},
 	{"server/metrics/METRICS.md", metrics.Markdown},
+	{"docs/simulation.md", sync.OnceValue(sim.Markdown)}, // takes seconds
 	{"pyworker/gp_wire.h", wire.CHeader},
 	{"pyworker/gp_keys.h", wsgi.CHeader},
 }
