@@ -110,6 +110,8 @@ var rules = []rule{
 	{"prefork/wire", importsAnyOfOursExcept("prefork/wire"), "the wire protocol is a leaf: its payloads are opaque bytes"},
 	{"prefork/lane", importsAnyOfOursExcept("prefork/lane"), "what goes where and when is pure policy"},
 	{"prefork/lane", importsAny("net", "os", "github.com", "golang.org", "sync"), "policy does no I/O, and its caller serialises"},
+	{"prefork", importsOurs("prefork/lane/sim"), "the simulator is for tests and cmd/gendocs"},
+	{"cmd/gounicorn", importsOurs("prefork/lane/sim"), "the simulator is for tests and cmd/gendocs"},
 	{"wsgi", importsAnyOfOursExcept("wsgi"), "what a request and a response are is a leaf, without I/O"},
 	{"wsgi", importsAny("net", "os", "github.com", "golang.org"), "wsgi does no I/O and needs the standard library only"},
 	{"pyworker", importsAnyOfOursExcept("pyworker", "wsgi", "prefork/wire"), "the worker knows the protocol and the types, not the master"},
@@ -123,7 +125,7 @@ func TestImportsFollowTheDirectionOfDependencies(t *testing.T) {
 			if rule.folder != "" && !within(folder, rule.folder) || rule.folder == "server" && within(folder, "server/settings") {
 				continue
 			}
-			if rule.folder == "prefork" && within(folder, "prefork/wire") {
+			if rule.folder == "prefork" && within(folder, "prefork/wire") || rule.folder == "prefork/lane" && within(folder, "prefork/lane/sim") {
 				continue
 			}
 			for _, path := range pkg.Imports {

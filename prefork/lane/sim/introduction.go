@@ -28,14 +28,17 @@ What the tables say:
 
 - **Pages stay at their idle time**, whatever the others ask for, as long as the processors can do the pages themselves. With one queue
   they wait as long as everybody; pinned to a worker, some always meet a busy one, however many are free.
-- **It costs the slow work nothing**: the processors are as busy as before, only the order differs. Waiting needs a place, not a
-  processor; the overflow worker gives back the place that the reserve takes, and --max-threads as many as there are visitors.
-- **Nice makes the difference between twice and once**: without it a page shares its processor with a PDF.
+- **It costs the slow work nothing**: the processors are as busy as before, only the order differs. Who waits needs a place, not a
+  processor; the overflow worker gives back the place that the reserve takes, and --max-threads as many as there are visitors. With 200
+  of those, a page shares its interpreter with so many who wake up that its p99 doubles.
+- **Nice makes the difference between twice and once**: without it a page shares its processor with PDFs.
 - **More threads alone do not help**: a page that shares an interpreter lock waits 5 ms at each turn, and behind forty visitors there
   is no free thread either.
-- **Knowing clients apart helps the guest**: perfect knowledge of needs cannot, as forty equal PDFs are equal to it.
-- **What cannot be known is paid for once**: the first requests of a route that was never seen, and the requests of a route that are
-  unlike each other, keep a page waiting where perfect knowledge would not.
+- **Telling clients apart helps the guest**: perfect knowledge of needs cannot, as forty equal PDFs are equal to it.
+- **Overload refuses the rest and does what it can**: as much is answered at three times the capacity as at once, and the pages do not
+  notice. Who refuses nothing works in the end for clients who have left.
+- **What cannot be known is paid for once**: in the first seconds after a start, at the first requests of a route, and where the
+  requests of one route are unlike each other, a page may wait where perfect knowledge would not let it.
 
 What is left out: the cost of handing a request over, caches, memory, the grain of a real kernel's scheduler. Times here are therefore lower
 than measured ones, and only compare within a table.

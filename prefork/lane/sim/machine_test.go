@@ -91,7 +91,7 @@ func TestProcessorSharingDependsOnTheMeanOnly(t *testing.T) {
 		return 500 * ms
 	}
 	for name, service := range map[string]func(uint64, *rand.Rand) time.Duration{"exponential": exponential(1), "bimodal": bimodal} {
-		mean, inside := queue(Shape{1, 60, 1}, Peers[0], []float64{0.6}, service)
+		mean, inside := queue(Shape{1, 30, 1}, Peers[0], []float64{0.6}, service)
 		near(t, name, mean[0], 1/(1-0.6), 0.05)
 		near(t, "Little's law", inside, 0.6*mean[0], 0.02)
 	}
@@ -103,7 +103,7 @@ func TestLockSharesOneProcessorWhateverThereAre(t *testing.T) {
 	trace := func(p *Play) {
 		p.Poisson(6, func(c *rand.Rand) *Request { return &Request{CPU: time.Duration(c.ExpFloat64() * float64(100*ms))} })
 	}
-	p := play(&Trace{Shape: Shape{4, 1, 60}, Length: 4000 * time.Second, Load: trace}, Peers[0])
+	p := play(&Trace{Shape: Shape{4, 1, 40}, Length: 4000 * time.Second, Load: trace}, Peers[0])
 	var sum float64
 	for _, r := range p.requests {
 		sum += (r.Ended - r.Arrived).Seconds()
@@ -117,7 +117,7 @@ func TestNiceIsDiscriminatoryProcessorSharing(t *testing.T) {
 	const rho1, rho2 = 0.3, 0.4
 	weights := [2]float64{normalWeight, niceWeight}
 	niced := Contender{New: func(m *Machine, s Shape) Policy { return &nicedFIFO{newFIFO(m, s).(*fifo)} }}
-	mean, _ := queue(Shape{1, 80, 1}, niced, []float64{rho1, rho2}, exponential(1))
+	mean, _ := queue(Shape{1, 40, 1}, niced, []float64{rho1, rho2}, exponential(1))
 	total := weights[0]*(1-rho1) + weights[1]*(1-rho2)
 	near(t, "nice 0", mean[0], (1+rho2*(weights[1]-weights[0])/total)/(1-rho1-rho2), 0.06)
 	near(t, "nice 10", mean[1], (1+rho1*(weights[0]-weights[1])/total)/(1-rho1-rho2), 0.06)

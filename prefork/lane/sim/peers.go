@@ -153,42 +153,39 @@ func (f *perfect) Left(r *Request) {
 func (f *perfect) Sweep() {}
 
 func (f *perfect) pump() {
+	free, longs, spare := -1, 0, -1 // a thread 0 that does nothing, how many do something long, a process with a further thread
+	look := func() {
+		free, longs, spare = -1, 0, -1
+		for id, o := range f.thread0 {
+			if o == nil {
+				free = id
+			} else if isLong(o) {
+				longs++
+			}
+			if f.spare[id] < f.threads-1 && (spare < 0 || f.spare[id] < f.spare[spare]) {
+				spare = id
+			}
+		}
+	}
+	look()
 	kept := f.queue[:0]
 	for _, r := range f.queue {
 		switch {
 		case r.Patience > 0 && f.m.Now()+2*r.CPU+r.Wait > r.Arrived+r.Patience:
 			f.m.Refuse(r)
-		case !f.start(r):
+		case r.Wait > 4*r.CPU && spare >= 0:
+			f.spare[spare]++
+			f.m.Start(r, f.m.Processes[spare], false)
+			look()
+		case free >= 0 && (!isLong(r) || longs < max(len(f.thread0)-1, 1)):
+			f.thread0[free] = r
+			f.m.Start(r, f.m.Processes[free], isLong(r))
+			look()
+		default:
 			kept = append(kept, r)
 		}
 	}
 	f.queue = kept
 }
 
-// start starts a request if there is a place for it.
-func (f *perfect) start(r *Request) bool {
-	isLong := r.CPU+r.Wait > long
-	if r.Wait > 4*r.CPU {
-		for id := range f.spare {
-			if f.spare[id] < f.threads-1 {
-				f.spare[id]++
-				f.m.Start(r, f.m.Processes[id], false)
-				return true
-			}
-		}
-	}
-	free, longs := -1, 0
-	for id, o := range f.thread0 {
-		if o == nil {
-			free = id
-		} else if o.CPU+o.Wait > long {
-			longs++
-		}
-	}
-	if free < 0 || isLong && longs >= max(len(f.thread0)-1, 1) {
-		return false
-	}
-	f.thread0[free] = r
-	f.m.Start(r, f.m.Processes[free], isLong)
-	return true
-}
+func isLong(r *Request) bool { return r.CPU+r.Wait > long }

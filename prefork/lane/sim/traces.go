@@ -174,7 +174,7 @@ func beside(s Shape, kind string, slow func(*rand.Rand) *Request) (all []*Trace)
 	for _, c := range []struct {
 		visitors       int
 		warmup, length time.Duration // some rounds, which take longer the more visitors there are
-	}{{3, 10, 40}, {8, 10, 40}, {40, 20, 60}, {200, 60, 80}} {
+	}{{3, 10, 40}, {8, 10, 40}, {40, 20, 60}, {200, 60, 60}} {
 		all = append(all, &Trace{
 			Name: fmt.Sprintf("%s %v %d", kind, s, c.visitors), Label: fmt.Sprint(c.visitors),
 			Shape: s, Warmup: c.warmup * time.Second, Length: c.length * time.Second,
