@@ -25,6 +25,7 @@ type route struct {
 	known       bool   // a request of it has ended, or has run for long
 	provisional bool   // only the latter: the first end replaces the estimate
 	slow        bool
+	trial       bool          // slow, but by so few and so little that it may only have been cold: still counts as new
 	waits       bool          // rather than computes
 	estimate    time.Duration // decaying mean of a request's own time, at first the least of the first few
 	cpu         time.Duration // the same of its CPU time
@@ -41,7 +42,7 @@ type route struct {
 
 func (rt *route) class() Class {
 	switch {
-	case rt == nil || !rt.known:
+	case rt == nil || !rt.known || rt.trial:
 		return Unknown
 	case rt.slow:
 		return Slow
@@ -85,6 +86,7 @@ func (rt *route) learn(own, cpu, slowAfter time.Duration) bool {
 	case rt.estimate < slowAfter/2:
 		rt.slow = false
 	}
+	rt.trial = rt.slow && rt.ended < warmUp && rt.estimate < certain*slowAfter
 	switch {
 	case rt.cpu < rt.estimate/4 && rt.cpu < slowAfter/2:
 		rt.waits = true
@@ -100,7 +102,7 @@ func (rt *route) suspect(run time.Duration) bool {
 	if rt.class() == Slow {
 		return false
 	}
-	rt.known, rt.provisional, rt.slow, rt.estimate = true, true, true, run
+	rt.known, rt.provisional, rt.slow, rt.trial, rt.estimate = true, true, true, false, run
 	return true
 }
 

@@ -12,7 +12,7 @@ func TestClassificationHasHysteresis(t *testing.T) {
 	for i, s := range []struct {
 		own  time.Duration
 		want Class
-	}{{150, Slow}, {150, Slow}, {150, Slow}, {150, Slow}, {90, Slow}, {90, Slow}, {1, Slow}} {
+	}{{150, Unknown}, {150, Unknown}, {150, Unknown}, {150, Slow}, {90, Slow}, {90, Slow}, {1, Slow}} {
 		rt.learn(s.own*ms, 0, 100*ms)
 		if got := rt.class(); got != s.want {
 			t.Errorf("step %d (%v ms): class %v, want %v", i, s.own, got, s.want)
@@ -47,8 +47,8 @@ func TestSuspicionEndsWithTheFirstEnd(t *testing.T) {
 
 func TestColdFirstRequestDoesNotMakeARouteSlow(t *testing.T) {
 	rt := &route{}
-	if rt.learn(190*ms, 0, 100*ms); rt.class() != Slow {
-		t.Fatal("what is known so far is that it takes long")
+	if rt.learn(190*ms, 0, 100*ms); rt.class() != Unknown {
+		t.Fatal("one that takes so little more may only have been cold")
 	}
 	if rt.learn(15*ms, 0, 100*ms); rt.class() != Fast {
 		t.Error("the second request shows that the first was an exception")
@@ -59,6 +59,10 @@ func TestColdFirstRequestDoesNotMakeARouteSlow(t *testing.T) {
 	}
 	if rt.class() != Fast {
 		t.Errorf("with an estimate of %v", rt.estimate)
+	}
+	rt = &route{}
+	if rt.learn(1100*ms, 0, 100*ms); rt.class() != Slow {
+		t.Error("eleven times slowAfter is beyond doubt")
 	}
 }
 

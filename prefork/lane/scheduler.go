@@ -251,7 +251,7 @@ func (s *Scheduler) where(it *Item) Slot {
 		if held < s.open() {
 			return Computing
 		}
-		if spare {
+		if spare && (it.route == nil || it.route.running == 0) {
 			return Spare
 		}
 		if s.reserveOpen() && (it.route == nil || it.route.running == 0) {
@@ -589,6 +589,7 @@ func (s *Scheduler) Overstay(it *Item, run time.Duration) (changed bool) {
 		}
 		first := !e.route.known
 		if e.route.suspect(run) {
+			e.route.trial = e.route.ended < warmUp && run < certain*s.cfg.SlowAfter
 			if first {
 				s.foretell(true)
 			}

@@ -153,8 +153,8 @@ func TestSlowRequestsThatWaitTakeSpareSlotsFirst(t *testing.T) {
 
 func TestNewRequestsTakeOpenThenSpareThenReservedSlots(t *testing.T) {
 	p := site(t, 3, 1, Config{Reserve: 1})
-	p.want("slots", slots(p.arrive("GET /a"), p.arrive("GET /a"), p.arrive("GET /a"), p.arrive("GET /a"), p.arrive("GET /b")),
-		"[computing computing spare - computing]")
+	p.want("slots", slots(p.arrive("GET /a"), p.arrive("GET /a"), p.arrive("GET /a"), p.arrive("GET /b"), p.arrive("GET /c")),
+		"[computing computing - spare computing]")
 }
 
 func TestOneNewRequestIsTriedInTheReserveAtATime(t *testing.T) {
@@ -221,7 +221,10 @@ func TestRequestThatOverstaysCountsAsSlow(t *testing.T) {
 	p.s.Arrive(it, []byte("GET /never-seen"), 0, p.now)
 	p.s.Start(it, Computing)
 	p.s.Overstay(it, 200*time.Millisecond)
-	p.want("and a new one at once", p.arrive("GET /never-seen").Class(), Slow)
+	p.want("and a new one", it.Class(), Slow)
+	p.want("while its route may only be cold", p.arrive("GET /never-seen").Class(), Unknown)
+	p.s.Overstay(it, 1100*time.Millisecond)
+	p.want("until that is beyond doubt", p.arrive("GET /never-seen").Class(), Slow)
 }
 
 func TestOverstayingWithinSlowAfterChangesNothing(t *testing.T) {
@@ -334,7 +337,7 @@ func TestRequeuedItemsGoFirstInOrder(t *testing.T) {
 func TestFirstEndMovesWhatWaits(t *testing.T) {
 	p := newPlay(t, 3, 2, Config{Reserve: 1})
 	items := p.times(8, "GET /api")
-	p.want("slots", slots(items...), "[computing computing spare spare - - - -]")
+	p.want("slots", slots(items...), "[computing computing - - - - - -]")
 	p.end(items[0], 10*time.Millisecond, 10*time.Millisecond)
 	p.want("waiting once it is known to be fast", p.s.Waiting(), 0)
 

@@ -35,8 +35,8 @@ var bounds = map[string]limits{
 	"both 4 x 4": {P50: 1.2, P99: 2, Max: 2, Perfect: 1.2, Peers: 0.1, Slow: 0.95, Longest: 2},
 	// While nothing is known, nobody can do well; these bound the price.
 	"never seen":   {P50: 1.2, Peers: 0.6, Slow: 0.95, Longest: 2},
-	"deploy 4 x 1": {P50: 1.5, Peers: 1.3, Slow: 0.65, Longest: 2.5},
-	"deploy 4 x 4": {P50: 40, Peers: 1.3, Slow: 0.65, Longest: 2.5},
+	"deploy 4 x 1": {P50: 1.5, Peers: 0.5, Perfect: 2, Slow: 0.65, Longest: 2.5},
+	"deploy 4 x 4": {P50: 1.5, Peers: 0.5, Perfect: 2, Slow: 0.65, Longest: 2.5},
 	// The guest waits for one of the three PDFs that run, which nobody can stop, and then runs beside two others.
 	"burst": {P50: 1.2, P99: 2, Max: 2, Perfect: 1.2, Slow: 0.95, Guest: 2},
 	// Perfect knowledge answers more because it picks the PDFs that are a little shorter.
