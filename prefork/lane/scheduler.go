@@ -494,19 +494,20 @@ func (s *Scheduler) Learn(it *Item, spent Spent) (changed bool) {
 	if it.entry == nil {
 		return false
 	}
-	e := s.table.current(it.entry, it.key)
+	key := it.key
+	e := s.table.current(it.entry, key)
 	it.entry = nil
 	if spent.Route != e.hash && spent.Route != 0 && !e.gone {
-		e, changed = s.named(e, it.key, spent.Route)
+		e, changed = s.named(e, key, spent.Route)
 	}
 	if s.shared(e) && e.route.ended >= warmUp {
 		switch class := e.route.class(); {
 		case class == Fast && spent.Own > s.cfg.SlowAfter:
-			if o := s.apart(e, it.key, true); o != nil {
+			if o := s.apart(e, key, true); o != nil {
 				e = o
 			}
 		case class == Slow && spent.Own < s.cfg.SlowAfter/2:
-			if o := s.apart(e, it.key, false); o != nil {
+			if o := s.apart(e, key, false); o != nil {
 				e = o
 			}
 		}
@@ -523,6 +524,12 @@ func (s *Scheduler) Learn(it *Item, spent Spent) (changed bool) {
 	if judged {
 		s.rejudge(rt)
 		changed = true
+	}
+	if (first || judged) && !e.folded && !e.gone && !e.apart && e.hash == 0 {
+		if before := s.table.foldFresh(e, key); before != nil {
+			s.rejudge(before...)
+			changed = true
+		}
 	}
 	return changed
 }
@@ -616,9 +623,12 @@ func (s *Scheduler) Overstay(it *Item, run time.Duration) (changed bool) {
 	return true
 }
 
-// rejudge moves the waiting items of a route to where they belong by what is known now.
-func (s *Scheduler) rejudge(rt *route) {
-	left := rt.waiting
+// rejudge moves the waiting items of routes to where they belong by what is known now.
+func (s *Scheduler) rejudge(routes ...*route) {
+	left := 0
+	for _, rt := range routes {
+		left += rt.waiting
+	}
 	if left == 0 {
 		return
 	}
@@ -626,7 +636,7 @@ func (s *Scheduler) rejudge(rt *route) {
 	for _, l := range s.lanes {
 		for i := range l.lines {
 			for it := l.lines[i].oldest; it != nil && len(moved) < left; it = it.newer {
-				if it.route == rt {
+				if slices.Contains(routes, it.route) {
 					moved = append(moved, it)
 				}
 			}
