@@ -86,6 +86,7 @@ type Scheduler struct {
 	busy             [classes]int
 	spareBusy        int
 	slowComputing    int // of the busy computing slots, those known to compute for long
+	fastWaits        int // and those of fast work that waits rather than computes
 	reserved         int // of the busy ones, those that new items took of the reserve
 	prior            float64
 }
@@ -406,8 +407,11 @@ func (s *Scheduler) Start(it *Item, on Slot) {
 // occupy counts an item in a computing slot.
 func (s *Scheduler) occupy(it *Item, by int) {
 	s.busy[it.class] += by
-	if it.class == Slow && !it.waits {
+	switch {
+	case it.class == Slow && !it.waits:
 		s.slowComputing += by
+	case it.class == Fast && it.waits:
+		s.fastWaits += by
 	}
 }
 

@@ -565,6 +565,42 @@ func TestWantsAThreadForWorkThatWaits(t *testing.T) {
 	p.want("without", p.s.Want(false), Want{Worker: true})
 }
 
+func TestWantsAThreadForFastWorkThatWaitsBehindOthers(t *testing.T) {
+	const call = "GET /call"
+	p := site(t, 2, 1, Config{CPUs: 1})
+	p.teach(call, 40*time.Millisecond, time.Millisecond)
+	p.times(3, call)
+	p.want("each has a thread", p.s.Want(true), Want{})
+	p.times(1, call)
+	p.want("sent ahead", p.s.Want(true), Want{Thread: true})
+	p.want("no more threads", p.s.Want(false), Want{})
+	p.times(2*Window, call)
+	p.want("waiting", []int{p.s.WaitingIn(Fast)}, []int{1})
+	p.want("waits", p.s.Want(true), Want{Thread: true})
+	p.s.Resize(2, 2)
+	p.pump()
+	p.want("with one more", p.s.SpareBusy(), 2)
+	p = site(t, 2, 1, Config{})
+	p.times(4, home)
+	p.want("what computes", p.s.Want(true), Want{})
+}
+
+func TestWantsAWorkerForNewWorkThatTheReserveIsClosedTo(t *testing.T) {
+	p := site(t, 2, 0, Config{Reserve: 1, CPUs: 1})
+	p.arrive(pdf)
+	p.s.prior = 0.9
+	p.want("before", p.s.Want(false), Want{})
+	p.arrive("GET /new")
+	p.want("one waits", p.s.Want(false), Want{Worker: true})
+	p.s.Resize(3, 0)
+	p.pump()
+	p.want("with another worker", p.s.Want(false), Want{})
+
+	p = site(t, 2, 0, Config{Reserve: 1, CPUs: 1})
+	p.times(2, "GET /new")
+	p.want("one whose route is being tried", p.s.Want(false), Want{})
+}
+
 func TestWantsNothingForALaneAtItsLimit(t *testing.T) {
 	p := newPlay(t, 2, 0, Config{Rules: rules(t, "/e=e,concurrency=1"), CPUs: 8, Reserve: 1})
 	p.times(3, "GET /e")
@@ -693,7 +729,7 @@ func walk(t *testing.T, rng *rand.Rand, steps int) {
 func balance(t *testing.T, s *Scheduler, waiting, started map[*Item]bool) {
 	t.Helper()
 	var busy [classes]int
-	spare, reserved, computes := 0, 0, 0
+	spare, reserved, computes, waits := 0, 0, 0, 0
 	running := map[*lane]int{}
 	byRoute := map[*route]int{}
 	for it := range started {
@@ -712,10 +748,13 @@ func balance(t *testing.T, s *Scheduler, waiting, started map[*Item]bool) {
 		if it.Background() {
 			computes++
 		}
+		if it.class == Fast && it.waits {
+			waits++
+		}
 	}
-	if busy != s.busy || spare != s.spareBusy || reserved != s.reserved || computes != s.slowComputing {
-		t.Errorf("busy %v, spare %d, reserved %d, computing %d; the scheduler counts %v, %d, %d, %d",
-			busy, spare, reserved, computes, s.busy, s.spareBusy, s.reserved, s.slowComputing)
+	got, want := []int{spare, reserved, computes, waits}, []int{s.spareBusy, s.reserved, s.slowComputing, s.fastWaits}
+	if busy != s.busy || !slices.Equal(got, want) {
+		t.Errorf("busy %v; spare, reserved, computing, waiting fast ones %v; the scheduler counts %v; %v", busy, got, s.busy, want)
 	}
 	n := 0
 	waitingOf := map[*route]int{}
