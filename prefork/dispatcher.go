@@ -446,8 +446,9 @@ func (d *dispatcher) routeName(hash uint64, name string) {
 // status returns a snapshot of the lanes.
 func (d *dispatcher) status() lane.Status {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.lanes.Status(time.Since(d.epoch))
+	x := d.lanes.Snapshot(time.Since(d.epoch))
+	d.mu.Unlock()
+	return x.Status()
 }
 
 // explain says what would happen to a request of a key and a client that came now.

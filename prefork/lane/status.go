@@ -74,27 +74,55 @@ func (s *Scheduler) Load(now time.Duration) (SlotStatus, []LaneStatus) {
 	return slots, lanes
 }
 
-// Status returns a snapshot.
-func (s *Scheduler) Status(now time.Duration) Status {
-	st := Status{Prior: s.prior}
-	st.Slots, st.Lanes = s.Load(now)
-	seen := map[*route]bool{}
-	var entries []*entry
+// Snapshot is a copy of what a Status is made from.
+type Snapshot struct {
+	status Status
+	routes []seenRoute
+}
+
+// seenRoute is what is known under one entry of the table.
+type seenRoute struct {
+	key, name string
+	lane      *lane
+	class     Class
+	of        *route // only to tell which entries share one
+	route     route
+}
+
+// Snapshot copies what Status needs, without allocating for each route, so that whoever serialises the calls is not held up.
+func (s *Scheduler) Snapshot(now time.Duration) Snapshot {
+	x := Snapshot{status: Status{Prior: s.prior}, routes: make([]seenRoute, 0, s.table.entries)}
+	x.status.Slots, x.status.Lanes = s.Load(now)
 	s.table.each(func(e *entry) {
-		if !seen[e.route] {
-			seen[e.route] = true
-			entries = append(entries, e)
-		}
+		class, l := s.placed(e.route, e.rule)
+		x.routes = append(x.routes, seenRoute{e.key, s.table.names[e.route.hash], l, class, e.route, *e.route})
 	})
-	slices.SortFunc(entries, func(a, b *entry) int {
+	return x
+}
+
+// Status sums a snapshot up, without the scheduler.
+func (x Snapshot) Status() Status {
+	st := x.status
+	order := make([]*seenRoute, len(x.routes))
+	for i := range x.routes {
+		order[i] = &x.routes[i]
+	}
+	slices.SortFunc(order, func(a, b *seenRoute) int {
 		return cmp.Or(cmp.Compare(b.route.total, a.route.total), cmp.Compare(a.key, b.key))
 	})
-	st.Routes = make([]RouteStatus, 0, min(len(entries), mostRoutes))
-	for _, e := range entries[:min(len(entries), mostRoutes)] {
-		rt := e.route
-		class, l := s.placed(rt, e.rule)
+	st.Routes = make([]RouteStatus, 0, min(len(order), mostRoutes))
+	listed := map[*route]bool{}
+	for _, r := range order {
+		if len(st.Routes) == mostRoutes {
+			break
+		}
+		if listed[r.of] {
+			continue
+		}
+		listed[r.of] = true
+		rt := &r.route
 		st.Routes = append(st.Routes, RouteStatus{
-			Key: s.table.title(rt), Lane: l.name, Class: class.String(), Waits: rt.waits, Requests: rt.requests,
+			Key: title(rt, r.name), Lane: r.lane.name, Class: r.class.String(), Waits: rt.waits, Requests: rt.requests,
 			OwnP50: rt.own.quantile(0.5).Seconds(), OwnP90: rt.own.quantile(0.9).Seconds(), OwnP99: rt.own.quantile(0.99).Seconds(),
 			CPUMean: rt.cpu.Seconds(), Estimate: rt.estimate.Seconds(), Aliases: rt.shared,
 		})

@@ -13,7 +13,7 @@ func TestStatusHasThePublicFormat(t *testing.T) {
 	p := site(t, 2, 1, Config{Reserve: 1, Rules: rules(t, "/e=export,concurrency=2")})
 	p.times(3, pdf)
 	p.now += 2 * time.Second
-	text, err := json.Marshal(p.s.Status(p.now))
+	text, err := json.Marshal(p.s.Snapshot(p.now).Status())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,8 +29,31 @@ func TestStatusHasThePublicFormat(t *testing.T) {
 			t.Errorf("%s has no %s", text, want)
 		}
 	}
-	if routes := p.s.Status(p.now).Routes; routes[0].Key != wait || routes[0].OwnP50 < 1.4 || routes[0].OwnP50 > 2.9 || !routes[0].Waits {
+	if routes := p.s.Snapshot(p.now).Status().Routes; routes[0].Key != wait || routes[0].OwnP50 < 1.4 || routes[0].OwnP50 > 2.9 || !routes[0].Waits {
 		t.Errorf("the route that took most time is %+v", routes[0])
+	}
+}
+
+func TestStatusIsMadeFromACopy(t *testing.T) {
+	p := site(t, 2, 1, Config{})
+	p.learn(1, pdf, time.Second, 77)
+	p.s.Name(77, "pdf")
+	p.learn(3, "GET /other/pdf", time.Second, 77)
+	x := p.s.Snapshot(p.now)
+	before := x.Status()
+	p.learn(1000, pdf, 3*time.Second, 77)
+	p.s.Name(77, "report")
+	p.times(2, home)
+	p.want("afterwards", x.Status(), before)
+	if n := len(before.Routes); n != 3 || before.Routes[0].Key != "GET pdf" || before.Routes[0].Aliases != 2 {
+		t.Errorf("%+v", before.Routes)
+	}
+	q := newPlay(t, 2, 0, Config{})
+	for i := range 900 {
+		q.s.table.at(fmt.Appendf(nil, "GET /%c/x%c", 'A'+i/30, 'A'+i%30))
+	}
+	if entries, n := q.s.table.entries, testing.AllocsPerRun(10, func() { q.s.Snapshot(q.now) }); entries != 900 || n > 10 {
+		t.Errorf("%v allocations for %d entries", n, entries)
 	}
 }
 
@@ -41,7 +64,7 @@ func TestStatusIsBounded(t *testing.T) {
 			p.learn(1, fmt.Sprintf("GET /%c/%c%c", 'a'+i, 'a'+k/26, 'a'+k%26), time.Duration(i*k)*time.Millisecond, 0)
 		}
 	}
-	if n := len(p.s.Status(p.now).Routes); n != mostRoutes {
+	if n := len(p.s.Snapshot(p.now).Status().Routes); n != mostRoutes {
 		t.Errorf("%d routes", n)
 	}
 }

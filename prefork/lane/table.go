@@ -467,9 +467,12 @@ func (t *table) name(hash uint64, name string) {
 	}
 }
 
-// title is what people read: the framework's name for a route if it told one, else the key.
-func (t *table) title(rt *route) string {
-	if name := t.names[rt.hash]; name != "" {
+// title is what people read.
+func (t *table) title(rt *route) string { return title(rt, t.names[rt.hash]) }
+
+// title is the framework's name for a route if it told one, else the key.
+func title(rt *route, name string) string {
+	if name != "" {
 		return rt.method + " " + name
 	}
 	return rt.key

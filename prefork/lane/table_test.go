@@ -360,7 +360,7 @@ func FuzzTable(f *testing.F) {
 		checkTable(t, &p.s.table)
 		p.s.table.evict()
 		checkTable(t, &p.s.table)
-		p.s.Status(p.now)
+		p.s.Snapshot(p.now).Status()
 	})
 }
 
