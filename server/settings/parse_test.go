@@ -223,6 +223,31 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
+func TestReserveThatLeavesNoSlotIsNoted(t *testing.T) {
+	for args, want := range map[string]struct {
+		reserve int
+		warning string
+	}{
+		"-w4 --slow-reserve 3":             {3, ""},
+		"-w4 --slow-reserve 4":             {3, "slow_reserve 4 leaves no slot for slow requests with --workers 4, using 3"},
+		"-w1 --slow-reserve 1":             {1, ""},
+		"-w1 --threads 4":                  {1, ""},
+		"-w1 --threads 4 --slow-reserve 2": {2, "using 0; only with a Python without the global lock each thread is a slot"},
+		"-w2 --threads 4 --slow-reserve 1": {1, ""},
+		"-w2 --threads 4 --slow-reserve 2": {2, "with --workers 2, using 1; only with a Python without the global lock each thread is a slot"},
+		"-w2 --threads 4 --slow-reserve 9": {7, "with --workers 2, using 1; only"},
+	} {
+		v, err := Parse(strings.Fields(args), noEnv)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := strings.Join(v.Warnings, "\n")
+		if v.SlowReserve != want.reserve || !strings.Contains(got, want.warning) || (want.warning == "") != (got == "") {
+			t.Errorf("%s: reserve %d, warnings %q", args, v.SlowReserve, v.Warnings)
+		}
+	}
+}
+
 func TestMaximaBelowTheMinimumAndSoftAboveHardAreNoted(t *testing.T) {
 	v, err := Parse([]string{"-w4", "--max-workers", "2", "--threads", "4", "--max-threads", "2", "-t5", "--soft-timeout", "5"}, noEnv)
 	if err != nil {

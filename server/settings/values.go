@@ -193,10 +193,13 @@ func (v *Values) finish() error {
 			return &ValueError{Setting: Lookup("raw_env"), From: v.Origin("raw_env"), Value: e, Problem: "it must look like NAME=VALUE"}
 		}
 	}
-	if slots := v.Workers * v.Threads; v.Workers > 0 && v.SlowReserve >= slots && slots > 1 {
-		v.Warnings = append(v.Warnings, fmt.Sprintf("slow_reserve %d leaves no slot for slow requests with %d slots, using %d",
-			v.SlowReserve, slots, slots-1))
-		v.SlowReserve = slots - 1
+	if slots := v.Workers * v.Threads; v.Workers > 0 && slots > 1 && v.SlowReserve >= max(v.Workers, 2) {
+		text := fmt.Sprintf("slow_reserve %d leaves no slot for slow requests with --workers %d, using %d", v.SlowReserve, v.Workers, v.Workers-1)
+		if v.Threads > 1 { // which Python it is shows only later
+			text += "; only with a Python without the global lock each thread is a slot"
+		}
+		v.Warnings = append(v.Warnings, text)
+		v.SlowReserve = min(v.SlowReserve, slots-1)
 	}
 	if v.MaxWorkers > 0 && v.MaxWorkers < v.Workers {
 		v.Warnings = append(v.Warnings, fmt.Sprintf("max_workers %d is less than the %d workers, using %[2]d", v.MaxWorkers, v.Workers))
