@@ -616,6 +616,33 @@ func (s *Scheduler) Overstay(it *Item, run time.Duration) (changed bool) {
 	return true
 }
 
+// Guessed reports whether nothing but its own long run is known of a started item: no request of its route has ended. Then the caller
+// may look at what it does, and tell with Observe.
+func (s *Scheduler) Guessed(it *Item) bool {
+	return it.state == started && it.class == Slow && it.entry != nil && s.table.current(it.entry, it.key).route.ended == 0
+}
+
+// Observe says whether an item of which Guessed is true was seen to wait or to compute, until an end tells for certain. It reports
+// whether something may now go that could not.
+func (s *Scheduler) Observe(it *Item, waits bool) (changed bool) {
+	rt := s.table.current(it.entry, it.key).route
+	if it.waits == waits && rt.waits == waits && !rt.trial {
+		return false
+	}
+	if it.on == Computing {
+		s.occupy(it, -1)
+	}
+	it.waits = waits
+	if it.on == Computing {
+		s.occupy(it, 1)
+	}
+	if rt.waits != waits || waits && rt.trial {
+		rt.waits, rt.trial = waits, rt.trial && !waits
+		s.rejudge(rt)
+	}
+	return true
+}
+
 // rejudge moves the waiting items of a route to where they belong by what is known now.
 func (s *Scheduler) rejudge(rt *route) {
 	left := rt.waiting

@@ -758,3 +758,20 @@ func balance(t *testing.T, s *Scheduler, waiting, started map[*Item]bool) {
 	}
 	checkTable(t, &s.table)
 }
+
+func TestLongPollsOfANewRouteTakeSpareSlotsOnceTheyAreSeenToWait(t *testing.T) {
+	for _, waits := range []bool{true, false} {
+		p := newPlay(t, 1, 3, Config{Reserve: 1})
+		items := p.times(4, "GET /poll")
+		p.want("slots", slots(items...), "[computing - - -]")
+		p.s.Overstay(items[0], 150*time.Millisecond)
+		p.want("nothing has ended", p.s.Guessed(items[0]), true)
+		p.s.Observe(items[0], waits)
+		p.pump()
+		if waits {
+			p.want("slots", slots(items...), "[computing spare spare spare]")
+		} else {
+			p.want("slots", slots(items...), "[computing - - -]")
+		}
+	}
+}
