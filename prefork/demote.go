@@ -3,34 +3,36 @@ package prefork
 import (
 	"fmt"
 
+	"github.com/gounicorn/gounicorn/prefork/wire"
 	"golang.org/x/sys/unix"
 )
 
-// demote lowers the priority of the thread that runs a job which only turned out slow. The thread puts it back at the end of the request,
-// because the slot says so. The caller holds mu and is the supervisor.
-func (d *dispatcher) demote(j *Job) {
-	word, tid := d.board.Load(j.slot), int(d.board.Times(j.slot).TID)
-	w := j.owner.workers[word.Worker()]
-	if d.cfg.SlowNice <= 0 || w == nil || !w.owns(tid) {
+// slowJob is a job that turned out slow while it runs. It may be over by the time that it is looked at.
+type slowJob struct {
+	owner *generation
+	slot  uint32
+	word  wire.Word // of its slot while it runs
+}
+
+// demote lowers the priority of the thread that runs a job which only turned out slow, and whose slot says DEMOTED. The thread puts it
+// back at the end of the request. It makes system calls: the caller is the supervisor and does not hold the dispatcher's mutex.
+func (p *Pool) demote(j slowJob) {
+	board := p.d.board
+	w, tid := j.owner.workers[j.word.Worker()], int(board.Times(j.slot).TID)
+	running := func() bool { return board.Load(j.slot) == j.word }
+	if w == nil || !running() || !w.owns(tid) {
 		return
 	}
-	running := func() bool { return d.board.Load(j.slot) == word }
-	before, err := unix.SchedGetAttr(tid, 0)
+	before, err := unix.Getpriority(unix.PRIO_PROCESS, tid)
 	if err != nil {
 		return
 	}
-	d.board.Demote(j.slot)
-	after := *before
-	if d.mayReturn {
-		after.Nice = min(before.Nice+int32(d.cfg.SlowNice), 19)
-	} else {
-		after.Policy = unix.SCHED_BATCH
-	}
-	if !running() || unix.SchedSetAttr(tid, &after, 0) != nil {
+	base := 20 - before // the system call returns 40 to 1 for -20 to 19
+	if !running() || unix.Setpriority(unix.PRIO_PROCESS, tid, min(base+p.cfg.SlowNice, 19)) != nil {
 		return
 	}
 	if !running() { // it may have looked at the slot before; the next request must not pay for this one
-		_ = unix.SchedSetAttr(tid, before, 0)
+		_ = unix.Setpriority(unix.PRIO_PROCESS, tid, base)
 	}
 }
 
@@ -39,8 +41,8 @@ func (w *worker) owns(tid int) bool {
 	return w.pid > 0 && tid > 0 && unix.Access(fmt.Sprintf("/proc/%d/task/%d", w.pid, tid), unix.F_OK) == nil
 }
 
-// mayReturn reports whether a thread of ours may take a nice value back: it has CAP_SYS_NICE, or a limit that goes down to 0. Leaving
-// SCHED_BATCH is always allowed.
+// mayReturn reports whether a thread of ours may take a nice value back: it has CAP_SYS_NICE, or a limit that goes down to 0. Without that
+// nothing is demoted: what needs no privilege (SCHED_BATCH, longer slices) helps nobody.
 func mayReturn() bool {
 	var limit unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NICE, &limit) == nil && limit.Cur >= 20 {

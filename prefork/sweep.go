@@ -32,6 +32,9 @@ func (p *Pool) sweep(now time.Time) {
 	for _, o := range found.soft {
 		p.interrupt(o)
 	}
+	for _, j := range found.slow {
+		p.demote(j)
+	}
 	for _, g := range p.generations {
 		if !g.loaded && !g.deadline.IsZero() && now.After(g.deadline) {
 			g.deadline = time.Time{}
@@ -138,6 +141,7 @@ type swept struct {
 	overdue []overdueJob // their worker was silent or ran for too long
 	strays  []strayJob   // their slot was spoilt
 	soft    []softJob    // ran for longer than SoftTimeout, for the first time
+	slow    []slowJob    // turned out slow and are to yield the processor
 }
 
 // sweep looks at all jobs. On the way it counts as slow what runs longer than a fast request may.
@@ -187,7 +191,12 @@ func (d *dispatcher) sweep(now time.Time) (found swept) {
 		case wire.SlotRunning:
 			run := d.running(j)
 			if run > d.cfg.SlowAfter {
-				changed = d.overstays(j, run) || changed
+				learnt, turned := d.overstays(j, run)
+				changed = changed || learnt
+				if turned && d.cfg.SlowNice > 0 && d.mayReturn {
+					d.board.Demote(j.slot)
+					found.slow = append(found.slow, slowJob{j.owner, j.slot, word})
+				}
 			}
 			if d.cfg.SoftTimeout > 0 && run > d.cfg.SoftTimeout && !j.soft && !j.answered.Load() {
 				j.soft = true
@@ -208,16 +217,14 @@ func (d *dispatcher) sweep(now time.Time) (found swept) {
 	return found
 }
 
-// overstays counts a request that runs for longer than a fast one may as slow, and lowers the priority of its thread. It reports whether
-// anything changed.
-func (d *dispatcher) overstays(j *Job, run time.Duration) (changed bool) {
+// overstays counts a request that runs for longer than a fast one may as slow. It reports whether anything changed, and whether the
+// request was not slow before.
+func (d *dispatcher) overstays(j *Job, run time.Duration) (changed, turned bool) {
 	was := j.item.Class()
 	changed = d.lanes.Overstay(&j.item, run)
-	if was != lane.Slow && j.item.Class() == lane.Slow {
-		if j.seat == nil {
-			d.weigh(j)
-		}
-		d.demote(j)
+	turned = was != lane.Slow && j.item.Class() == lane.Slow
+	if turned && j.seat == nil {
+		d.weigh(j)
 	}
 	if d.lanes.Guessed(&j.item) {
 		if waits, sure := j.watch(d); sure && d.lanes.Observe(&j.item, waits) {
@@ -229,7 +236,7 @@ func (d *dispatcher) overstays(j *Job, run time.Duration) (changed bool) {
 			}
 		}
 	}
-	return changed
+	return changed, turned
 }
 
 // running is how long a job has run, 0 when it has not started.

@@ -200,15 +200,17 @@ func (s *Scheduler) Spares(computing, spare int) bool {
 	return s.held() < left && s.held() <= left-min(s.cfg.Reserve, left-1) && s.spareBusy <= s.spare-spare
 }
 
-// Want says whether a further worker would help: something fast or new waits while every computing slot is held by what may take long,
-// or slow work waits that another worker could do: what waits rather than computes, or what computes while fewer such requests run than
-// there are processors. If threads says that there may be more spare slots, what waits wants a thread instead.
+// Want says whether a further worker would help: something fast waits while every computing slot is held by what may take long, or
+// something new while all of them are that it may have, or slow work waits that another worker could do: what waits rather than
+// computes, or what computes while fewer such requests run than there are processors. If threads says that there may be more spare
+// slots, what waits wants a thread instead; fast work of that kind wants one, too, once it waits behind other requests.
 func (s *Scheduler) Want(threads bool) (w Want) {
 	if s.computing == 0 {
 		return w
 	}
 	held := s.held()
 	w.Worker = held >= s.computing && s.busy[Fast] > 0 // sent ahead, and no thread gets to it
+	w.Thread = threads && s.fastWaits > 0 && s.Busy() > s.computing && s.spareBusy >= s.spare
 	if s.waiting == 0 {
 		return w
 	}
@@ -217,12 +219,14 @@ func (s *Scheduler) Want(threads bool) (w Want) {
 			continue
 		}
 		computes, waits := len(l.lines[0].heap) > 0, len(l.lines[1].heap) > 0
-		switch {
-		case l == s.builtin[Fast] || l == s.builtin[Unknown]:
+		w.Thread = w.Thread || waits && threads
+		switch l {
+		case s.builtin[Fast]:
 			w.Worker = w.Worker || held >= s.computing
+		case s.builtin[Unknown]:
+			w.Worker = w.Worker || held >= s.open() && !s.reserveOpen()
 		default:
 			w.Worker = w.Worker || waits && !threads || computes && held >= s.open() && s.slowComputing < s.cfg.CPUs
-			w.Thread = w.Thread || waits && threads
 		}
 	}
 	return w

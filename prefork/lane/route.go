@@ -106,6 +106,15 @@ func (rt *route) suspect(run time.Duration) bool {
 	return true
 }
 
+// absorb adds the history of another route, which is no more.
+func (rt *route) absorb(o *route) {
+	rt.requests += o.requests
+	rt.total += o.total
+	rt.deaths += o.deaths
+	rt.own.join(&o.own)
+	rt.spread.join(&o.spread)
+}
+
 // A sketch is a histogram of durations in buckets that grow by the square root of 2, from 65 µs to 18 minutes. It forgets: when it
 // has seen many, all counts are halved.
 type sketch struct {
@@ -129,6 +138,14 @@ func (s *sketch) add(d time.Duration) {
 		s.count[i] /= 2
 		s.n += s.count[i]
 	}
+}
+
+// join adds what another one has seen, which is little.
+func (s *sketch) join(o *sketch) {
+	for i, c := range o.count {
+		s.count[i] += c
+	}
+	s.n += o.n
 }
 
 func bucket(d time.Duration) int {

@@ -85,7 +85,9 @@ type Scheduler struct {
 	computing, spare int // slots there are
 	busy             [classes]int
 	spareBusy        int
+	spareTried       int // of those, items that are not known to wait
 	slowComputing    int // of the busy computing slots, those known to compute for long
+	fastWaits        int // and those of fast work that waits rather than computes
 	reserved         int // of the busy ones, those that new items took of the reserve
 	prior            float64
 }
@@ -251,7 +253,7 @@ func (s *Scheduler) where(it *Item) Slot {
 		if held < s.open() {
 			return Computing
 		}
-		if spare && (it.route == nil || it.route.running == 0) {
+		if spare && s.spareTried == 0 && (it.route == nil || it.route.running == 0) {
 			return Spare
 		}
 		if s.reserveOpen() && (it.route == nil || it.route.running == 0) {
@@ -392,22 +394,28 @@ func (s *Scheduler) Start(it *Item, on Slot) {
 	if it.route != nil {
 		it.route.running++
 	}
-	if on == Spare {
-		s.spareBusy++
-		return
-	}
-	if it.class == Unknown && s.held() >= s.open() {
+	if on == Computing && it.class == Unknown && s.held() >= s.open() {
 		it.reserved = true
 		s.reserved++
 	}
 	s.occupy(it, 1)
 }
 
-// occupy counts an item in a computing slot.
+// occupy counts an item in its slot.
 func (s *Scheduler) occupy(it *Item, by int) {
+	if it.on == Spare {
+		s.spareBusy += by
+		if !it.waits {
+			s.spareTried += by
+		}
+		return
+	}
 	s.busy[it.class] += by
-	if it.class == Slow && !it.waits {
+	switch {
+	case it.class == Slow && !it.waits:
 		s.slowComputing += by
+	case it.class == Fast && it.waits:
+		s.fastWaits += by
 	}
 }
 
@@ -417,13 +425,9 @@ func (s *Scheduler) vacate(it *Item) {
 	if it.route != nil {
 		it.route.running--
 	}
-	if it.on == Spare {
-		s.spareBusy--
-	} else {
-		s.occupy(it, -1)
-		if it.reserved {
-			s.reserved--
-		}
+	s.occupy(it, -1)
+	if it.reserved {
+		s.reserved--
 	}
 	it.state, it.on, it.reserved = gone, None, false
 }
@@ -494,19 +498,20 @@ func (s *Scheduler) Learn(it *Item, spent Spent) (changed bool) {
 	if it.entry == nil {
 		return false
 	}
-	e := s.table.current(it.entry, it.key)
+	key := it.key
+	e := s.table.current(it.entry, key)
 	it.entry = nil
 	if spent.Route != e.hash && spent.Route != 0 && !e.gone {
-		e, changed = s.named(e, it.key, spent.Route)
+		e, changed = s.named(e, key, spent.Route)
 	}
 	if s.shared(e) && e.route.ended >= warmUp {
 		switch class := e.route.class(); {
 		case class == Fast && spent.Own > s.cfg.SlowAfter:
-			if o := s.apart(e, it.key, true); o != nil {
+			if o := s.apart(e, key, true); o != nil {
 				e = o
 			}
 		case class == Slow && spent.Own < s.cfg.SlowAfter/2:
-			if o := s.apart(e, it.key, false); o != nil {
+			if o := s.apart(e, key, false); o != nil {
 				e = o
 			}
 		}
@@ -523,6 +528,12 @@ func (s *Scheduler) Learn(it *Item, spent Spent) (changed bool) {
 	if judged {
 		s.rejudge(rt)
 		changed = true
+	}
+	if (first || judged) && !e.folded && !e.gone && !e.apart && e.hash == 0 {
+		if before := s.table.foldFresh(e, key); before != nil {
+			s.rejudge(before...)
+			changed = true
+		}
 	}
 	return changed
 }
@@ -600,13 +611,9 @@ func (s *Scheduler) Overstay(it *Item, run time.Duration) (changed bool) {
 	if it.class == Slow {
 		return changed
 	}
-	if it.on == Computing {
-		s.occupy(it, -1)
-	}
+	s.occupy(it, -1)
 	it.class, it.waits = Slow, false
-	if it.on == Computing {
-		s.occupy(it, 1)
-	}
+	s.occupy(it, 1)
 	if it.rule == nil {
 		it.lane.running--
 		it.lane.clock = max(it.lane.clock, it.tag)
@@ -629,13 +636,9 @@ func (s *Scheduler) Observe(it *Item, waits bool) (changed bool) {
 	if it.waits == waits && rt.waits == waits && !rt.trial {
 		return false
 	}
-	if it.on == Computing {
-		s.occupy(it, -1)
-	}
+	s.occupy(it, -1)
 	it.waits = waits
-	if it.on == Computing {
-		s.occupy(it, 1)
-	}
+	s.occupy(it, 1)
 	if rt.waits != waits || waits && rt.trial {
 		rt.waits, rt.trial = waits, rt.trial && !waits
 		s.rejudge(rt)
@@ -643,9 +646,12 @@ func (s *Scheduler) Observe(it *Item, waits bool) (changed bool) {
 	return true
 }
 
-// rejudge moves the waiting items of a route to where they belong by what is known now.
-func (s *Scheduler) rejudge(rt *route) {
-	left := rt.waiting
+// rejudge moves the waiting items of routes to where they belong by what is known now.
+func (s *Scheduler) rejudge(routes ...*route) {
+	left := 0
+	for _, rt := range routes {
+		left += rt.waiting
+	}
 	if left == 0 {
 		return
 	}
@@ -653,7 +659,7 @@ func (s *Scheduler) rejudge(rt *route) {
 	for _, l := range s.lanes {
 		for i := range l.lines {
 			for it := l.lines[i].oldest; it != nil && len(moved) < left; it = it.newer {
-				if it.route == rt {
+				if slices.Contains(routes, it.route) {
 					moved = append(moved, it)
 				}
 			}

@@ -9,6 +9,8 @@ const (
 	maxDepth   = 12 // segments of a path that are told apart; what follows is one
 	maxValues  = 32 // different segments in one place of a path; more fold into one
 	maxAlike   = 4  // different segments in one place that the framework gives the same route; they fold
+	maxFresh   = 8  // different segments in one place that the framework says nothing of and whose times are alike; they fold
+	alikeTimes = 8  // by which factor these times may differ
 	maxApart   = 32 // values of a folded segment with an entry of their own
 	maxFlips   = 8  // changes of the framework\'s route after which a key stays where it is
 	maxNames   = 4096
@@ -26,6 +28,7 @@ type entry struct {
 	values int    // keys that fold into it and have an entry apart
 	from   *entry // what it would fold into, when it is apart from that
 	gone   bool   // it was forgotten; requests of it may still run
+	into   *entry // what it folded into, if it is gone because of that
 	flips  int    // how often the framework's route changed
 	used   uint64 // tick of the last use
 }
@@ -81,8 +84,11 @@ func (t *table) find(key []byte) *entry {
 	return t.walk(key, false)
 }
 
-// current returns the entry that a key has now, which was e when its request arrived: the key may have been told apart since.
+// current returns the entry that a key has now, which was e when its request arrived: the key may have been folded or told apart since.
 func (t *table) current(e *entry, key []byte) *entry {
+	if e.into != nil {
+		e = e.into
+	}
 	if e.folded {
 		if o := t.exact[string(key)]; o != nil {
 			return o
@@ -278,43 +284,95 @@ func (t *table) disown(rt *route) {
 	}
 }
 
-// foldAlike folds the last segment of a key if enough others in its place have the same route of the framework.
-func (t *table) foldAlike(e *entry, key []byte) {
-	hash := e.hash
-	parent := &t.root
-	rest := key
-	for depth := 0; ; depth++ {
+// parent returns the node above that of a key, nil when it is too far up to fold what is below it or has folded already.
+func (t *table) parent(key []byte) *node {
+	n := &t.root
+	for depth, rest := 0, key; ; depth++ {
 		var segment []byte
 		segment, rest = cut(rest, depth)
 		if len(rest) == 0 {
 			break
 		}
-		if parent, _ = t.step(parent, segment, false); parent == nil {
-			return
+		if n, _ = t.step(n, segment, false); n == nil {
+			return nil
 		}
 	}
-	if parent == &t.root || parent.rest != nil || t.entries >= maxEntries || e.route.hash != hash {
+	if n == &t.root || n.rest != nil || t.entries >= maxEntries {
+		return nil
+	}
+	return n
+}
+
+// foldAlike folds the last segment of a key if enough others in its place have the same route of the framework.
+func (t *table) foldAlike(e *entry, key []byte) {
+	parent := t.parent(key)
+	if parent == nil || e.route.hash != e.hash {
 		return
 	}
-	alike := 0
-	for _, n := range parent.children {
-		if n.alike(hash) {
+	var segments []string
+	for segment, n := range parent.children {
+		if n.alike(e.hash) {
+			segments = append(segments, segment)
+		}
+	}
+	if len(segments) >= maxAlike {
+		t.fold(parent, segments, e, key)
+	}
+}
+
+// foldFresh folds the last segment of a key, of which a request has just ended, if enough others in its place were asked for as seldom
+// and took about as long, and none is of another class: articles, each with a path of its own. What is asked for often keeps its entry.
+// It returns the routes that are no more.
+func (t *table) foldFresh(e *entry, key []byte) (before []*route) {
+	rt, parent := e.route, t.parent(key)
+	if parent == nil || rt.class() == Unknown {
+		return nil
+	}
+	alike, least, most, among := 0, rt.estimate, rt.estimate, false
+	var segments []string
+	for segment, n := range parent.children {
+		if n.fresh() {
+			segments = append(segments, segment)
+			among = among || n.entry == e
+		}
+		switch {
+		case n.entry == nil || n.entry.route.class() == Unknown:
+		case n.entry.route.class() != rt.class() || n.entry.route.waits != rt.waits:
+			return nil
+		case n.fresh():
 			alike++
+			if !n.entry.route.provisional {
+				least, most = min(least, n.entry.route.estimate), max(most, n.entry.route.estimate)
+			}
 		}
 	}
-	if alike < maxAlike {
-		return
+	if !among || alike < maxFresh || most > alikeTimes*least {
+		return nil
 	}
+	for _, segment := range segments {
+		if n := parent.children[segment]; n.entry != e {
+			before = append(before, n.entry.route)
+			rt.absorb(n.entry.route)
+		}
+	}
+	rt.ended = warmUp
+	t.fold(parent, segments, e, key)
+	rt.key = e.into.key
+	return before
+}
+
+// fold gives the values of a place one entry, which has the route of e, but for those below it that are not among these segments.
+func (t *table) fold(parent *node, segments []string, e *entry, key []byte) {
 	parent.rest = &node{}
 	t.nodes++
-	folded := t.enter(&entry{route: e.route, hash: hash, folded: true})
+	folded := t.enter(&entry{route: e.route, hash: e.hash, folded: true})
 	parent.rest.entry = folded
-	for segment, n := range parent.children {
-		if n.alike(hash) {
-			t.forget(n.entry)
-			delete(parent.children, segment)
-			t.nodes--
-		}
+	for _, segment := range segments {
+		gone := parent.children[segment].entry
+		t.forget(gone)
+		gone.route, gone.into = e.route, folded
+		delete(parent.children, segment)
+		t.nodes--
 	}
 	folded.key = t.pattern(key)
 }
@@ -322,6 +380,12 @@ func (t *table) foldAlike(e *entry, key []byte) {
 // alike reports whether a node is a leaf that shares the framework's route.
 func (n *node) alike(hash uint64) bool {
 	return n.entry != nil && n.entry.hash == hash && !n.entry.apart && n.entry.route.hash == hash && len(n.children) == 0 && n.rest == nil
+}
+
+// fresh reports whether a node is a leaf of which little or nothing is known, and that has a route for itself.
+func (n *node) fresh() bool {
+	e := n.entry
+	return e != nil && e.hash == 0 && !e.apart && e.route.shared == 1 && e.route.requests < warmUp && len(n.children) == 0 && n.rest == nil
 }
 
 // forget takes an entry out of the books; the caller takes it out of the tree.

@@ -189,6 +189,83 @@ func TestFewValuesWithOneFrameworkRouteFold(t *testing.T) {
 	checkTable(t, &p.s.table)
 }
 
+// fresh lets requests of n keys end that share all but the last segment.
+func (p *play) fresh(n int, prefix string, own time.Duration) {
+	for i := range n {
+		p.learn(1, fmt.Sprintf("%s%c%c", prefix, 'a'+i/26, 'a'+i%26), own, 0)
+	}
+}
+
+func TestFewValuesThatTakeAsLongFold(t *testing.T) {
+	for _, own := range []time.Duration{5 * time.Millisecond, 3 * time.Second} {
+		p := newPlay(t, 2, 0, Config{})
+		p.fresh(maxFresh-1, "GET /p/", own)
+		p.want("before", []any{p.route("GET /p/new"), p.class("GET /p/new")}, []any{"-", Unknown})
+		p.learn(1, "GET /p/last", own, 0)
+		want := map[bool]Class{true: Fast, false: Slow}[own < time.Second]
+		p.want("after", []any{p.route("GET /p/newer"), p.class("GET /p/newer")}, []any{"GET /p/*", want})
+		p.want("the first", []any{p.route("GET /p/aa"), p.class("GET /p/aa")}, []any{"GET /p/*", want})
+		if rt := p.s.table.find([]byte("GET /p/aa")).route; rt.requests != maxFresh || rt.total != maxFresh*own || int(rt.own.n) != maxFresh {
+			t.Errorf("%d requests and %v are known", rt.requests, rt.total)
+		}
+		checkTable(t, &p.s.table)
+	}
+}
+
+func TestValuesThatAreUnlikeDoNotFoldEarly(t *testing.T) {
+	for what, unlike := range map[string]func(*play){
+		"a slow one":         func(p *play) { p.learn(1, "GET /p/report", 3*time.Second, 0) },
+		"a slow one, often":  func(p *play) { p.learn(9, "GET /p/report", 3*time.Second, 0) },
+		"a much shorter one": func(p *play) { p.learn(1, "GET /p/icon", 50*time.Microsecond, 0) },
+		"one that runs": func(p *play) {
+			p.s.Overstay(p.arrive("GET /p/report"), 2*time.Second)
+		},
+	} {
+		p := newPlay(t, 2, 0, Config{})
+		unlike(p)
+		p.fresh(maxFresh+1, "GET /p/", 5*time.Millisecond)
+		p.want(what, p.route("GET /p/aa"), "GET /p/aa")
+	}
+}
+
+func TestWhatIsAskedForOftenOrKnownByTheFrameworkKeepsItsEntry(t *testing.T) {
+	p := newPlay(t, 2, 0, Config{})
+	p.learn(warmUp, "GET /p/index", time.Millisecond, 0)
+	p.learn(1, "GET /p/named", time.Millisecond, 3)
+	p.learn(1, "GET /p/parent", time.Millisecond, 0)
+	p.fresh(1, "GET /p/parent/", time.Millisecond)
+	p.fresh(maxFresh, "GET /p/", time.Millisecond)
+	for _, key := range []string{"GET /p/index", "GET /p/named", "GET /p/parent", "GET /p/parent/aa"} {
+		p.want(key, p.route(key), key)
+	}
+	p.want("others", p.route("GET /p/other"), "GET /p/*")
+	checkTable(t, &p.s.table)
+
+	p = newPlay(t, 2, 0, Config{}) // now the one with others below it is the last to be known
+	p.fresh(1, "GET /p/parent/", time.Millisecond)
+	p.learn(warmUp, "GET /p/changes", time.Second, 0)
+	p.fresh(maxFresh, "GET /p/", time.Millisecond)
+	p.learn(100, "GET /p/changes", time.Millisecond, 0)
+	p.learn(1, "GET /p/parent", time.Millisecond, 0)
+	p.want("the parent", p.route("GET /p/parent"), "GET /p/parent")
+	checkTable(t, &p.s.table)
+}
+
+func TestWhatWaitsOrRunsFoldsToo(t *testing.T) {
+	p := newPlay(t, 2, 0, Config{})
+	slow := p.arrive("GET /p/slow")
+	p.arrive("GET /p/running")
+	for i := range 5 {
+		p.times(1, fmt.Sprintf("GET /p/w%c", 'a'+i))
+	}
+	p.want("waiting", p.s.WaitingIn(Unknown), 5)
+	p.fresh(maxFresh, "GET /p/", 5*time.Millisecond)
+	p.want("waiting once it is known how long they take", []int{p.s.WaitingIn(Unknown), p.s.WaitingIn(Fast)}, []int{0, 5})
+	p.s.Overstay(slow, 2*time.Second)
+	p.want("one that ran meanwhile and takes long", []Class{p.class("GET /p/slow"), p.class("GET /p/x")}, []Class{Slow, Fast})
+	checkTable(t, &p.s.table)
+}
+
 func TestCatchAllRouteDoesNotMixSlowAndFast(t *testing.T) {
 	p := newPlay(t, 2, 0, Config{})
 	p.learn(6, "GET /a", time.Millisecond, 5)

@@ -39,7 +39,7 @@ const (
 // Bits of what the master tells the worker about a request that runs.
 const (
 	NoticeAbandoned = 1 // the client left
-	NoticeDemoted   = 2 // the master lowered the priority of the serving thread, which puts it back when the request ends
+	NoticeDemoted   = 2 // the master lowers the priority of the serving thread, which puts it back when the request ends
 )
 
 // Word is the first eight bytes of a slot: generation, state and the worker that runs it.
@@ -137,7 +137,7 @@ func (s *Scoreboard) Abandon(slot uint32) {
 	atomic.OrUint32((*uint32)(s.at(slot, slotNotice)), NoticeAbandoned)
 }
 
-// Demote tells the worker that the priority of the thread which serves the slot was lowered.
+// Demote tells the worker that the priority of the thread which serves the slot is lowered.
 func (s *Scoreboard) Demote(slot uint32) {
 	atomic.OrUint32((*uint32)(s.at(slot, slotNotice)), NoticeDemoted)
 }

@@ -158,7 +158,7 @@ var All = []Setting{
 		Name: "slow_nice", Section: secLanes, Flags: []string{"--slow-nice"}, Kind: Int, Default: "10", Metavar: "N", Max: 19,
 		Reload: Worker, Status: Works, Origin: Gounicorn, Since: since,
 		Help: "How far slow requests that compute step back from the processor while they run (nice value, 0 to 19). Their thread must be allowed to come back: " +
-			"CAP_SYS_NICE, or a limit such as LimitNICE=20 in systemd; without it nothing worth speaking of changes. 0 switches it off.",
+			"CAP_SYS_NICE, or a limit such as LimitNICE=20 in systemd; without it they do not step back. 0 switches it off.",
 	},
 	{
 		Name: "queue_target", Section: secLanes, Flags: []string{"--queue-target"}, Kind: Seconds, Default: "5", Metavar: "SECONDS",

@@ -34,7 +34,7 @@ var bounds = map[string]limits{
 	"both 4 x 1": {P50: 1.2, P99: 2, Max: 2, Perfect: 1.2, Peers: 0.1, Slow: 0.85},
 	"both 4 x 4": {P50: 1.2, P99: 2, Max: 2, Perfect: 1.2, Peers: 0.1, Slow: 0.95, Longest: 2},
 	// While nothing is known, nobody can do well; these bound the price.
-	"never seen":   {P50: 1.2, Peers: 0.6, Slow: 0.95, Longest: 2},
+	"never seen":   {P50: 1.2, P99: 2.5, Peers: 0.1, Perfect: 1.5, Slow: 0.95, Longest: 2},
 	"deploy 4 x 1": {P50: 1.5, Peers: 0.5, Perfect: 2, Slow: 0.65, Longest: 2.5},
 	"deploy 4 x 4": {P50: 1.5, Peers: 0.5, Perfect: 2, Slow: 0.65, Longest: 2.5},
 	// The guest waits for one of the three PDFs that run, which nobody can stop, and then runs beside two others.
