@@ -96,9 +96,7 @@ func (c *crew) forked() {
 		c.control[w] = wire.NewPackets(files[0])
 		_ = files[1].Close()
 		_ = files[2].Close()
-		for _, f := range files[3:] {
-			c.threads[w] = append(c.threads[w], f)
-		}
+		c.threads[w] = append(c.threads[w], files[3:]...)
 	}
 }
 

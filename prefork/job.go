@@ -44,6 +44,7 @@ type Job struct {
 	heavy      bool          // in dispatcher.heavy
 	doneSince  time.Time     // when the sweep first saw its slot DONE; zero: not yet. Guarded by the dispatcher's mutex
 	claim      atomic.Uint64 // which use of which slot this is, and the worker that answers it; see claim.go
+	seen       look          // what its thread had spent when the sweep last looked; guarded by the dispatcher's mutex
 	activity   atomic.Int64  // last sign of life, nanoseconds since the pool's epoch
 	answered   atomic.Bool   // a frame has been passed on: it can no longer be tried again
 	stalled    atomic.Bool   // the reader waits for the client, not for the worker

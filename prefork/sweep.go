@@ -226,6 +226,16 @@ func (d *dispatcher) overstays(j *Job, run time.Duration) (changed, turned bool)
 	if turned && j.seat == nil {
 		d.weigh(j)
 	}
+	if d.lanes.Guessed(&j.item) {
+		if waits, sure := j.watch(d); sure && d.lanes.Observe(&j.item, waits) {
+			changed = true
+			if waits {
+				d.unweigh(j)
+			} else if j.seat == nil {
+				d.weigh(j)
+			}
+		}
+	}
 	return changed, turned
 }
 

@@ -179,9 +179,7 @@ func TestCallCarriesTheRequestAndItsAnswer(t *testing.T) {
 			t.Errorf("%s = %q, want %q", name, seen[name], want)
 		}
 	}
-	for deadline := time.Now().Add(10 * time.Second); access.String() == "" && time.Now().Before(deadline); {
-		time.Sleep(time.Millisecond) // the client may have the answer before its line is written
-	}
+	until(t, func() bool { return access.String() != "" }, func() string { return "no line in the access log" }) // it may follow the answer
 	if want := "POST 418 4 42 127.0.0.1 slow\n"; access.String() != want {
 		t.Errorf("access log %q, want %q", access, want)
 	}

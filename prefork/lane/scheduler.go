@@ -85,6 +85,7 @@ type Scheduler struct {
 	computing, spare int // slots there are
 	busy             [classes]int
 	spareBusy        int
+	spareTried       int // of those, items that are not known to wait
 	slowComputing    int // of the busy computing slots, those known to compute for long
 	fastWaits        int // and those of fast work that waits rather than computes
 	reserved         int // of the busy ones, those that new items took of the reserve
@@ -252,7 +253,7 @@ func (s *Scheduler) where(it *Item) Slot {
 		if held < s.open() {
 			return Computing
 		}
-		if spare && (it.route == nil || it.route.running == 0) {
+		if spare && s.spareTried == 0 && (it.route == nil || it.route.running == 0) {
 			return Spare
 		}
 		if s.reserveOpen() && (it.route == nil || it.route.running == 0) {
@@ -393,19 +394,22 @@ func (s *Scheduler) Start(it *Item, on Slot) {
 	if it.route != nil {
 		it.route.running++
 	}
-	if on == Spare {
-		s.spareBusy++
-		return
-	}
-	if it.class == Unknown && s.held() >= s.open() {
+	if on == Computing && it.class == Unknown && s.held() >= s.open() {
 		it.reserved = true
 		s.reserved++
 	}
 	s.occupy(it, 1)
 }
 
-// occupy counts an item in a computing slot.
+// occupy counts an item in its slot.
 func (s *Scheduler) occupy(it *Item, by int) {
+	if it.on == Spare {
+		s.spareBusy += by
+		if !it.waits {
+			s.spareTried += by
+		}
+		return
+	}
 	s.busy[it.class] += by
 	switch {
 	case it.class == Slow && !it.waits:
@@ -421,13 +425,9 @@ func (s *Scheduler) vacate(it *Item) {
 	if it.route != nil {
 		it.route.running--
 	}
-	if it.on == Spare {
-		s.spareBusy--
-	} else {
-		s.occupy(it, -1)
-		if it.reserved {
-			s.reserved--
-		}
+	s.occupy(it, -1)
+	if it.reserved {
+		s.reserved--
 	}
 	it.state, it.on, it.reserved = gone, None, false
 }
@@ -611,18 +611,37 @@ func (s *Scheduler) Overstay(it *Item, run time.Duration) (changed bool) {
 	if it.class == Slow {
 		return changed
 	}
-	if it.on == Computing {
-		s.occupy(it, -1)
-	}
+	s.occupy(it, -1)
 	it.class, it.waits = Slow, false
-	if it.on == Computing {
-		s.occupy(it, 1)
-	}
+	s.occupy(it, 1)
 	if it.rule == nil {
 		it.lane.running--
 		it.lane.clock = max(it.lane.clock, it.tag)
 		it.lane, it.tag = s.builtin[Slow], 0 // of another clock
 		it.lane.running++
+	}
+	return true
+}
+
+// Guessed reports whether nothing but its own long run is known of a started item: no request of its route has ended. Then the caller
+// may look at what it does, and tell with Observe.
+func (s *Scheduler) Guessed(it *Item) bool {
+	return it.state == started && it.class == Slow && it.entry != nil && s.table.current(it.entry, it.key).route.ended == 0
+}
+
+// Observe says whether an item of which Guessed is true was seen to wait or to compute, until an end tells for certain. It reports
+// whether something may now go that could not.
+func (s *Scheduler) Observe(it *Item, waits bool) (changed bool) {
+	rt := s.table.current(it.entry, it.key).route
+	if it.waits == waits && rt.waits == waits && !rt.trial {
+		return false
+	}
+	s.occupy(it, -1)
+	it.waits = waits
+	s.occupy(it, 1)
+	if rt.waits != waits || waits && rt.trial {
+		rt.waits, rt.trial = waits, rt.trial && !waits
+		s.rejudge(rt)
 	}
 	return true
 }

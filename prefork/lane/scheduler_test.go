@@ -693,6 +693,9 @@ func walk(t *testing.T, rng *rand.Rand, steps int) {
 			if it := pick(started); it != nil {
 				p.s.Overstay(it, time.Duration(rng.IntN(2000))*time.Millisecond)
 			}
+			if it := pick(started); it != nil && p.s.Guessed(it) {
+				p.s.Observe(it, rng.IntN(2) == 0)
+			}
 		case n == 16:
 			if it := pick(started); it != nil {
 				delete(started, it)
@@ -729,7 +732,7 @@ func walk(t *testing.T, rng *rand.Rand, steps int) {
 func balance(t *testing.T, s *Scheduler, waiting, started map[*Item]bool) {
 	t.Helper()
 	var busy [classes]int
-	spare, reserved, computes, waits := 0, 0, 0, 0
+	spare, tried, reserved, computes, waits := 0, 0, 0, 0, 0
 	running := map[*lane]int{}
 	byRoute := map[*route]int{}
 	for it := range started {
@@ -739,6 +742,9 @@ func balance(t *testing.T, s *Scheduler, waiting, started map[*Item]bool) {
 		}
 		if it.on == Spare {
 			spare++
+			if !it.waits {
+				tried++
+			}
 			continue
 		}
 		busy[it.class]++
@@ -752,9 +758,9 @@ func balance(t *testing.T, s *Scheduler, waiting, started map[*Item]bool) {
 			waits++
 		}
 	}
-	got, want := []int{spare, reserved, computes, waits}, []int{s.spareBusy, s.reserved, s.slowComputing, s.fastWaits}
+	got, want := []int{spare, tried, reserved, computes, waits}, []int{s.spareBusy, s.spareTried, s.reserved, s.slowComputing, s.fastWaits}
 	if busy != s.busy || !slices.Equal(got, want) {
-		t.Errorf("busy %v; spare, reserved, computing, waiting fast ones %v; the scheduler counts %v; %v", busy, got, s.busy, want)
+		t.Errorf("busy %v; spare, of them tried, reserved, computing, waiting fast ones %v; the scheduler counts %v; %v", busy, got, s.busy, want)
 	}
 	n := 0
 	waitingOf := map[*route]int{}
@@ -801,4 +807,36 @@ func balance(t *testing.T, s *Scheduler, waiting, started map[*Item]bool) {
 		}
 	}
 	checkTable(t, &s.table)
+}
+
+func TestLongPollsOfANewRouteTakeSpareSlotsOnceTheyAreSeenToWait(t *testing.T) {
+	for _, waits := range []bool{true, false} {
+		p := newPlay(t, 1, 3, Config{Reserve: 1})
+		items := p.times(4, "GET /poll")
+		p.want("slots", slots(items...), "[computing - - -]")
+		p.s.Overstay(items[0], 150*time.Millisecond)
+		p.want("nothing has ended", p.s.Guessed(items[0]), true)
+		p.s.Observe(items[0], waits)
+		p.pump()
+		if waits {
+			p.want("slots", slots(items...), "[computing spare spare spare]")
+		} else {
+			p.want("slots", slots(items...), "[computing - - -]")
+		}
+	}
+}
+
+func TestOneNewRequestIsTriedOnASpareSlotAtATime(t *testing.T) {
+	p := newPlay(t, 2, 3, Config{Reserve: 1})
+	fill := p.arrive("GET /first")
+	a, b := p.arrive("GET /a"), p.arrive("GET /b")
+	p.want("slots", slots(fill, a, b), "[computing spare computing]")
+	c := p.arrive("GET /c")
+	p.want("while the first may compute, which it would do beside a page", c.Slot(), None)
+	p.s.Overstay(a, 150*time.Millisecond)
+	p.pump()
+	p.want("still", c.Slot(), None)
+	p.s.Observe(a, true)
+	p.pump()
+	p.want("once it is seen to wait", c.Slot(), Spare)
 }

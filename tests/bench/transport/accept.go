@@ -74,7 +74,7 @@ func acceptOnce(ctx context.Context, program string, shards int, length time.Dur
 					return
 				}
 				accepted.Add(1)
-				c.(*net.TCPConn).SetLinger(0)
+				_ = c.(*net.TCPConn).SetLinger(0)
 				c.Close()
 			}
 		})

@@ -46,7 +46,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	dir, err := os.MkdirTemp("", "transport")
 	if err == nil {
-		defer os.RemoveAll(dir)
+		defer func() { _ = os.RemoveAll(dir) }()
 		var program string
 		if program, err = compile(ctx, dir); err == nil {
 			err = modes[args[0]](ctx, args[1:], program, stdout, stderr)

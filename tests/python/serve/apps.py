@@ -475,7 +475,7 @@ def soft(environ, start_response):
         "spin": lambda: [None for _ in iter(int, 1)],
         "nothing": lambda: None,
         "answer": lambda: None,
-        "short": lambda: [sys.setswitchinterval(1e-5), sum(1 for _ in range(4000))],
+        "short": lambda: [sys.setswitchinterval(1e-5), sum(1 for _ in range(15000))],
     }
     start_response("200 OK", [])
     try:

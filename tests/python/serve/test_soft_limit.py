@@ -81,12 +81,14 @@ def test_the_next_request_never_gets_it(start, thread):
     worker = start("soft", threads=2, own_queue=True)
     seed = random.randrange(1 << 32)
     dice = random.Random(seed)
-    typical, meant = 500_000.0, 0  # ns that a request takes; how many were interrupted
-    for i in range(1000):
+    typical = 500_000.0  # ns that a request takes
+    i = meant = 0
+    while i < 500 or (meant < 5 and i < 5000):  # a busy machine has fewer that are interrupted
+        i += 1
         slot, generation = worker.send("/short", own=thread == 1)
         while not (began := worker.slot(slot)["started"]):
             pass
-        moment = began + typical * dice.uniform(0.5, 1.3)
+        moment = began + typical * dice.uniform(0.2, 1.2)
         while time.monotonic_ns() < moment:
             pass
         worker.interrupt(slot, generation)
@@ -99,5 +101,4 @@ def test_the_next_request_never_gets_it(start, thread):
             assert r.body == b"short", (seed, i, r)
             s = worker.slot(other)
             typical += (s["ended"] - s["started"] - typical) / 16
-    assert 0 < meant < 1000, f"seed {seed}: {meant} of 1000 were interrupted: the moments are not around the end"
-    print(f"{meant} of 1000 were interrupted")
+    assert 0 < meant < i, f"seed {seed}: {meant} of {i} were interrupted: the moments are not around the end"
