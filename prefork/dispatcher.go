@@ -150,7 +150,7 @@ func (d *dispatcher) book(j *Job, on lane.Slot) {
 	j.slot, j.generation, j.owner, j.packed = slot, d.numbers[slot], d.target, time.Time{}
 	d.board.Queue(slot, j.generation)
 	j.claim.Store(uint64(claimOf(slot, j.generation)))
-	j.doneSince, j.soft = time.Time{}, false
+	j.doneSince, j.soft, j.seen = time.Time{}, false, look{}
 	j.activity.Store(0)
 	j.where = sent
 	d.lanes.Start(&j.item, on)

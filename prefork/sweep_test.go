@@ -143,3 +143,34 @@ func TestStatusNamesWorkersAndWhatTheyRun(t *testing.T) {
 		}
 	}
 }
+
+// What a thread does that runs the first request of its route is told from two looks at it, and at it only.
+func TestFirstLongRequestIsSeenToWait(t *testing.T) {
+	pid, _ := sleeping(t)
+	c := newCrew(t, nil)
+	w := c.in(ready, false)[0]
+	w.pid = pid
+	j := c.running(w, time.Second)
+	sweep := func() bool {
+		c.p.d.board.SetThread(j.slot, 0, uint32(pid))
+		c.p.sweep(time.Now())
+		return j.item.Waits()
+	}
+	if sweep() {
+		t.Fatal("one look told")
+	}
+	c.p.d.retry(j) // as if its worker had died
+	b := &bench{t: c.t, d: c.p.d, g: c.g, in: wire.NewPackets(c.g.queue.remote)}
+	if b.run(b.in, w.id) != j {
+		t.Fatal("it is not sent again")
+	}
+	b.report(j, time.Now().Add(-time.Second))
+	if sweep() {
+		t.Error("one look told, after one at another thread")
+	}
+	for since := time.Now(); !sweep(); { // it may still be starting
+		if time.Since(since) > 10*time.Second {
+			t.Fatal("it waits, and nobody saw it")
+		}
+	}
+}

@@ -18,8 +18,8 @@
 //
 //   - fast: any computing slot, and up to 8 for each of them ahead; one that waits goes to a spare slot when no computing one is free.
 //   - slow: at most P-R computing slots, together with what is new. What waits goes to a spare slot first.
-//   - new (class Unknown): likewise; then a spare slot; then a reserved one, if routes mostly turn out fast, no other new one is there
-//     and none of the same route runs.
+//   - new (class Unknown): likewise; then a spare slot, if no other new one is tried there; then a reserved one, if routes mostly turn
+//     out fast and no other new one is there; neither while one of the same route runs.
 //
 // Lanes go by priority. In a lane clients take turns by expected cost: an item's tag is the virtual time of the lane, or that up to
 // which its client has been charged if that is later, plus the cost; the least tag goes first. With one client that is first come, first
