@@ -7,8 +7,11 @@ import (
 
 const (
 	estimateGain = 8 // the estimate moves by 1/8 of each new observation
-	// warmUp is for how many requests the least counts: the first ones load templates, connect to the database and the like.
+	// warmUp is for how many requests the least counts, beside one for each computing slot: the first one in each worker loads templates,
+	// connects to the database and the like.
 	warmUp = 4
+	// settled is a number of ends beyond every warm-up.
+	settled = 1 << 20
 	// certain is by how many times a request of a route that is known to be fast must exceed slowAfter before the route is suspected:
 	// on a busy machine any request may exceed it once.
 	certain = 10
@@ -53,8 +56,8 @@ func (rt *route) class() Class {
 
 // learn records what one request took. A route turns slow above slowAfter and fast again below half of it, and computes above half
 // of its own time and waits below a quarter, so that one near the border does not flap. cpu of 0 is not known and counts as own.
-// It reports whether class or waits changed.
-func (rt *route) learn(own, cpu, slowAfter time.Duration) bool {
+// The least of the first warm ones counts. It reports whether class or waits changed.
+func (rt *route) learn(own, cpu, slowAfter time.Duration, warm int) bool {
 	class, waits := rt.class(), rt.waits
 	if cpu <= 0 || cpu > own {
 		cpu = own
@@ -66,7 +69,7 @@ func (rt *route) learn(own, cpu, slowAfter time.Duration) bool {
 	switch {
 	case rt.ended == 0:
 		rt.estimate, rt.cpu, rt.slow = own, cpu, false
-	case rt.ended < warmUp:
+	case rt.ended < warm:
 		rt.estimate, rt.cpu = min(rt.estimate, own), min(rt.cpu, cpu)
 		if rt.estimate < slowAfter {
 			rt.slow = false
@@ -78,7 +81,7 @@ func (rt *route) learn(own, cpu, slowAfter time.Duration) bool {
 		rt.estimate += (own - rt.estimate) / estimateGain
 		rt.cpu += (cpu - rt.cpu) / estimateGain
 	}
-	rt.ended = min(rt.ended+1, warmUp)
+	rt.ended = min(rt.ended+1, warm)
 	rt.known, rt.provisional = true, false
 	switch {
 	case rt.estimate > slowAfter:
@@ -86,7 +89,7 @@ func (rt *route) learn(own, cpu, slowAfter time.Duration) bool {
 	case rt.estimate < slowAfter/2:
 		rt.slow = false
 	}
-	rt.trial = rt.slow && rt.ended < warmUp && rt.estimate < certain*slowAfter
+	rt.trial = rt.slow && rt.ended < warm && rt.estimate < certain*slowAfter
 	switch {
 	case rt.cpu < rt.estimate/4 && rt.cpu < slowAfter/2:
 		rt.waits = true

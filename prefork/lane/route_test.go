@@ -13,19 +13,19 @@ func TestClassificationHasHysteresis(t *testing.T) {
 		own  time.Duration
 		want Class
 	}{{150, Unknown}, {150, Unknown}, {150, Unknown}, {150, Slow}, {90, Slow}, {90, Slow}, {1, Slow}} {
-		rt.learn(s.own*ms, 0, 100*ms)
+		rt.learn(s.own*ms, 0, 100*ms, warmUp)
 		if got := rt.class(); got != s.want {
 			t.Errorf("step %d (%v ms): class %v, want %v", i, s.own, got, s.want)
 		}
 	}
 	for range 50 {
-		rt.learn(80*ms, 0, 100*ms)
+		rt.learn(80*ms, 0, 100*ms, warmUp)
 	}
 	if got := rt.class(); got != Slow {
 		t.Errorf("between the borders: class %v with an estimate of %v", got, rt.estimate)
 	}
 	for range 20 {
-		rt.learn(ms, 0, 100*ms)
+		rt.learn(ms, 0, 100*ms, warmUp)
 	}
 	if got := rt.class(); got != Fast {
 		t.Errorf("after twenty fast runs: class %v", got)
@@ -37,7 +37,7 @@ func TestSuspicionEndsWithTheFirstEnd(t *testing.T) {
 	if !rt.suspect(150*ms) || rt.class() != Slow {
 		t.Fatal("a route that was never seen and runs for long is not suspected")
 	}
-	if !rt.learn(10*ms, 0, 100*ms) || rt.class() != Fast {
+	if !rt.learn(10*ms, 0, 100*ms, warmUp) || rt.class() != Fast {
 		t.Error("the first end did not clear it")
 	}
 	if !rt.suspect(2*time.Second) || rt.suspect(3*time.Second) {
@@ -47,21 +47,21 @@ func TestSuspicionEndsWithTheFirstEnd(t *testing.T) {
 
 func TestColdFirstRequestDoesNotMakeARouteSlow(t *testing.T) {
 	rt := &route{}
-	if rt.learn(190*ms, 0, 100*ms); rt.class() != Unknown {
+	if rt.learn(190*ms, 0, 100*ms, warmUp); rt.class() != Unknown {
 		t.Fatal("one that takes so little more may only have been cold")
 	}
-	if rt.learn(15*ms, 0, 100*ms); rt.class() != Fast {
+	if rt.learn(15*ms, 0, 100*ms, warmUp); rt.class() != Fast {
 		t.Error("the second request shows that the first was an exception")
 	}
 	for range 5 { // every worker has its first request
-		rt.learn(15*ms, 0, 100*ms)
-		rt.learn(190*ms, 0, 100*ms)
+		rt.learn(15*ms, 0, 100*ms, warmUp)
+		rt.learn(190*ms, 0, 100*ms, warmUp)
 	}
 	if rt.class() != Fast {
 		t.Errorf("with an estimate of %v", rt.estimate)
 	}
 	rt = &route{}
-	if rt.learn(1100*ms, 0, 100*ms); rt.class() != Slow {
+	if rt.learn(1100*ms, 0, 100*ms, warmUp); rt.class() != Slow {
 		t.Error("eleven times slowAfter is beyond doubt")
 	}
 }
@@ -83,7 +83,7 @@ func TestWaitingIsToldFromComputingWithHysteresis(t *testing.T) {
 	} {
 		rt := &route{waits: c.before}
 		for range 2 * warmUp {
-			rt.learn(c.own, c.cpu, 100*ms)
+			rt.learn(c.own, c.cpu, 100*ms, warmUp)
 		}
 		if rt.waits != c.want {
 			t.Errorf("%s: waits is %v", name, rt.waits)

@@ -518,7 +518,7 @@ func (s *Scheduler) Learn(it *Item, spent Spent) (changed bool) {
 	}
 	rt := e.route
 	first, guessed := !rt.known, rt.provisional && rt.ended == 0
-	judged := rt.learn(spent.Own, spent.CPU, s.cfg.SlowAfter)
+	judged := rt.learn(spent.Own, spent.CPU, s.cfg.SlowAfter, s.warm())
 	switch {
 	case first:
 		s.foretell(rt.slow)
@@ -584,6 +584,9 @@ func (s *Scheduler) foretell(slow bool) {
 // Name notes what the framework calls the route of a hash.
 func (s *Scheduler) Name(hash uint64, name string) { s.table.name(hash, name) }
 
+// warm is for how many requests of a route the least counts: in each worker the first one may be cold.
+func (s *Scheduler) warm() int { return warmUp + s.computing }
+
 // Overstay says that a started item has been running for so long. Beyond SlowAfter it counts as slow, and its route too if nothing is
 // known of it yet or the time is beyond doubt. It reports whether anything changed.
 func (s *Scheduler) Overstay(it *Item, run time.Duration) (changed bool) {
@@ -599,8 +602,8 @@ func (s *Scheduler) Overstay(it *Item, run time.Duration) (changed bool) {
 			}
 		}
 		first := !e.route.known
-		if e.route.suspect(run) {
-			e.route.trial = e.route.ended < warmUp && run < certain*s.cfg.SlowAfter
+		if (e.route.ended == 0 || run > certain*s.cfg.SlowAfter) && e.route.suspect(run) {
+			e.route.trial = run < certain*s.cfg.SlowAfter
 			if first {
 				s.foretell(true)
 			}

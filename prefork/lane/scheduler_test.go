@@ -840,3 +840,17 @@ func TestOneNewRequestIsTriedOnASpareSlotAtATime(t *testing.T) {
 	p.pump()
 	p.want("once it is seen to wait", c.Slot(), Spare)
 }
+
+func TestColdWorkersDoNotMakeAPageSlow(t *testing.T) {
+	p := newPlay(t, 4, 0, Config{Reserve: 1})
+	for range 4 { // the first request in each worker, and each runs so long that it is noticed
+		it := p.arrive("GET /")
+		p.s.Overstay(it, 110*time.Millisecond)
+		p.end(it, 150*time.Millisecond, 150*time.Millisecond)
+	}
+	p.want("class after one cold request in each of four workers", p.class("GET /"), Unknown)
+	p.want("estimate", p.s.table.find([]byte("GET /")).route.estimate, 150*time.Millisecond)
+	it := p.arrive("GET /")
+	p.end(it, 8*time.Millisecond, 8*time.Millisecond)
+	p.want("class after the first warm one", p.class("GET /"), Fast)
+}

@@ -355,7 +355,7 @@ func (t *table) foldFresh(e *entry, key []byte) (before []*route) {
 			rt.absorb(n.entry.route)
 		}
 	}
-	rt.ended = warmUp
+	rt.ended = settled
 	t.fold(parent, segments, e, key)
 	rt.key = e.into.key
 	return before
