@@ -176,7 +176,8 @@ func (d *dispatcher) sweep(now time.Time) (found swept) {
 				found.strays, changed = append(found.strays, d.stray(j)), true
 			}
 		case wire.SlotQueued:
-			if !j.packed.IsZero() && now.Sub(j.packed) > stuckAfter && d.withdraw(j) {
+			stuck := !j.packed.IsZero() && now.Sub(j.packed) > stuckAfter
+			if (stuck || d.lanes.Misjudged(&j.item)) && d.withdraw(j) {
 				d.requeue(j)
 				changed = true
 				continue

@@ -7,8 +7,9 @@ import (
 
 const (
 	estimateGain = 8 // the estimate moves by 1/8 of each new observation
-	// warmUp is for how many requests the least counts, beside one for each computing slot: the first one in each worker loads templates,
-	// connects to the database and the like.
+	// warmUp is for how many requests the second least counts, beside one for each computing slot: the first one in each worker loads
+	// templates, connects to the database and the like. Not the least: one that ends at once, in an error or a redirect, says
+	// nothing of the others.
 	warmUp = 4
 	// settled is a number of ends beyond every warm-up.
 	settled = 1 << 20
@@ -30,7 +31,8 @@ type route struct {
 	slow        bool
 	trial       bool          // slow, but by so few and so little that it may only have been cold: still counts as new
 	waits       bool          // rather than computes
-	estimate    time.Duration // decaying mean of a request's own time, at first the least of the first few
+	estimate    time.Duration // decaying mean of a request's own time, at first the second least of the first few
+	least       time.Duration // the least of those
 	cpu         time.Duration // the same of its CPU time
 	ended       int           // requests that were learned from, up to warmUp
 	running     int           // requests of it that are with the workers
@@ -56,7 +58,7 @@ func (rt *route) class() Class {
 
 // learn records what one request took. A route turns slow above slowAfter and fast again below half of it, and computes above half
 // of its own time and waits below a quarter, so that one near the border does not flap. cpu of 0 is not known and counts as own.
-// The least of the first warm ones counts. It reports whether class or waits changed.
+// The second least of the first warm ones counts. It reports whether class or waits changed.
 func (rt *route) learn(own, cpu, slowAfter time.Duration, warm int) bool {
 	class, waits := rt.class(), rt.waits
 	if cpu <= 0 || cpu > own {
@@ -68,9 +70,14 @@ func (rt *route) learn(own, cpu, slowAfter time.Duration, warm int) bool {
 	rt.spread.add(cpu)
 	switch {
 	case rt.ended == 0:
-		rt.estimate, rt.cpu, rt.slow = own, cpu, false
+		rt.estimate, rt.least, rt.cpu, rt.slow = own, own, cpu, false
 	case rt.ended < warm:
-		rt.estimate, rt.cpu = min(rt.estimate, own), min(rt.cpu, cpu)
+		if rt.ended == 1 { // of two the longer
+			rt.estimate = max(rt.estimate, own)
+		} else {
+			rt.estimate = min(rt.estimate, max(rt.least, own))
+		}
+		rt.least, rt.cpu = min(rt.least, own), min(rt.cpu, cpu)
 		if rt.estimate < slowAfter {
 			rt.slow = false
 		}

@@ -626,6 +626,13 @@ func (s *Scheduler) Overstay(it *Item, run time.Duration) (changed bool) {
 	return true
 }
 
+// Misjudged reports whether a started item was sent as fast and its route has turned out not to be. If it has not begun to run, it
+// had better be taken back: sent ahead of a free thread, such items would keep fast ones from all of them.
+func (s *Scheduler) Misjudged(it *Item) bool {
+	return it.state == started && it.class == Fast && it.rule == nil && it.entry != nil &&
+		s.table.current(it.entry, it.key).route.class() != Fast
+}
+
 // Guessed reports whether nothing but its own long run is known of a started item: no request of its route has ended. Then the caller
 // may look at what it does, and tell with Observe.
 func (s *Scheduler) Guessed(it *Item) bool {

@@ -850,7 +850,30 @@ func TestColdWorkersDoNotMakeAPageSlow(t *testing.T) {
 	}
 	p.want("class after one cold request in each of four workers", p.class("GET /"), Unknown)
 	p.want("estimate", p.s.table.find([]byte("GET /")).route.estimate, 150*time.Millisecond)
-	it := p.arrive("GET /")
-	p.end(it, 8*time.Millisecond, 8*time.Millisecond)
-	p.want("class after the first warm one", p.class("GET /"), Fast)
+	for range 2 { // one alone may be an error page
+		p.end(p.arrive("GET /"), 8*time.Millisecond, 8*time.Millisecond)
+	}
+	p.want("class after two warm ones", p.class("GET /"), Fast)
+}
+
+func TestOneQuickEndDoesNotMakeASlowRouteFast(t *testing.T) {
+	p := newPlay(t, 4, 0, Config{Reserve: 1})
+	for _, own := range []time.Duration{2 * time.Second, 5 * time.Millisecond, 2 * time.Second} { // the second one was a redirect
+		p.end(p.arrive("GET /scan"), own, time.Millisecond)
+		p.want("class", p.class("GET /scan"), Slow)
+	}
+}
+
+func TestItemsSentAheadAreMisjudgedOnceTheirRouteIsSlow(t *testing.T) {
+	p := newPlay(t, 2, 0, Config{Reserve: 1})
+	for range p.s.warm() {
+		p.end(p.arrive("GET /"), time.Millisecond, time.Millisecond)
+	}
+	items := p.times(4, "GET /")
+	p.want("slots", slots(items...), "[computing computing computing computing]")
+	p.want("misjudged", p.s.Misjudged(items[3]), false)
+	p.s.Overstay(items[0], 1100*time.Millisecond)
+	p.want("misjudged", p.s.Misjudged(items[3]), true)
+	p.s.Requeue(items[3])
+	p.want("its class", items[3].Class(), Slow)
 }

@@ -36,7 +36,7 @@ var bounds = map[string]limits{
 	// While nothing is known, nobody can do well; these bound the price.
 	"never seen":   {P50: 1.2, P99: 2.5, Peers: 0.1, Perfect: 1.5, Slow: 0.95, Longest: 2},
 	"deploy 4 x 1": {P50: 1.5, Peers: 0.5, Perfect: 2, Slow: 0.65, Longest: 2.5},
-	"deploy 4 x 4": {P50: 1.5, Peers: 0.5, Perfect: 2, Slow: 0.65, Longest: 2.5},
+	"deploy 4 x 4": {P50: 1.5, Peers: 0.7, Perfect: 2.8, Slow: 0.65, Longest: 2.5},
 	// The guest waits for one of the three PDFs that run, which nobody can stop, and then runs beside two others.
 	"burst": {P50: 1.2, P99: 2, Max: 2, Perfect: 1.2, Slow: 0.95, Guest: 2},
 	// Perfect knowledge answers more because it picks the PDFs that are a little shorter.
