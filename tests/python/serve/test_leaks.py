@@ -58,7 +58,7 @@ def test_nothing_grows(start, kind):
     after = counts()
     grown = {name: after[name] - before[name] for name in before}
     assert grown["objects"] <= 20, grown
-    assert grown["blocks"] <= 300 + ROUNDS // 50, grown  # the interpreter's own caches settle at about 250
+    assert grown["blocks"] <= 600 + ROUNDS // 50, grown  # the interpreter's own caches settle at 250 to 450
     assert grown["fds"] <= 0, grown
     if "GOUNICORN_TEST_SANITIZED" not in os.environ:  # a sanitizer keeps freed memory for a while
         assert grown["rss"] <= 2 << 20, grown

@@ -7,6 +7,7 @@ import signal
 import struct
 import sys
 import threading
+import time
 
 
 def main() -> None:
@@ -52,6 +53,7 @@ def interrupt(fd: int, library: str) -> None:
         again = call(*map(ctypes.c_uint32, struct.unpack("<II", pair)))
         os.write(fd, b"!")
         while again:
+            time.sleep(0.005)  # as Go does; a storm of signals would keep the thread from raising it
             again = call(*map(ctypes.c_uint32, struct.unpack("<II", pair)))
 
 
