@@ -1,0 +1,87 @@
+package main
+
+import (
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/gounicorn/gounicorn/prefork"
+	"github.com/gounicorn/gounicorn/prefork/wire"
+	"github.com/gounicorn/gounicorn/server/errorlog"
+	"github.com/gounicorn/gounicorn/server/metrics"
+)
+
+// newPool prepares the pool of workers.
+func (m *master) newPool(workers int) error {
+	boot, err := newBootDocument(&m.v, workers)
+	if err != nil {
+		return err
+	}
+	v := &m.v
+	m.pool, err = prefork.New(prefork.Config{
+		Worker: m.workerBin, Boot: boot, Workers: workers, Threads: v.Threads,
+		Env: append(os.Environ(), "GOUNICORN_PYTHON="+m.interpreter.path, "GOUNICORN_PYTHON_VERSION="+m.interpreter.version,
+			"SERVER_SOFTWARE=gounicorn/"+version),
+		MaxRequests: v.MaxRequests, MaxRequestsJitter: v.MaxRequestsJitter,
+		Timeout: v.Timeout, RequestTimeout: v.RequestTimeout, QueueTimeout: v.QueueTimeout, GracefulTimeout: v.GracefulTimeout,
+		BootTimeout: v.BootTimeout, SoftTimeout: v.SoftTimeout, Lanes: m.lanes, QueueTarget: v.QueueTarget,
+		SlowReserve: v.SlowReserve, SlowAfter: v.SlowAfter, SlowNice: v.SlowNice,
+		MaxWorkers: v.MaxWorkers, OverflowIdle: v.OverflowIdle, MaxThreads: v.MaxThreads,
+		Stdout: func(_ int, text []byte) { _, _ = m.outFile.Write(text) },
+		Stderr: func(_ int, text []byte) { m.log.WriteRaw(text) },
+		Log: func(level, pid int, msg string) {
+			m.log.Record(time.Time{}, slogLevel(level), pid, msg)
+		},
+		Replaced: func(why prefork.Cause) { m.metrics.Restarted(restarts[why]) },
+	})
+	if err != nil {
+		return err
+	}
+	m.metrics.AddSource(m.poolState)
+	return nil
+}
+
+func slogLevel(level int) slog.Level {
+	switch {
+	case level >= wire.LevelCritical:
+		return errorlog.LevelCritical
+	case level >= wire.LevelError:
+		return errorlog.LevelError
+	case level >= wire.LevelWarning:
+		return errorlog.LevelWarning
+	case level >= wire.LevelInfo:
+		return errorlog.LevelInfo
+	}
+	return errorlog.LevelDebug
+}
+
+var restarts = map[prefork.Cause]metrics.Restart{
+	prefork.CauseExit: metrics.RestartExit, prefork.CauseSignal: metrics.RestartSignal, prefork.CauseTimeout: metrics.RestartTimeout,
+	prefork.CauseBoot: metrics.RestartBoot, prefork.CauseMaxRequests: metrics.RestartMaxRequests,
+	prefork.CauseReload: metrics.RestartReload, prefork.CauseProtocol: metrics.RestartProtocol,
+}
+
+func (m *master) poolState(st *metrics.State) {
+	s := m.pool.Stats()
+	busy := min(s.Busy, s.Ready)
+	st.Workers[metrics.WorkerBooting] += s.Booting
+	st.Workers[metrics.WorkerBusy] += busy
+	st.Workers[metrics.WorkerIdle] += s.Ready - busy
+	st.Workers[metrics.WorkerRetiring] += s.Retiring
+	st.InFlight += s.Busy
+	for _, l := range s.Lanes {
+		st.QueueLength[l.Name] += l.Waiting
+	}
+	st.Overflow += s.Overflow
+	st.SoftTimeout += s.SoftTimeouts
+	computing := min(s.Slots.ComputingBusy, s.Slots.Computing) // what is sent ahead runs nowhere yet
+	st.Threads[metrics.Computing][metrics.ThreadBusy] += computing
+	st.Threads[metrics.Computing][metrics.ThreadIdle] += s.Slots.Computing - computing
+	spare := min(s.Slots.SpareBusy, s.Slots.Spare) // a worker that leaves takes its threads along
+	st.Threads[metrics.Spare][metrics.ThreadBusy] += spare
+	st.Threads[metrics.Spare][metrics.ThreadIdle] += s.Slots.Spare - spare
+	st.LogDropped[metrics.ErrorLog] += m.errFile.Dropped()
+	if m.accessFile != nil {
+		st.LogDropped[metrics.AccessLog] += m.accessFile.Dropped()
+	}
+}
