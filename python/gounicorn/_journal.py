@@ -12,7 +12,7 @@ HEADER = struct.Struct("<IBBHII")  # length, kind, flags, aux, a, b
 
 
 def write(level: int, text: str) -> None:
-    """Put a line into the master's log; level is one of Python's logging. May be called from any thread and in signal handlers."""
+    """Put a line into the master's log; level is one of Python's logging. For any thread, and for signal handlers."""
     payload = text.encode("utf-8", "backslashreplace")[: process.MAX_PACKET - HEADER.size]
     packet = HEADER.pack(len(payload), process.LOG, 0, level, 0, 0) + payload
     while True:
