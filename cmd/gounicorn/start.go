@@ -181,12 +181,15 @@ func (m *master) failed(err error) int {
 		code = boot.Code
 		fmt.Fprintf(m.stderr, "\n%s\n", strings.TrimSpace(boot.Text))
 	}
-	m.ending.Store(true)
 	if m.pool != nil {
 		m.stopPool(quickGrace)
 	}
 	m.closeListeners()
-	m.shutDown()
+	level := errorlog.LevelError
+	if code == exitOK {
+		level = errorlog.LevelInfo
+	}
+	m.sayGoodbye(level)
 	if boot != nil && m.opened.Load() {
 		switch boot.Code {
 		case exitBoot:

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"time"
 
 	"github.com/gounicorn/gounicorn/server"
+	"github.com/gounicorn/gounicorn/server/errorlog"
 )
 
 const quickGrace = time.Second // for workers when we stop at once
@@ -50,10 +52,12 @@ func (m *master) quit(srv *server.Server) {
 }
 
 // shutDown says, once, that there is no worker any more; on_exit follows.
-func (m *master) shutDown() {
+func (m *master) shutDown() { m.sayGoodbye(errorlog.LevelInfo) }
+
+func (m *master) sayGoodbye(level slog.Level) {
 	m.goodbye.Do(func() {
 		if m.opened.Load() {
-			m.log.Infof("Shutting down: Master")
+			m.log.Record(time.Time{}, level, 0, "Shutting down: Master")
 		}
 	})
 }
