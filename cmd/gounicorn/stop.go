@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"time"
 
 	"github.com/gounicorn/gounicorn/server"
+	"github.com/gounicorn/gounicorn/server/errorlog"
 )
 
 const quickGrace = time.Second // for workers when we stop at once
@@ -31,19 +33,33 @@ func (m *master) stop(srv *server.Server, sigs <-chan os.Signal) {
 		m.log.Warningf("Some requests did not end within %v", m.v.GracefulTimeout)
 	}
 	m.closeListeners()
+	m.ending.Store(true)
 	if m.pool.Shutdown(ctx) != nil {
 		m.log.Warningf("Some workers had to be killed")
 	}
 	srv.Close()
-	m.log.Infof("Shutting down: Master")
+	m.shutDown()
 }
 
 // quit ends at once.
 func (m *master) quit(srv *server.Server) {
 	m.closeListeners()
+	m.ending.Store(true)
+	m.pool.Quit()
 	m.stopPool(quickGrace)
 	srv.Close()
-	m.log.Infof("Shutting down: Master")
+	m.shutDown()
+}
+
+// shutDown says, once, that there is no worker any more; on_exit follows.
+func (m *master) shutDown() { m.sayGoodbye(errorlog.LevelInfo) }
+
+func (m *master) sayGoodbye(level slog.Level) {
+	m.goodbye.Do(func() {
+		if m.opened.Load() {
+			m.log.Record(time.Time{}, level, 0, "Shutting down: Master")
+		}
+	})
 }
 
 func (m *master) stopPool(grace time.Duration) {
