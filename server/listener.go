@@ -28,6 +28,7 @@ type Listener struct {
 	mu       sync.Mutex    // guards the rest
 	resumed  chan struct{} // closed by Resume, Drain and Close; nil: not suspended
 	draining bool
+	shared   bool          // with another process, which has the queue from now on
 	waited   bool          // for handshakes
 	drained  chan struct{} // closed when the queue was found empty
 	ended    bool
@@ -60,9 +61,12 @@ func (l *Listener) Accept() (net.Conn, error) {
 			return nc, err
 		}
 		l.mu.Lock()
-		resumed, draining := l.resumed, l.draining
+		resumed, draining, shared := l.resumed, l.draining, l.shared
 		l.mu.Unlock()
 		switch {
+		case draining && shared:
+			l.empty()
+			return nil, net.ErrClosed
 		case draining:
 			return l.acceptQueued()
 		case resumed != nil:
@@ -95,15 +99,20 @@ func (l *Listener) acceptQueued() (net.Conn, error) {
 			time.Sleep(handshakeWait)
 			continue
 		case errors.Is(err, unix.EAGAIN):
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			if !l.ended {
-				l.ended = true
-				close(l.drained)
-			}
+			l.empty()
 			return nil, net.ErrClosed
 		}
 		return nil, err
+	}
+}
+
+// empty notes that nothing more will be accepted.
+func (l *Listener) empty() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.ended {
+		l.ended = true
+		close(l.drained)
 	}
 }
 
@@ -141,11 +150,13 @@ func (l *Listener) interrupt(now bool) {
 
 // Drain ends the listener without a reset for clients that the kernel has accepted: it keeps new ones out (those that begin to connect
 // try again after a second, and find the port closed or a successor), has the rest accepted by whoever calls Accept, and closes the
-// socket. When ctx is done it closes the socket in any case. It is not for a socket that another process shares.
-func (l *Listener) Drain(ctx context.Context) {
-	_ = l.control(refuseNew) // at worst somebody connects between the last look and the end
+// socket. The queue of a socket that another process shares is left to that one. When ctx is done the socket is closed in any case.
+func (l *Listener) Drain(ctx context.Context, shared bool) {
+	if !shared {
+		_ = l.control(refuseNew) // at worst somebody connects between the last look and the end
+	}
 	l.mu.Lock()
-	l.draining = true
+	l.draining, l.shared = true, shared
 	l.interrupt(true)
 	if l.resumed != nil {
 		close(l.resumed)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"net"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -38,12 +37,21 @@ type master struct {
 	log          *errorlog.Logger
 	metrics      *metrics.Metrics
 	pool         *prefork.Pool
-	listeners    []net.Listener
+	server       *server.Server
+	serving      bool // the first workers have loaded the application
+	proc         *process
+	owner        ownership
+	pidFile      *pidFile // nil: none
+	other        upgrade
+	resting      *rest // nil: we serve
+	sockets      []socket
+	// of the private listener; nil: none
+	metricsSocket *server.Listener
 }
 
 // newMaster checks what can be checked before anything starts and opens the logs.
-func newMaster(v settings.Values, env func(string) (string, bool)) (*master, error) {
-	m := &master{v: v, env: env, started: time.Now()}
+func newMaster(p *process, v settings.Values, env func(string) (string, bool)) (*master, error) {
+	m := &master{proc: p, v: v, env: env, started: time.Now()}
 	if v.WSGIApp == "" {
 		return nil, errors.New("No application module specified.\n\nName it as module:callable, for example: gounicorn myproject.wsgi:application")
 	}
@@ -54,6 +62,9 @@ func newMaster(v settings.Values, env func(string) (string, bool)) (*master, err
 			return nil, &settings.ValueError{Setting: settings.Lookup("lanes"), From: v.Origin("lanes"), Value: text, Problem: err.Error()}
 		}
 		m.lanes = append(m.lanes, rule)
+	}
+	if m.owner, err = resolveOwnership(v.User, v.Group, v.InitGroups); err != nil {
+		return nil, err
 	}
 	if err = m.openLogs(); err != nil {
 		return nil, err
@@ -104,6 +115,21 @@ func (m *master) serve() int {
 	for _, w := range m.v.Warnings {
 		m.log.Warningf("%s", w)
 	}
+	if err := m.other.follow(m.proc.parent); err != nil {
+		m.log.Errorf("%v", err)
+		return exitError
+	}
+	if err := m.claim(); err != nil {
+		m.log.Errorf("%v", err)
+		return exitError
+	}
+	defer func() {
+		if m.pidFile != nil {
+			if err := m.pidFile.remove(); err != nil {
+				m.log.Warningf("pid file: %v", err)
+			}
+		}
+	}()
 	if err := m.listen(sigs); err != nil {
 		m.log.Errorf("%v", err)
 		return exitError
@@ -117,71 +143,92 @@ func (m *master) serve() int {
 	if m.sizing != "" {
 		m.log.Infof("Using %d workers: %s", m.workers, m.sizing)
 	}
+	m.showTitle()
+	if err := m.drop(); err != nil {
+		m.log.Errorf("%v", err)
+		return exitError
+	}
 	if err := m.newPool(m.workers); err != nil {
 		m.log.Errorf("%v", err)
 		return exitError
 	}
 	started := make(chan error, 1)
 	go func() { started <- m.pool.Start(context.Background()) }()
-	srv := server.New(m.serverConfig())
-	serving := false
+	m.server = server.New(m.serverConfig())
 	for {
 		select {
 		case err := <-started:
 			if err != nil {
 				return m.bootFailed(err)
 			}
-			serving = true
-			for _, ln := range m.listeners {
-				go func() {
-					if err := srv.Serve(ln); err != nil {
-						m.log.Criticalf("%v", err)
-					}
-				}()
-			}
-			if err := m.serveMetrics(); err != nil {
-				m.log.Errorf("%v", err)
-			}
+			m.begin()
+		case <-m.other.parentGone:
+			m.promote()
+		case <-m.other.childGone:
+			m.childEnded()
 		case sig := <-sigs:
 			act, name := actionOf(sig)
 			if act == actNothing {
 				continue
 			}
-			if act == actLater {
-				m.log.Warningf("Signal %s does nothing in this version", name)
-				continue
-			}
 			m.log.Infof("Handling signal: %s", name)
 			switch act {
 			case actReload:
-				if serving {
-					m.log.Infof("Hang up: Master")
+				if m.serving {
+					m.log.Infof("Hang up: %s", m.name())
+					m.tell(stateReloading())
+					m.wake(m.workers)
 					m.pool.Reload()
 				}
 			case actReopen:
 				m.reopen()
+			case actMore:
+				m.grow(1)
+			case actFewer:
+				m.grow(-1)
+			case actRest:
+				m.winch()
+			case actUpgrade:
+				m.upgrade()
 			case actGraceful:
-				m.stop(srv, sigs)
+				m.stop(sigs)
 				return exitOK
 			case actQuick:
-				m.quit(srv)
+				m.quit()
 				return exitOK
 			}
 		}
 	}
 }
 
+// begin opens the doors: the workers are ready.
+func (m *master) begin() {
+	m.serving = true
+	for _, s := range m.sockets {
+		m.accept(s)
+	}
+	if err := m.serveMetrics(); err != nil {
+		m.log.Errorf("%v", err)
+	}
+	m.tell(stateReady("gounicorn serves"))
+	m.proc.daemon.done(exitOK)
+}
+
 // bootFailed reports why the application could not be loaded; the pool has stopped itself.
 func (m *master) bootFailed(err error) int {
-	m.stopPool(quickGrace)
-	m.closeListeners()
+	ctx, cancel := context.WithTimeout(context.Background(), quickGrace)
+	defer cancel()
+	_ = m.pool.Shutdown(ctx)
+	m.closeSockets(ctx, m.sockets)
+	_ = m.server.Shutdown(ctx)
+	m.server.Close()
 	var boot *prefork.BootError
 	if !errors.As(err, &boot) {
 		m.log.Errorf("%v", err)
 		return exitError
 	}
 	m.log.Record(time.Time{}, errorlog.LevelError, boot.PID, boot.Text)
-	m.log.Infof("Shutting down: Master")
+	m.log.Infof("Shutting down: %s", m.name())
 	switch boot.Code {
 	case exitBoot:
 		m.log.Infof("Reason: Worker failed to boot.")

@@ -33,7 +33,7 @@ func TestKeepAliveZeroClosesAfterEveryResponse(t *testing.T) {
 
 func TestMalformedAccessLogFormatIsAnErrorAtStart(t *testing.T) {
 	var out, complaint bytes.Buffer
-	code := run([]string{"--access-logfile", "-", "--access-logformat", "%(h", "app:app"}, noEnv, &out, &complaint)
+	code := run(&process{}, []string{"--access-logfile", "-", "--access-logformat", "%(h", "app:app"}, noEnv, &out, &complaint)
 	if code != exitError || !strings.Contains(complaint.String(), "access_log_format") || !strings.Contains(complaint.String(), "--access-logformat") {
 		t.Errorf("exit code %d, %q", code, complaint.String())
 	}
@@ -46,7 +46,7 @@ func TestMalformedRuleIsAnErrorAtStart(t *testing.T) {
 			args = []string{"--lane", "/ok=fast", "--lane", "GET nowhere=pdf", "app:app"}
 		}
 		var out, complaint bytes.Buffer
-		code := run(args, func(name string) (string, bool) { v, ok := env[name]; return v, ok }, &out, &complaint)
+		code := run(&process{}, args, func(name string) (string, bool) { v, ok := env[name]; return v, ok }, &out, &complaint)
 		if code != exitError || !strings.Contains(complaint.String(), `Invalid value for lanes: GET nowhere=pdf (from `) {
 			t.Errorf("exit code %d, %q", code, complaint.String())
 		}

@@ -4,15 +4,13 @@ import (
 	"context"
 	"os"
 	"time"
-
-	"github.com/gounicorn/gounicorn/server"
 )
 
-const quickGrace = time.Second // for workers when we stop at once
+const quickGrace = 2 * time.Second // for everything when we stop at once, as gunicorn has it
 
 // stop ends gracefully: no new connections, then the requests, then the workers. INT or QUIT makes it quick; a second TERM does
 // not, because some process managers send it to the whole group and so twice.
-func (m *master) stop(srv *server.Server, sigs <-chan os.Signal) {
+func (m *master) stop(sigs <-chan os.Signal) {
 	ctx, cancel := context.WithTimeout(context.Background(), m.v.GracefulTimeout)
 	defer cancel()
 	go func() {
@@ -20,30 +18,51 @@ func (m *master) stop(srv *server.Server, sigs <-chan os.Signal) {
 			select {
 			case sig := <-sigs:
 				if act, _ := actionOf(sig); act == actQuick {
-					cancel()
+					m.log.Infof("Quick shutdown requested")
+					time.AfterFunc(quickGrace, cancel)
+					return
 				}
 			case <-ctx.Done():
 				return
 			}
 		}
 	}()
-	if err := srv.Shutdown(ctx); err != nil {
-		m.log.Warningf("Some requests did not end within %v", m.v.GracefulTimeout)
-	}
-	m.closeListeners()
-	if m.pool.Shutdown(ctx) != nil {
-		m.log.Warningf("Some workers had to be killed")
-	}
-	srv.Close()
-	m.log.Infof("Shutting down: Master")
+	m.leave(ctx)
 }
 
 // quit ends at once.
-func (m *master) quit(srv *server.Server) {
-	m.closeListeners()
-	m.stopPool(quickGrace)
-	srv.Close()
-	m.log.Infof("Shutting down: Master")
+func (m *master) quit() {
+	ctx, cancel := context.WithTimeout(context.Background(), min(quickGrace, m.v.GracefulTimeout))
+	defer cancel()
+	m.leave(ctx)
+}
+
+// leave ends everything, what is left when ctx is done by force.
+func (m *master) leave(ctx context.Context) {
+	state := stateStopping
+	if m.other.child != 0 {
+		state = stateMain(m.other.child) // the service goes on
+	}
+	m.tell(state)
+	m.closeSockets(ctx, m.sockets)
+	if m.serving {
+		if err := m.server.Shutdown(ctx); err != nil {
+			m.log.Warningf("Some requests did not end within %v", m.v.GracefulTimeout)
+		}
+		if m.pool.Shutdown(ctx) != nil {
+			m.log.Warningf("Some workers had to be killed")
+		}
+	} else {
+		// Nobody can serve what waits: it gets 503.
+		_ = m.pool.Shutdown(ctx)
+		_ = m.server.Shutdown(ctx)
+	}
+	m.server.Close()
+	if m.metricsSocket != nil {
+		_ = m.metricsSocket.Remove()
+		_ = m.metricsSocket.Close()
+	}
+	m.log.Infof("Shutting down: %s", m.name())
 }
 
 func (m *master) stopPool(grace time.Duration) {
