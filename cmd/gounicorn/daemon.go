@@ -17,7 +17,7 @@ import (
 // of its own, which starts the third and leaves, so that the third leads no session and can get no terminal. Unlike gunicorn's, the
 // first process waits until the third serves or has failed, and ends with its exit code.
 const (
-	daemonVariable = "GOUNICORN_DAEMON" // STAGE:DESCRIPTOR, and :q when standard error is a pipe to the first process
+	daemonVariable = "GOUNICORN_DAEMON" // STAGE:DESCRIPTOR (2 and 3 in the background, 4 a second master), and :q when standard error is a pipe to the first process
 	daemonUmask    = 0o022              // as gunicorn's
 	maxComplaint   = 64 << 10           // bytes of what the third process writes to standard error before it serves; the rest is cut
 )
@@ -40,13 +40,15 @@ func takeDaemon(env func(string) (string, bool)) *daemon {
 	number, quiet := strings.CutSuffix(number, ":q")
 	fd, err := strconv.Atoi(number)
 	var st unix.Stat_t
-	if err != nil || fd <= 2 || (stage != "2" && stage != "3") || unix.Fstat(fd, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFIFO {
+	if err != nil || fd <= 2 || (stage != "2" && stage != "3" && stage != "4") || unix.Fstat(fd, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFIFO {
 		return nil // not from us
 	}
 	d := &daemon{second: stage == "2", quiet: quiet, status: os.NewFile(uintptr(fd), "status")}
 	if !d.second {
 		unix.CloseOnExec(fd)
-		unix.Umask(daemonUmask)
+		if stage == "3" {
+			unix.Umask(daemonUmask)
+		}
 	}
 	return d
 }
@@ -93,22 +95,31 @@ func (p *process) background(inherit bool, complaints io.Writer) (code int, err 
 			break
 		}
 	}
-	text := make(chan []byte, 1)
-	go func() { text <- readFirst(saidR, maxComplaint) }()
-	verdict, _ := io.ReadAll(io.LimitReader(statusR, 1))
+	code, complaint := await(statusR, saidR)
 	switch {
-	case len(verdict) == 1 && verdict[0] == exitOK:
+	case code == exitOK:
 		return exitOK, nil
-	case len(verdict) == 1:
-		code = int(verdict[0])
-	default:
-		code = exitError
-	}
-	if complaint := <-text; len(complaint) > 0 {
+	case len(complaint) > 0:
 		_, _ = complaints.Write(complaint)
 		return code, nil
 	}
 	return code, fmt.Errorf("the server did not start (exit code %d); its error log says why", code)
+}
+
+// await waits until a process that we started serves or has failed; the result is its exit code, and what it said before it failed.
+func await(status, said io.Reader) (code int, complaint []byte) {
+	text := make(chan []byte, 1)
+	go func() { text <- readFirst(said, maxComplaint) }()
+	verdict, _ := io.ReadAll(io.LimitReader(status, 1))
+	switch {
+	case len(verdict) == 0:
+		code = exitError
+	case verdict[0] == exitOK:
+		return exitOK, nil
+	default:
+		code = int(verdict[0])
+	}
+	return code, <-text
 }
 
 // third starts the third process from the second.

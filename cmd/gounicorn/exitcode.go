@@ -7,5 +7,5 @@ const (
 	exitUsage  = 2   // unknown or malformed flag
 	exitBoot   = 3   // the application failed to load
 	exitAppErr = 4   // the application was not found or is not callable
-	exitPanic  = 255 // an error of ours
+	exitPanic  = 255 // an error of ours in the main loop
 )

@@ -2,9 +2,8 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
-
-	"github.com/gounicorn/gounicorn/server/settings"
 )
 
 // What the master does about itself as a process while it runs: its name, its pid file, its user, other masters, rest and wake.
@@ -52,6 +51,25 @@ func (m *master) claim() (err error) {
 	return err
 }
 
+// disclaim removes the pid file at the end.
+func (m *master) disclaim() {
+	if m.pidFile != nil {
+		if err := m.pidFile.remove(); err != nil {
+			m.log.Warningf("pid file: %v", err)
+		}
+	}
+}
+
+// background starts the server in the background; what has been started here was for the settings. It returns our exit code.
+func (m *master) background() int {
+	m.stopPool(quickGrace)
+	code, err := m.proc.background(m.v.EnableStdioInheritance, m.stderr)
+	if err != nil {
+		fmt.Fprintf(m.stderr, "\nError: %v\n", err)
+	}
+	return code
+}
+
 // renamePID moves the pid file to where it belongs now, after a reload or a promotion.
 func (m *master) renamePID(path string) {
 	path = m.pidPath(path)
@@ -81,11 +99,13 @@ func (m *master) drop() error {
 	return m.owner.become()
 }
 
-// applyProcess applies what a reload changed of us as a process; the sockets are m.rebind's.
-func (m *master) applyProcess(v *settings.Values) {
-	m.renamePID(v.PIDFile)
-	m.v.PIDFile, m.v.ProcName = v.PIDFile, v.ProcName
+// applyProcess applies the settings that a reload has changed as far as they are ours.
+func (m *master) applyProcess() {
+	m.renamePID(m.v.PIDFile)
 	m.showTitle()
+	if err := m.rebind(); err != nil {
+		m.log.Errorf("%v; the addresses stay as they were", err)
+	}
 }
 
 // upgrade starts a second master (USR2).
@@ -98,8 +118,8 @@ func (m *master) upgrade() {
 	case !m.serving:
 		m.log.Warningf("USR2 signal ignored. The application is not loaded yet.")
 	default:
-		m.preExec()
-		if err := m.other.launch(m.proc, m.sockets); err != nil {
+		_ = m.pool.PreExec(context.Background()) // fails when the pool has ended, and so does what follows
+		if err := m.other.launch(m.proc, m.sockets, func(why string) { m.log.Errorf("%s", why) }); err != nil {
 			m.log.Errorf("cannot start a second master: %v", err)
 			return
 		}
@@ -114,10 +134,8 @@ func (m *master) promote() {
 	m.renamePID(m.v.PIDFile)
 	m.showTitle()
 	m.tell(stateMain(os.Getpid()) + "\n" + stateReady("gounicorn serves"))
-	if m.serving {
-		if err := m.serveMetrics(); err != nil {
-			m.log.Errorf("%v", err)
-		}
+	if err := m.serveMetrics(); err != nil {
+		m.log.Errorf("%v", err)
 	}
 }
 
@@ -153,12 +171,12 @@ func (m *master) winch() {
 		defer close(r.done)
 		_ = m.server.Quiesce(ctx) // what does not end in time ends with its worker
 		if ctx.Err() != context.Canceled {
-			m.resize(0)
+			m.pool.Resize(0)
 		}
 	}()
 }
 
-// wake ends the rest, with so many workers.
+// wake ends the rest, with so many workers; 0: whoever calls it asks for some.
 func (m *master) wake(workers int) {
 	if m.resting == nil {
 		return
@@ -166,27 +184,11 @@ func (m *master) wake(workers int) {
 	m.resting.cancel()
 	<-m.resting.done
 	m.resting = nil
-	m.resize(workers)
+	if workers > 0 {
+		m.pool.Resize(workers)
+	}
 	m.server.Resume()
 	for _, s := range m.sockets {
 		s.Resume()
-	}
-}
-
-func (m *master) resize(workers int) {
-	if p, ok := any(m.pool).(interface{ Resize(int) }); ok {
-		p.Resize(workers)
-	}
-}
-
-func (m *master) preExec() {
-	if p, ok := any(m.pool).(interface{ PreExec(context.Context) error }); ok {
-		_ = p.PreExec(context.Background())
-	}
-}
-
-func (m *master) grow(by int) {
-	if p, ok := any(m.pool).(interface{ Grow(int) }); ok {
-		p.Grow(by)
 	}
 }

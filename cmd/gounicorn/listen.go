@@ -18,6 +18,7 @@ import (
 const (
 	bindTries = 5 // as gunicorn: a predecessor may be about to leave
 	bindPause = time.Second
+	drainTime = 10 * time.Second // for the queue of an address that is closed after a reload
 )
 
 // socket is a listener and the address in the settings that it is for.
@@ -29,7 +30,7 @@ type socket struct {
 // listen opens every address, or takes the sockets that we were given. What is in use gets some time to become free.
 func (m *master) listen(sigs <-chan os.Signal) error {
 	if len(m.proc.fds) == 0 {
-		opened, err := m.open(m.v.Bind, sigs)
+		opened, err := m.open(m.v.Bind, bindTries, sigs)
 		m.sockets = opened
 		return err
 	}
@@ -48,13 +49,13 @@ func (m *master) listen(sigs <-chan os.Signal) error {
 }
 
 // open opens addresses, or none of them.
-func (m *master) open(addresses []settings.Address, sigs <-chan os.Signal) (opened []socket, err error) {
+func (m *master) open(addresses []settings.Address, tries int, sigs <-chan os.Signal) (opened []socket, err error) {
 	how := server.Socket{Backlog: m.v.Backlog, ReusePort: m.v.ReusePort, Umask: os.FileMode(m.v.Umask)}
 	if m.owner.changes() {
 		how.Owner = &server.Owner{UID: m.owner.uid, GID: m.owner.gid}
 	}
 	for _, a := range addresses {
-		ln, err := m.openOne(a, how, sigs)
+		ln, err := m.openOne(a, how, tries, sigs)
 		if err != nil {
 			for _, s := range opened {
 				_ = s.Remove()
@@ -68,7 +69,7 @@ func (m *master) open(addresses []settings.Address, sigs <-chan os.Signal) (open
 }
 
 // openOne opens one address, with gunicorn's lines when that fails.
-func (m *master) openOne(a settings.Address, how server.Socket, sigs <-chan os.Signal) (*server.Listener, error) {
+func (m *master) openOne(a settings.Address, how server.Socket, tries int, sigs <-chan os.Signal) (*server.Listener, error) {
 	where := server.Address{Network: "fd", FD: a.FD}
 	if network, address, ok := a.ListenArgs(); ok {
 		where = server.Address{Network: network, Address: address}
@@ -89,7 +90,7 @@ func (m *master) openOne(a settings.Address, how server.Socket, sigs <-chan os.S
 			m.log.Errorf("Connection in use: %s", name)
 		}
 		m.log.Errorf("connection to %s failed: %s", name, pythonError(err))
-		if try == bindTries {
+		if try == tries {
 			return nil, fmt.Errorf("Can't connect to %s; stop what listens there, or choose another address with --bind", name)
 		}
 		m.log.Debugf("Retrying in 1 second.")
@@ -152,81 +153,87 @@ func (m *master) accept(s socket) {
 // the same sockets, left to that one. When ctx is done they are closed in any case.
 func (m *master) closeSockets(ctx context.Context, sockets []socket) {
 	ours := m.other.alone() && !m.proc.lent
-	var drains sync.WaitGroup
-	for _, s := range sockets {
-		if ours && !m.v.ReusePort {
-			if err := s.Remove(); err != nil {
-				m.log.Debugf("the file of the socket stays: %v", err) // in a folder that our user may not write; the next start replaces it
-			}
-		}
-		if !m.serving {
+	if ours && !m.v.ReusePort {
+		m.remove(sockets)
+	}
+	if !m.serving {
+		for _, s := range sockets {
 			m.accept(s) // for what waits already
 		}
+	}
+	closeAll(ctx, sockets, ours)
+}
+
+// remove removes the files of unix sockets.
+func (m *master) remove(sockets []socket) {
+	for _, s := range sockets {
+		if err := s.Remove(); err != nil {
+			m.log.Debugf("the file of the socket stays: %v", err) // in a folder that our user may not write; the next start replaces it
+		}
+	}
+}
+
+// closeAll drains all at the same time.
+func closeAll(ctx context.Context, sockets []socket, ours bool) {
+	var drains sync.WaitGroup
+	for _, s := range sockets {
 		drains.Go(func() { s.Drain(ctx, !ours) })
 	}
 	drains.Wait()
 }
 
-// rebind opens what is new in bind. Nothing is accepted there before commit, which also closes what is not in bind any more; rollback
-// closes what was opened.
-func (m *master) rebind(bind []settings.Address) (commit, rollback func(), err error) {
-	nothing := func() {}
-	if m.proc.lent {
-		m.log.Warningf("bind is not changed: the sockets are those of the service manager")
-		return nothing, nothing, nil
-	}
-	wanted := map[string]bool{}
-	for _, a := range bind {
+// rebind opens what is new in the setting bind and closes what is not in it any more, after a reload. When something cannot be opened
+// all stays.
+func (m *master) rebind() error {
+	wanted, have := map[string]bool{}, map[string]bool{}
+	for _, a := range m.v.Bind {
 		wanted[a.String()] = true
 	}
-	var kept, gone []socket
-	have := map[string]bool{}
+	var all, gone []socket
 	for _, s := range m.sockets {
-		if wanted[s.of] {
-			kept, have[s.of] = append(kept, s), true
+		if wanted[s.of] || s.of == "" {
+			all, have[s.of] = append(all, s), true
 		} else {
 			gone = append(gone, s)
 		}
 	}
+	if have[""] {
+		return nil // sockets that we were given count for more than bind
+	}
 	var fresh []settings.Address
-	for _, a := range bind {
+	for _, a := range m.v.Bind {
 		if !have[a.String()] {
-			fresh = append(fresh, a)
-			have[a.String()] = true
+			fresh, have[a.String()] = append(fresh, a), true
 		}
 	}
 	if len(fresh) == 0 && len(gone) == 0 {
-		return nothing, nothing, nil
+		return nil
 	}
-	opened, err := m.open(fresh, nil)
+	opened, err := m.open(fresh, 1, nil)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	commit = func() {
-		m.sockets = append(kept, opened...)
-		m.log.Infof("Listening at: %s", m.addresses())
-		for _, s := range opened {
-			m.accept(s)
-		}
-		go func() {
-			ctx, cancel := context.WithTimeout(context.Background(), m.v.GracefulTimeout)
-			defer cancel()
-			m.closeSockets(ctx, gone)
-		}()
+	m.sockets = append(all, opened...)
+	m.log.Infof("Listening at: %s", m.addresses())
+	for _, s := range opened {
+		m.accept(s)
 	}
-	rollback = func() {
-		for _, s := range opened {
-			_ = s.Remove()
-			_ = s.Close()
-		}
+	ours := m.other.alone()
+	if ours && !m.v.ReusePort {
+		m.remove(gone)
 	}
-	return commit, rollback, nil
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+		defer cancel()
+		closeAll(ctx, gone, ours)
+	}()
+	return nil
 }
 
 // serveMetrics serves the private listener. While another master has its address, that is tried again when that one has gone.
 func (m *master) serveMetrics() error {
 	network, address, ok := m.v.MetricsBind.ListenArgs()
-	if !ok || m.metricsSocket != nil {
+	if !ok || m.private != nil {
 		return nil
 	}
 	ln, err := server.Listen(server.Address{Network: network, Address: address}, server.Socket{})
@@ -237,7 +244,7 @@ func (m *master) serveMetrics() error {
 	if err != nil {
 		return fmt.Errorf("cannot serve metrics at %s: %w", m.v.MetricsBind, err)
 	}
-	m.metricsSocket = ln
+	m.private = ln
 	if ln.Addr().Network() == "unix" {
 		m.log.Infof("Metrics at: unix:%s", ln.Addr())
 	} else {

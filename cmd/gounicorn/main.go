@@ -27,7 +27,7 @@ func run(p *process, args []string, env func(string) (string, bool), stdout, std
 	if len(args) > 0 && args[0] == explainVerb {
 		return explain(args[1:], env, stdout, stderr)
 	}
-	values, err := settings.Parse(args, env)
+	command, err := settings.ParseCommand(args, env)
 	var usage *settings.UsageError
 	switch {
 	case errors.Is(err, settings.ErrHelp):
@@ -43,21 +43,11 @@ func run(p *process, args []string, env func(string) (string, bool), stdout, std
 		fmt.Fprintf(stderr, "\nError: %v\n", err)
 		return exitError
 	}
-	if values.Daemon && p.detaches() && !values.CheckConfig && !values.PrintConfig {
-		code, err := p.background(values.EnableStdioInheritance, stderr)
-		if err != nil {
-			fmt.Fprintf(stderr, "\nError: %v\n", err)
-		}
-		return code
-	}
-	m, err := newMaster(p, values, env)
+	m, err := newMaster(p, command, env, stderr)
 	if err != nil {
 		fmt.Fprintf(stderr, "\nError: %v\n", err)
 		return exitError
 	}
 	defer m.close()
-	if values.CheckConfig {
-		return m.check()
-	}
-	return m.serve()
+	return m.run()
 }

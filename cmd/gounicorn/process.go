@@ -14,7 +14,7 @@ type process struct {
 	env    []string // as it was at the start
 	title  title
 	notify notifier
-	daemon *daemon // we are the background process that this is the start of; nil: we are not
+	daemon *daemon // the process that waits for our start; nil: none does
 	parent int     // master that we shall replace (USR2); 0: none
 	fds    []int   // listening sockets from it or from the service manager
 	lent   bool    // those are the service manager's, which removes them

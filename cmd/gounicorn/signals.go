@@ -16,7 +16,7 @@ const (
 	actReload                 // new generation with the application's code as it is now
 	actReopen                 // reopen the log files
 	actMore                   // one worker more
-	actFewer                  // one worker fewer
+	actFewer                  // one worker less
 	actRest                   // send the workers away, in the background only
 	actUpgrade                // start a second master
 	actNothing

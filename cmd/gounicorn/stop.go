@@ -27,42 +27,72 @@ func (m *master) stop(sigs <-chan os.Signal) {
 			}
 		}
 	}()
-	m.leave(ctx)
-}
-
-// quit ends at once.
-func (m *master) quit() {
-	ctx, cancel := context.WithTimeout(context.Background(), min(quickGrace, m.v.GracefulTimeout))
-	defer cancel()
-	m.leave(ctx)
-}
-
-// leave ends everything, what is left when ctx is done by force.
-func (m *master) leave(ctx context.Context) {
-	state := stateStopping
-	if m.other.child != 0 {
-		state = stateMain(m.other.child) // the service goes on
-	}
-	m.tell(state)
+	m.farewell()
 	m.closeSockets(ctx, m.sockets)
-	if m.serving {
-		if err := m.server.Shutdown(ctx); err != nil {
-			m.log.Warningf("Some requests did not end within %v", m.v.GracefulTimeout)
-		}
-		if m.pool.Shutdown(ctx) != nil {
-			m.log.Warningf("Some workers had to be killed")
-		}
-	} else {
-		// Nobody can serve what waits: it gets 503.
-		_ = m.pool.Shutdown(ctx)
-		_ = m.server.Shutdown(ctx)
+	if err := m.server.Shutdown(ctx); err != nil {
+		m.log.Warningf("Some requests did not end within %v", m.v.GracefulTimeout)
+	}
+	m.ending.Store(true)
+	if m.pool.Shutdown(ctx) != nil {
+		m.log.Warningf("Some workers had to be killed")
 	}
 	m.server.Close()
-	if m.metricsSocket != nil {
-		_ = m.metricsSocket.Remove()
-		_ = m.metricsSocket.Close()
+	m.closePrivate()
+	m.shutDown()
+}
+
+// quit ends at once: workers leave in the middle of what they run, whose clients get an error.
+func (m *master) quit() {
+	ctx, cancel := context.WithTimeout(context.Background(), quickGrace)
+	defer cancel()
+	m.farewell()
+	m.closeSockets(ctx, m.sockets)
+	m.ending.Store(true)
+	m.pool.Quit()
+	_ = m.pool.Shutdown(ctx)   // that some had to be killed is what we asked for
+	_ = m.server.Shutdown(ctx) // answers are written out
+	m.server.Close()
+	m.closePrivate()
+	m.shutDown()
+}
+
+// abandon ends a start that has failed. Who is in the queue of a socket already gets 503.
+func (m *master) abandon() {
+	ctx, cancel := context.WithTimeout(context.Background(), quickGrace)
+	defer cancel()
+	if m.pool != nil {
+		_ = m.pool.Shutdown(ctx)
 	}
-	m.log.Infof("Shutting down: %s", m.name())
+	if m.server != nil {
+		m.closeSockets(ctx, m.sockets)
+		_ = m.server.Shutdown(ctx)
+		m.server.Close()
+	}
+}
+
+// farewell tells the service manager that we leave, and who stays.
+func (m *master) farewell() {
+	if m.other.child != 0 {
+		m.tell(stateMain(m.other.child))
+		return
+	}
+	m.tell(stateStopping)
+}
+
+func (m *master) closePrivate() {
+	if m.private != nil {
+		_ = m.private.Remove() // in a folder that our user may not write it stays, and is replaced by the next start
+		_ = m.private.Close()
+	}
+}
+
+// shutDown says, once, that there is no worker any more; on_exit follows.
+func (m *master) shutDown() {
+	m.goodbye.Do(func() {
+		if m.opened.Load() {
+			m.log.Infof("Shutting down: %s", m.name())
+		}
+	})
 }
 
 func (m *master) stopPool(grace time.Duration) {

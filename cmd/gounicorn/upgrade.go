@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -72,8 +73,9 @@ func (u *upgrade) follow(parent int) error {
 	return nil
 }
 
-// launch starts the second master with our sockets.
-func (u *upgrade) launch(p *process, sockets []socket) error {
+// launch starts the second master with our sockets. When its start fails, report is called with the reason, from another goroutine. In
+// the background nobody else would hear it.
+func (u *upgrade) launch(p *process, sockets []socket, report func(string)) error {
 	files := []uintptr{0, 1, 2}
 	var numbers []string
 	defer func() {
@@ -93,13 +95,34 @@ func (u *upgrade) launch(p *process, sockets []socket) error {
 		with = append(with, lentVariable+"=1")
 	}
 	without := []string{parentVariable, socketsVariable, lentVariable, daemonVariable, "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"}
+	var status, said [2]int
+	if err := errors.Join(unix.Pipe2(status[:], unix.O_CLOEXEC), unix.Pipe2(said[:], unix.O_CLOEXEC)); err != nil {
+		return fmt.Errorf("pipe: %w", err)
+	}
+	statusR, saidR := os.NewFile(uintptr(status[0]), "status"), os.NewFile(uintptr(said[0]), "complaints")
+	suffix := ""
+	if p.daemon != nil {
+		files[2], suffix = uintptr(said[1]), ":q"
+	}
+	files = append(files, uintptr(status[1])) // closed by the deferred function, as are the sockets
+	with = append(with, fmt.Sprintf("%s=4:%d%s", daemonVariable, len(files)-1, suffix))
 	pidfd := -1
 	pid, err := syscall.ForkExec(p.exe, p.args, &syscall.ProcAttr{
 		Dir: p.dir, Env: p.environment(without, with...), Files: files, Sys: &syscall.SysProcAttr{PidFD: &pidfd},
 	})
+	_ = unix.Close(said[1])
 	if err != nil {
+		_ = statusR.Close()
+		_ = saidR.Close()
 		return fmt.Errorf("start %s: %w", p.exe, err)
 	}
+	go func() { // ends when the second master serves or has ended
+		defer statusR.Close()
+		defer saidR.Close()
+		if code, complaint := await(statusR, saidR); code != exitOK {
+			report(strings.TrimSpace(fmt.Sprintf("The second master (pid:%d) did not start (exit code %d). %s", pid, code, bytes.TrimSpace(complaint))))
+		}
+	}()
 	if pidfd < 0 {
 		if pidfd, err = unix.PidfdOpen(pid, 0); err != nil {
 			return fmt.Errorf("watch the new master (pid:%d): %w", pid, err)
