@@ -64,6 +64,12 @@ func (m *master) configure(sigs <-chan os.Signal) error {
 	}
 	in := <-m.adopted
 	m.v, m.lanes, m.accessFormat, m.workers, m.sizing = in.v, in.lanes, in.format, in.workers, in.sizing
+	if err := m.v.CheckPaths(exists); err != nil {
+		return err
+	}
+	if m.v.PrintConfig {
+		fmt.Print(m.v.Print(m.directory, os.Geteuid(), os.Getegid()))
+	}
 	m.countRequests()
 	return m.openLogs()
 }
@@ -185,9 +191,12 @@ func (m *master) failed(err error) int {
 		code = boot.Code
 		fmt.Fprintf(m.stderr, "\n%s\n", strings.TrimSpace(boot.Text))
 	}
-	m.ending.Store(true)
 	m.abandon()
-	m.shutDown()
+	level := errorlog.LevelError
+	if code == exitOK {
+		level = errorlog.LevelInfo
+	}
+	m.sayGoodbye(level)
 	if boot != nil && m.opened.Load() {
 		switch boot.Code {
 		case exitBoot:

@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"time"
+
+	"github.com/gounicorn/gounicorn/server/errorlog"
 )
 
 const quickGrace = 2 * time.Second // for everything when we stop at once, as gunicorn has it
@@ -60,12 +63,16 @@ func (m *master) quit() {
 func (m *master) abandon() {
 	ctx, cancel := context.WithTimeout(context.Background(), quickGrace)
 	defer cancel()
-	if m.pool != nil {
-		_ = m.pool.Shutdown(ctx)
-	}
 	if m.server != nil {
 		m.closeSockets(ctx, m.sockets)
-		_ = m.server.Shutdown(ctx)
+	}
+	if m.pool != nil {
+		m.stopPool(quickGrace)
+	}
+	if m.server != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), quickGrace)
+		defer cancel()
+		_ = m.server.Shutdown(ctx) // what was asked meanwhile has its 503
 		m.server.Close()
 	}
 }
@@ -87,10 +94,12 @@ func (m *master) closePrivate() {
 }
 
 // shutDown says, once, that there is no worker any more; on_exit follows.
-func (m *master) shutDown() {
+func (m *master) shutDown() { m.sayGoodbye(errorlog.LevelInfo) }
+
+func (m *master) sayGoodbye(level slog.Level) {
 	m.goodbye.Do(func() {
 		if m.opened.Load() {
-			m.log.Infof("Shutting down: %s", m.name())
+			m.log.Record(time.Time{}, level, 0, "Shutting down: "+m.name())
 		}
 	})
 }
