@@ -109,6 +109,12 @@ func peerName(c *http1.Conn) string {
 // left and returns its error.
 func (s *Server) Shutdown(ctx context.Context) error { return s.engine.Shutdown(ctx) }
 
+// Quiesce is Shutdown of what there is, and not for good: Resume ends it. The listeners are to be suspended before.
+func (s *Server) Quiesce(ctx context.Context) error { return s.engine.Quiesce(ctx) }
+
+// Resume ends Quiesce.
+func (s *Server) Resume() { s.engine.Resume() }
+
 // Close closes every connection at once and waits until the App has ended the calls that it has.
 func (s *Server) Close() { _ = s.engine.Close() }
 

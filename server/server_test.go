@@ -110,7 +110,7 @@ func start(t *testing.T, app App, change func(*Config)) (string, *log) {
 		change(&cfg)
 	}
 	s := New(cfg)
-	ln, err := Listen(Address{Network: "tcp", Address: "127.0.0.1:0"}, 16)
+	ln, err := Listen(Address{Network: "tcp", Address: "127.0.0.1:0"}, Socket{Backlog: 16})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -500,24 +500,26 @@ func TestRouteKeyFoldsIdentifiers(t *testing.T) {
 func TestUnixSocketsAreReplacedOnlyWhenStale(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	a := Address{Network: "unix", Address: path}
-	ln, err := Listen(a, 0)
+	ln, err := Listen(a, Socket{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Listen(a, 0); !errors.Is(err, ErrInUse) {
+	if _, err := Listen(a, Socket{}); !errors.Is(err, ErrInUse) {
 		t.Errorf("while somebody listens: %v, want ErrInUse", err)
 	}
-	ln.(*net.UnixListener).SetUnlinkOnClose(false)
 	ln.Close()
-	again, err := Listen(a, 0)
+	again, err := Listen(a, Socket{})
 	if err != nil {
 		t.Fatalf("a stale socket was not replaced: %v", err)
 	}
 	again.Close()
+	if err := again.Remove(); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Listen(a, 0); err == nil {
+	if _, err := Listen(a, Socket{}); err == nil {
 		t.Error("an ordinary file was replaced by a socket")
 	}
 }
@@ -536,7 +538,7 @@ func TestListenersShareTheLimitOfConnections(t *testing.T) {
 	t.Cleanup(s.Close)
 	var first net.Conn
 	for _, host := range []string{"127.0.0.1", "127.0.0.2"} {
-		ln, err := Listen(Address{Network: "tcp", Address: host + ":0"}, 16)
+		ln, err := Listen(Address{Network: "tcp", Address: host + ":0"}, Socket{Backlog: 16})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -589,7 +591,7 @@ func TestMetricsCountConnectionsAndBytes(t *testing.T) {
 }
 
 func TestConnectionsAreProbed(t *testing.T) {
-	ln, err := Listen(Address{Network: "tcp", Address: "127.0.0.1:0"}, 16)
+	ln, err := Listen(Address{Network: "tcp", Address: "127.0.0.1:0"}, Socket{Backlog: 16})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,6 +57,7 @@ type Conn struct {
 	bodySince atomic.Int64 // when the body began
 	bodyBytes atomic.Int64 // how much of it has arrived
 	timedOut  atomic.Bool
+	begun     atomic.Bool // a request has been read
 
 	// mu guards the fields of this block, and also buf, r and w while parked
 	// is set. It is a leaf: nothing is called with it held but the pool.
@@ -179,6 +180,9 @@ func (c *Conn) serveRequest() bool {
 		return false
 	}
 	c.requests++
+	if c.requests == 1 {
+		c.begun.Store(true)
+	}
 	x.load(&c.head, c.buf.b[c.r:c.r+n], f)
 	c.r += n
 	c.base = c.r
