@@ -78,6 +78,8 @@ def prepare(boot: Boot) -> None:
 def start(boot: Boot) -> None:
     """Prepare the zygote and run it. Returns only in a worker."""
     sys.meta_path.insert(0, EmbeddedFinder(boot["sources"]))
-    from gounicorn import _worker, _zygote
+    from gounicorn import _names, _worker, _zygote
+
+    _names.install(boot["sources"])
 
     _worker.start(boot, _zygote.run(boot, prepare))
