@@ -1,0 +1,26 @@
+"""Lines for the master's log, from the zygote and from workers alike: each has its control socket at the same descriptor."""
+
+from __future__ import annotations
+
+import os
+import select
+import struct
+
+import _gounicorn_process as process
+
+HEADER = struct.Struct("<IBBHII")  # length, kind, flags, aux, a, b
+
+
+def write(level: int, text: str) -> None:
+    """Put a line into the master's log; level is one of Python's logging. May be called from any thread and in signal handlers."""
+    payload = text.encode("utf-8", "backslashreplace")[: process.MAX_PACKET - HEADER.size]
+    packet = HEADER.pack(len(payload), process.LOG, 0, level, 0, 0) + payload
+    while True:
+        try:
+            os.write(process.FD_CONTROL, packet)
+        except BlockingIOError:  # a worker's socket does not block
+            select.select([], [process.FD_CONTROL], [])
+            continue
+        except OSError:
+            pass  # the master has gone, which is noticed elsewhere
+        return
