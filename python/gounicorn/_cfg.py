@@ -215,7 +215,7 @@ def parse_address(text: str, default_port: str = "8000") -> Any:
     if not port.isdigit():
         message = f"{port!r} is not a valid port number."
         raise RuntimeError(message)
-    return host.lower() or "0.0.0.0", int(port)
+    return host.lower() if text else "0.0.0.0", int(port)
 
 
 # What this process knows: the values that the master sent, then the defaults of the table.

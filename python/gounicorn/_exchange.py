@@ -5,6 +5,7 @@ Nothing here runs unless the configuration has a hook around requests, or a logg
 
 from __future__ import annotations
 
+import inspect
 import urllib.parse
 from datetime import timedelta
 from http import HTTPStatus
@@ -103,11 +104,13 @@ class Response:
     ) -> None:
         """Take what start_response got and how many bytes of body were sent."""
         self.req = req
-        self.version = req.version
+        self.version = "gunicorn"  # the server's name, as in gunicorn
         self.status = status
-        self.headers = [(name, value.strip()) for name, value in headers or () if name.lower() not in SERVERS]
+        no_content = self.status_code == HTTPStatus.NO_CONTENT
+        dropped = SERVERS | {"content-length"} if no_content else SERVERS
+        self.headers = [(name, value.strip()) for name, value in headers or () if name.lower() not in dropped]
         self.sent = sent
-        self.response_length = response_length
+        self.response_length = None if no_content else response_length
         self.headers_sent = status is not None
         self.upgrade = False
         self.must_close = False
@@ -209,3 +212,19 @@ def unserved(record: dict[str, Any]) -> tuple[Response, Request, dict[str, Any],
         reason = ""
     resp = Response(req, f"{code} {reason}".rstrip(), [], record["sent"], record["sent"])
     return resp, req, environ, timedelta(microseconds=record["microseconds"])
+
+
+def adapted(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a post_request that takes all four arguments, for one that takes only the first two or three."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return function
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return function
+    arity = sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
+    if arity == 2:
+        return lambda worker, req, environ, resp: function(worker, req)
+    if arity == 3:
+        return lambda worker, req, environ, resp: function(worker, req, environ)
+    return function

@@ -45,7 +45,9 @@ CONFIG_DEFAULTS: dict[str, Any] = {
     },
 }
 
-SYSLOG_FACILITIES = {**logging.handlers.SysLogHandler.facility_names, "security": logging.handlers.SysLogHandler.LOG_AUTH}
+_UNKNOWN = ("console", "ntp", "solaris-cron")  # facilities that gunicorn does not have
+SYSLOG_FACILITIES = {name: code for name, code in logging.handlers.SysLogHandler.facility_names.items() if name not in _UNKNOWN}
+SYSLOG_FACILITIES["security"] = logging.handlers.SysLogHandler.LOG_AUTH
 SYSLOG_PORT = 514
 
 

@@ -9,56 +9,14 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import socket
-import struct
 import sys
 import traceback
 from typing import TYPE_CHECKING, Any
 
-import _gounicorn_process as process
-
-from gounicorn import _cfg, _exchange, _glogging
+from gounicorn import _cfg, _exchange, _glogging, _journal
 
 if TYPE_CHECKING:
     from gounicorn._cfg import Config
-
-HEADER = struct.Struct("<IBBHII")  # length, kind, flags, aux, a, b
-ERROR_LOG, ACCESS_LOG = 0, 1  # a of LOG
-ROOM = process.MAX_PACKET - HEADER.size
-
-
-class Channel:
-    """The way to the master: LOG packets on the control socket, whose owner it is not."""
-
-    def __init__(self) -> None:
-        """Be closed; lines go to standard error."""
-        self._socket: socket.socket | None = None
-
-    def open(self) -> None:
-        """Use descriptor 3, the control socket of a zygote and, after the fork, of a worker."""
-        self.close()
-        self._socket = socket.socket(fileno=process.FD_CONTROL)
-
-    def close(self) -> None:
-        """Forget the socket, which stays open."""
-        if self._socket is not None:
-            self._socket.detach()
-        self._socket = None
-
-    def send(self, log: int, level: int, text: str) -> None:
-        """Send one record, cut to a packet, without waiting; what cannot be sent goes to standard error."""
-        payload = text.encode("utf-8", "backslashreplace")[:ROOM]
-        packet = HEADER.pack(len(payload), process.LOG, 0, max(0, min(level, 0xFFFF)), log, 0) + payload
-        try:
-            if self._socket is None:
-                raise BrokenPipeError
-            self._socket.send(packet, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
-        except OSError:
-            os.write(2, payload + b"\n")
-
-
-channel = Channel()
 
 
 class MasterHandler(logging.Handler):
@@ -73,7 +31,7 @@ class MasterHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Send one record."""
         try:
-            channel.send(self._log, record.levelno, self.format(record))
+            _journal.write(record.levelno, self.format(record), self._log)
         except Exception:
             self.handleError(record)
 
@@ -82,7 +40,7 @@ class MasterLogger(_glogging.Logger):
     """The logger of a configuration that has none of its own."""
 
     def _set_handler(self, log: logging.Logger, output: str | None, fmt: logging.Formatter, stream: Any = None) -> None:
-        handler = MasterHandler(ACCESS_LOG if log is self.access_log else ERROR_LOG)
+        handler = MasterHandler(_journal.ACCESS_LOG if log is self.access_log else _journal.ERROR_LOG)
         self._add(log, handler, handler.formatter or fmt)
 
     def _set_syslog_handler(self, log: logging.Logger, cfg: Any, fmt: str, name: str) -> None:
