@@ -209,12 +209,12 @@ func TestZygoteIgnoresTheTerminal(t *testing.T) {
 }
 
 func TestApplicationFindsItsSurroundings(t *testing.T) {
-	dir := t.TempDir()
+	start, dir := t.TempDir(), t.TempDir()
 	testdata := must(filepath.Abs("testdata"))(t)
 	m := spawn(t, boot{app: "apps", document: map[string]any{
 		"chdir": dir, "pythonpath": []string{testdata}, "env": map[string]string{"GIVEN": "by the boot document"},
-		"argv": []string{"gounicorn", "-w", "2", "apps"}, "proc_name": "the site",
-	}})
+		"proc_name": "the site",
+	}, task: map[string]any{"argv": []string{"gounicorn", "-w", "2", "apps"}, "directory": start}})
 	w := m.start(t, 1, 1)
 	var got struct {
 		Main, Process                       bool

@@ -21,7 +21,7 @@ func run(args []string, env func(string) (string, bool), stdout, stderr io.Write
 	if len(args) > 0 && args[0] == explainVerb {
 		return explain(args[1:], env, stdout, stderr)
 	}
-	values, err := settings.Parse(args, env)
+	command, err := settings.ParseCommand(args, env)
 	var usage *settings.UsageError
 	switch {
 	case errors.Is(err, settings.ErrHelp):
@@ -37,14 +37,11 @@ func run(args []string, env func(string) (string, bool), stdout, stderr io.Write
 		fmt.Fprintf(stderr, "\nError: %v\n", err)
 		return exitError
 	}
-	m, err := newMaster(values, env)
+	m, err := newMaster(command, env, stderr)
 	if err != nil {
 		fmt.Fprintf(stderr, "\nError: %v\n", err)
 		return exitError
 	}
 	defer m.close()
-	if values.CheckConfig {
-		return m.check()
-	}
-	return m.serve()
+	return m.run()
 }

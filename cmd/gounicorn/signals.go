@@ -15,6 +15,8 @@ const (
 	actQuick                  // stop at once
 	actReload                 // new generation with the application's code as it is now
 	actReopen                 // reopen the log files
+	actMore                   // one worker more
+	actFewer                  // one worker less
 	actLater                  // not built yet: say so and go on
 	actNothing
 )
@@ -31,8 +33,8 @@ var signals = []struct {
 	{unix.SIGHUP, actReload, "hup"},
 	{unix.SIGUSR1, actReopen, "usr1"},
 	// Left alone the first two suspend the master and the others end it or are lost; none of that is what gunicorn's users expect.
-	{unix.SIGTTIN, actLater, "ttin"},
-	{unix.SIGTTOU, actLater, "ttou"},
+	{unix.SIGTTIN, actMore, "ttin"},
+	{unix.SIGTTOU, actFewer, "ttou"},
 	{unix.SIGWINCH, actLater, "winch"},
 	{unix.SIGUSR2, actLater, "usr2"},
 	// A reader of our output that went away must not end the server, as the runtime would have it for descriptors 1 and 2.

@@ -31,19 +31,31 @@ func (m *master) stop(srv *server.Server, sigs <-chan os.Signal) {
 		m.log.Warningf("Some requests did not end within %v", m.v.GracefulTimeout)
 	}
 	m.closeListeners()
+	m.ending.Store(true)
 	if m.pool.Shutdown(ctx) != nil {
 		m.log.Warningf("Some workers had to be killed")
 	}
 	srv.Close()
-	m.log.Infof("Shutting down: Master")
+	m.shutDown()
 }
 
 // quit ends at once.
 func (m *master) quit(srv *server.Server) {
 	m.closeListeners()
+	m.ending.Store(true)
+	m.pool.Quit()
 	m.stopPool(quickGrace)
 	srv.Close()
-	m.log.Infof("Shutting down: Master")
+	m.shutDown()
+}
+
+// shutDown says, once, that there is no worker any more; on_exit follows.
+func (m *master) shutDown() {
+	m.goodbye.Do(func() {
+		if m.opened.Load() {
+			m.log.Infof("Shutting down: Master")
+		}
+	})
 }
 
 func (m *master) stopPool(grace time.Duration) {

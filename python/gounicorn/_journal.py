@@ -16,7 +16,7 @@ MAX_LEVEL = 0xFFFF
 def write(level: int, text: str, log: int = ERROR_LOG) -> None:
     """Put a line into one of the master's logs; level is one of Python's logging. Any thread and signal handlers may call it."""
     payload = text.encode("utf-8", "backslashreplace")[: process.MAX_PACKET - HEADER.size]
-    packet = HEADER.pack(len(payload), process.LOG, 0, max(0, min(level, MAX_LEVEL)), log, 0) + payload
+    packet = HEADER.pack(len(payload), process.LOG, 0, max(1, min(level, MAX_LEVEL)), log, 0) + payload
     while True:
         try:
             os.write(process.FD_CONTROL, packet)

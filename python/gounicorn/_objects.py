@@ -83,7 +83,7 @@ class Server:
         self.cfg: Any = None
         self.log: Any = Log()
         self.app = App(boot["app"], self.cfg)
-        self.address: list[Any] = list(boot.get("address") or [])  # (host, port) or a path, as configured
+        self.address = [tuple(a) if isinstance(a, list) else a for a in boot.get("address") or []]  # (host, port) or a path
         self.proc_name = str(boot.get("proc_name") or boot["app"])
         self.timeout = boot.get("timeout", 0)
         self.num_workers = int(boot["workers"])

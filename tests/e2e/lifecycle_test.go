@@ -369,12 +369,12 @@ func writeFile(tb testing.TB, path, text string) {
 	}
 }
 
-// Left to their defaults TTIN and TTOU would suspend the master and USR2 end it.
+// Left to its default USR2 would end the master.
 func TestSignalsWithoutAMeaningYetAreHarmless(t *testing.T) {
 	t.Parallel()
 	s := start(t, "faults:app", "-w", "1")
 	for sig, name := range map[syscall.Signal]string{
-		syscall.SIGTTIN: "ttin", syscall.SIGTTOU: "ttou", syscall.SIGWINCH: "winch", syscall.SIGUSR2: "usr2",
+		syscall.SIGWINCH: "winch", syscall.SIGUSR2: "usr2",
 	} {
 		if err := syscall.Kill(s.PID, sig); err != nil {
 			t.Fatal(err)
