@@ -298,6 +298,8 @@ static int start(gp_thread *t, PyObject *status, PyObject *headers)
     t->bodyless = t->is_head || h.no_length || code == 304;
     t->content_length = h.content_length;
     t->started = rc == 0;
+    if (rc == 0)
+        gp_hook_keep(t, status, headers);
     return rc;
 }
 

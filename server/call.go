@@ -337,6 +337,7 @@ func (c *Call) log(x *http1.Exchange, status int, sent int64) {
 		Target: x.Target, Path: x.Path, Query: x.RawQuery, Proto: proto, Status: status, BytesSent: sent,
 		Referer: x.Get("referer"), UserAgent: x.Get("user-agent"), Pid: c.Report.PID, Worker: c.Report.PID,
 		Queue: c.Report.Queued, Run: c.Report.Run, Route: c.Key, Fields: (*fields)(c),
+		Answered: c.Report.PID != 0 && (c.failed.Status == 0 || c.failed.Status == 500),
 	}
 	if auth := x.Get("authorization"); auth != nil {
 		if user, ok := accesslog.BasicUser(nil, auth); ok {

@@ -512,3 +512,44 @@ def niceness(environ, start_response):
     for gate in environ["QUERY_STRING"].split():
         GATES.setdefault(gate, threading.Event()).set()
     return [b"%d" % os.getpriority(os.PRIO_PROCESS, 0)]
+
+
+ENDED: list = []  # what end() was called with, by request
+
+
+def begin(environ):
+    """Make a request object; raise when the request asks for it."""
+    if "HTTP_X_BEGIN" in environ:
+        eval(environ["HTTP_X_BEGIN"])
+    environ["begun"] = True
+    return [environ["PATH_INFO"]]
+
+
+def end(request, environ, outcome, status, headers, length, sent, nanoseconds):
+    """Note the call; raise when the request asks for it."""
+    same = environ.get("begun") is True and (request is None or request[0] == environ["PATH_INFO"])
+    ENDED.append([same, outcome, status, headers and [list(pair) for pair in headers], length, sent, nanoseconds])
+    if "HTTP_X_END" in environ:
+        eval(environ["HTTP_X_END"])
+    if request is not None:
+        request.append(environ)  # a cycle of everything, for the garbage collector
+
+
+def end_forgetful(*args):
+    """Do the same and forget it."""
+    try:
+        end(*args)
+    finally:
+        ENDED.clear()
+
+
+def ended(environ, start_response):
+    """What end() was called with since the last time."""
+    calls = ENDED[:]
+    ENDED.clear()
+    return answer(start_response, calls)
+
+
+def hooked(environ, start_response):
+    """The zoo, and /ended."""
+    return (ended if environ["PATH_INFO"] == "/ended" else zoo)(environ, start_response)
