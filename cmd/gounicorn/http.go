@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/netip"
 	"os"
 	"time"
 
@@ -26,6 +27,7 @@ func (m *master) serverConfig() server.Config {
 		Timeouts: http1.Timeouts{
 			Header: never(v.HeaderTimeout), Body: never(v.BodyTimeout), Send: never(v.SendTimeout), Idle: never(v.KeepAlive),
 		},
+		Trust:          trust(),
 		MaxConnections: v.ConnectionLimit(m.workers), ServerName: "gounicorn",
 		SpoolMemory: v.SpoolMemory, SpoolDisk: v.SpoolDisk, SpoolDir: v.SpoolDir,
 		PID: os.Getpid(), Metrics: m.metrics, Debugf: m.log.Debugf, Warnf: m.log.Warningf, Errorf: m.log.Errorf,
@@ -37,4 +39,13 @@ func (m *master) serverConfig() server.Config {
 		cfg.AccessLog = accesslog.New(m.accessFormat, m.accessFile)
 	}
 	return cfg
+}
+
+// trust is whom gunicorn believes by default.
+func trust() server.Trust {
+	local := server.AllowList{Prefixes: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32"), netip.MustParsePrefix("::1/128")}}
+	return server.Trust{
+		Forwarded: local, ProxyAllow: local, ForwarderHeaders: []string{"SCRIPT_NAME", "PATH_INFO"}, HopField: "X-Forwarded-For",
+		SchemeFields: []server.SchemeField{{Name: "X-FORWARDED-PROTOCOL", Value: "ssl"}, {Name: "X-FORWARDED-PROTO", Value: "https"}, {Name: "X-FORWARDED-SSL", Value: "on"}},
+	}
 }

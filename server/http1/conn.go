@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/gounicorn/gounicorn/server/proxyproto"
 )
 
 // Phases of the reading side of a connection. phaseClosed is final: whoever
@@ -46,7 +48,9 @@ type Conn struct {
 	srv           *Server
 	nc            net.Conn
 	raw           syscall.RawConn // nil if nc is not a socket
-	remote, local netip.AddrPort
+	remote, local netip.AddrPort  // remote is the client's, if a PROXY header named one
+	peer          netip.AddrPort
+	proxy         proxyproto.Header
 	listener      net.Addr
 	next, prev    *Conn // list of the server, guarded by its mutex
 
@@ -93,8 +97,17 @@ type Conn struct {
 	x Exchange
 }
 
-// RemoteAddr returns the peer's address; it is not valid for Unix sockets.
+// RemoteAddr returns the client's address: the one that a PROXY header named,
+// or else the peer's. It is not valid for Unix sockets without such a header.
 func (c *Conn) RemoteAddr() netip.AddrPort { return c.remote }
+
+// PeerAddr returns the address of the other end of the connection; it is not
+// valid for Unix sockets.
+func (c *Conn) PeerAddr() netip.AddrPort { return c.peer }
+
+// Proxy returns the PROXY header that the connection began with; its Protocol
+// is empty if there was none.
+func (c *Conn) Proxy() *proxyproto.Header { return &c.proxy }
 
 // LocalAddr returns our address; it is not valid for Unix sockets.
 func (c *Conn) LocalAddr() netip.AddrPort { return c.local }
@@ -110,7 +123,9 @@ func (c *Conn) NetConn() net.Conn { return c.nc }
 func newConn(s *Server, nc net.Conn) *Conn {
 	c := &Conn{srv: s, nc: nc}
 	c.over.L = &c.mu
-	c.remote, c.local = addrPort(nc.RemoteAddr()), addrPort(nc.LocalAddr())
+	c.head.conn = c
+	c.peer, c.local = addrPort(nc.RemoteAddr()), addrPort(nc.LocalAddr())
+	c.remote = c.peer
 	switch nc.(type) {
 	case *net.TCPConn, *net.UnixConn:
 		if raw, err := nc.(syscall.Conn).SyscallConn(); err == nil {
@@ -155,7 +170,9 @@ func (c *Conn) serve() {
 			c.releaseBuffers()
 		}
 	}()
-	for c.serveRequest() {
+	if c.readProxy() {
+		for c.serveRequest() {
+		}
 	}
 	c.tearDown()
 }
@@ -240,6 +257,66 @@ func (c *Conn) refuse(v Verdict) {
 		c.x.sendVerdict(v)
 	}
 	c.awaitOver()
+}
+
+// readProxy reads the PROXY header that the connection may begin with, and
+// refuses the connection if it must (row 31). It returns false if no request is
+// to be read. It has the time of one head.
+func (c *Conn) readProxy() bool {
+	mode := c.srv.config.ProxyProtocol
+	if mode == proxyproto.Off {
+		return true
+	}
+	c.mode = readingHead
+	for begun := false; ; {
+		if c.r < c.w {
+			if !begun {
+				begun = true
+				if !c.enter(phaseHead) {
+					return false
+				}
+			}
+			b := c.buf.b[c.r:c.w]
+			if _, certain := proxyproto.Begins(mode, b); certain && !c.srv.config.ProxyAllowed(c) {
+				return c.refuseProxy(CauseProxyForbidden)
+			}
+			h, n, err := proxyproto.Parse(mode, b)
+			switch {
+			case err == nil:
+				c.r += n
+				c.proxy = h
+				if h.Source.IsValid() {
+					c.remote = h.Source
+				}
+				return true
+			case errors.Is(err, proxyproto.ErrMalformed):
+				return c.refuseProxy(CauseProxySyntax)
+			}
+		}
+		if c.eof {
+			return false
+		}
+		_, err := c.fill(nil)
+		switch {
+		case errors.Is(err, errWoken):
+			if c.timedOut.Load() {
+				return begun && c.refuseProxy(CauseHeadTimeout)
+			}
+		case errors.Is(err, io.EOF):
+			c.mu.Lock()
+			c.eof = true
+			c.mu.Unlock()
+		case err != nil:
+			return false
+		}
+	}
+}
+
+// refuseProxy answers a connection that brings no request.
+func (c *Conn) refuseProxy(cause Cause) bool {
+	c.x.begin(c)
+	c.refuse(cause.Verdict())
+	return false
 }
 
 // readHead collects one head. ok is false if the connection is to be closed
