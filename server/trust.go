@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/gounicorn/gounicorn/server/http1"
-	"github.com/gounicorn/gounicorn/server/proxyproto"
 )
 
 // Trust says whom the server believes, and what. The zero Trust believes those that come over a unix socket, and nothing of what they
@@ -17,7 +16,7 @@ type Trust struct {
 	ForwarderHeaders []string          // names with "_" that those may send, in any case, or "*" (forwarder_headers)
 	HeaderMap        http1.Underscores // what becomes of other names with "_" (header_map)
 	ScriptName       string            // the path at which the site is mounted, unless SCRIPT_NAME is sent; as in an URL, encoded
-	Proxy            proxyproto.Mode   // proxy_protocol
+	Proxy            http1.ProxyMode   // proxy_protocol
 	ProxyAllow       AllowList         // who may use it (proxy_allow_ips); a unix socket may always
 	Hops             int               // the client's address is that many entries from the end of HopField; 0: the connection's
 	HopField         string            // the field that each proxy adds to: a list of addresses, or "Forwarded" (RFC 7239)

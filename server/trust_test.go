@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"github.com/gounicorn/gounicorn/server/http1"
-	"github.com/gounicorn/gounicorn/server/proxyproto"
 )
 
 // defaultTrust is what gunicorn's defaults mean.
@@ -307,7 +306,7 @@ func TestProxyHeaderNamesTheClientOfTheConnection(t *testing.T) {
 		m[name] = value
 		return m
 	}
-	auto := func(t *Trust) { t.Proxy = proxyproto.Auto }
+	auto := func(t *Trust) { t.Proxy = http1.ProxyAuto }
 	for _, c := range []struct {
 		name   string
 		change func(*Trust)
@@ -328,7 +327,7 @@ func TestProxyHeaderNamesTheClientOfTheConnection(t *testing.T) {
 		{"stranger v2, before its end", func(t *Trust) { auto(t); stranger(t) }, sig, 403, nil},
 		{"stranger without", func(t *Trust) { auto(t); stranger(t) }, raw() + raw(), 0, own(absent)},
 		{"off", nil, line + raw(), 400, nil},
-		{"other version", func(t *Trust) { t.Proxy = proxyproto.V2 }, line + raw(), 400, nil},
+		{"other version", func(t *Trust) { t.Proxy = http1.ProxyV2 }, line + raw(), 400, nil},
 		{"second header", auto, line + line + raw(), 400, nil},
 		{
 			"hops behind it", func(t *Trust) { auto(t); t.Hops = 1; t.Forwarded = allow("127.0.0.1/32", "192.0.2.9/32") },
@@ -371,7 +370,7 @@ func TestUnixSocketsAreAlwaysTrusted(t *testing.T) {
 	}}}
 	_, _ = start(t, cfg.App, func(c *Config) {
 		stranger(&c.Trust)
-		c.Trust.Hops, c.Trust.Proxy = 1, proxyproto.Auto
+		c.Trust.Hops, c.Trust.Proxy = 1, http1.ProxyAuto
 		cfg = *c
 	})
 	s := New(cfg)

@@ -9,7 +9,6 @@ import (
 	"github.com/gounicorn/gounicorn/server"
 	"github.com/gounicorn/gounicorn/server/accesslog"
 	"github.com/gounicorn/gounicorn/server/http1"
-	"github.com/gounicorn/gounicorn/server/proxyproto"
 	"github.com/gounicorn/gounicorn/server/settings"
 )
 
@@ -62,4 +61,4 @@ func trust(v *settings.Values) server.Trust {
 
 var headerMaps = map[string]http1.Underscores{"drop": http1.UnderscoreDrop, "refuse": http1.UnderscoreRefuse, "dangerous": http1.UnderscorePass}
 
-var proxyModes = map[string]proxyproto.Mode{"off": proxyproto.Off, "v1": proxyproto.V1, "v2": proxyproto.V2, "auto": proxyproto.Auto}
+var proxyModes = map[string]http1.ProxyMode{"off": http1.ProxyOff, "v1": http1.ProxyV1, "v2": http1.ProxyV2, "auto": http1.ProxyAuto}

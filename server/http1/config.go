@@ -2,8 +2,6 @@ package http1
 
 import (
 	"time"
-
-	"github.com/gounicorn/gounicorn/server/proxyproto"
 )
 
 // Limits bound what one request may send. The zero value is usable; each zero
@@ -68,7 +66,7 @@ type Config struct {
 	Forwarder func(c *Conn, name []byte) bool
 	// ProxyProtocol says which versions of the PROXY protocol a connection may
 	// begin with. The header is optional, as in gunicorn.
-	ProxyProtocol proxyproto.Mode
+	ProxyProtocol ProxyMode
 	// ProxyAllowed is asked whether the peer of a connection may use the PROXY
 	// protocol; false means 403. It is required unless ProxyProtocol is Off.
 	ProxyAllowed func(c *Conn) bool

@@ -10,8 +10,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
-
-	"github.com/gounicorn/gounicorn/server/proxyproto"
 )
 
 // Phases of the reading side of a connection. phaseClosed is final: whoever
@@ -50,7 +48,7 @@ type Conn struct {
 	raw           syscall.RawConn // nil if nc is not a socket
 	remote, local netip.AddrPort  // remote is the client's, if a PROXY header named one
 	peer          netip.AddrPort
-	proxy         proxyproto.Header
+	proxy         ProxyHeader
 	listener      net.Addr
 	next, prev    *Conn // list of the server, guarded by its mutex
 
@@ -107,7 +105,7 @@ func (c *Conn) PeerAddr() netip.AddrPort { return c.peer }
 
 // Proxy returns the PROXY header that the connection began with; its Protocol
 // is empty if there was none.
-func (c *Conn) Proxy() *proxyproto.Header { return &c.proxy }
+func (c *Conn) Proxy() *ProxyHeader { return &c.proxy }
 
 // LocalAddr returns our address; it is not valid for Unix sockets.
 func (c *Conn) LocalAddr() netip.AddrPort { return c.local }
@@ -257,66 +255,6 @@ func (c *Conn) refuse(v Verdict) {
 		c.x.sendVerdict(v)
 	}
 	c.awaitOver()
-}
-
-// readProxy reads the PROXY header that the connection may begin with, and
-// refuses the connection if it must (row 31). It returns false if no request is
-// to be read. It has the time of one head.
-func (c *Conn) readProxy() bool {
-	mode := c.srv.config.ProxyProtocol
-	if mode == proxyproto.Off {
-		return true
-	}
-	c.mode = readingHead
-	for begun := false; ; {
-		if c.r < c.w {
-			if !begun {
-				begun = true
-				if !c.enter(phaseHead) {
-					return false
-				}
-			}
-			b := c.buf.b[c.r:c.w]
-			if _, certain := proxyproto.Begins(mode, b); certain && !c.srv.config.ProxyAllowed(c) {
-				return c.refuseProxy(CauseProxyForbidden)
-			}
-			h, n, err := proxyproto.Parse(mode, b)
-			switch {
-			case err == nil:
-				c.r += n
-				c.proxy = h
-				if h.Source.IsValid() {
-					c.remote = h.Source
-				}
-				return true
-			case errors.Is(err, proxyproto.ErrMalformed):
-				return c.refuseProxy(CauseProxySyntax)
-			}
-		}
-		if c.eof {
-			return false
-		}
-		_, err := c.fill(nil)
-		switch {
-		case errors.Is(err, errWoken):
-			if c.timedOut.Load() {
-				return begun && c.refuseProxy(CauseHeadTimeout)
-			}
-		case errors.Is(err, io.EOF):
-			c.mu.Lock()
-			c.eof = true
-			c.mu.Unlock()
-		case err != nil:
-			return false
-		}
-	}
-}
-
-// refuseProxy answers a connection that brings no request.
-func (c *Conn) refuseProxy(cause Cause) bool {
-	c.x.begin(c)
-	c.refuse(cause.Verdict())
-	return false
 }
 
 // readHead collects one head. ok is false if the connection is to be closed

@@ -5,12 +5,11 @@ import (
 	"testing"
 
 	"github.com/gounicorn/gounicorn/server/http1"
-	"github.com/gounicorn/gounicorn/server/proxyproto"
 )
 
 func behindProxy(t *testing.T) http1.Config {
 	config := handle(func(x *http1.Exchange) { respond(t, x, 200, x.RemoteAddr().String()+" "+x.Conn().Proxy().Protocol) })
-	config.ProxyProtocol = proxyproto.Auto
+	config.ProxyProtocol = http1.ProxyAuto
 	config.ProxyAllowed = func(*http1.Conn) bool { return true }
 	return config
 }
