@@ -45,7 +45,7 @@ func FileNames() []string {
 		s := &All[i]
 		names = append(names, s.Name)
 		if s.Origin == Gounicorn {
-			names = append(names, ownPrefix+s.Name)
+			names = append(names, s.FileName())
 		}
 	}
 	slices.Sort(names)
@@ -317,10 +317,7 @@ func Nearest(name string) string {
 		if s.Outside {
 			continue
 		}
-		want := s.Name
-		if s.Origin == Gounicorn {
-			want = ownPrefix + want
-		}
+		want := s.FileName()
 		if d := distance(lower, want); d < best && d*4 < len(want) {
 			best, bestName = d, want
 		}

@@ -164,8 +164,8 @@ func TestSettingsOfGounicornAloneInAFile(t *testing.T) {
 
 func TestUnknownNamesAreWarnedOfWithTheNearestKnown(t *testing.T) {
 	for name, want := range map[string]string{
-		"PRELOAD_APP": "preload_app", "preload_ap": "preload_app", "wrokers": "workers", "gracefull_timeout": "graceful_timeout", "Bind": "bind", "worker": "workers",
-		"keep_alive": "keepalive", "gounicorn_lane": "gounicorn_lanes", "worker_clas": "worker_class",
+		"PRELOAD_APP": "preload_app", "preload_ap": "preload_app", "wrokers": "workers", "gracefultimeout": "graceful_timeout", "Bind": "bind", "worker": "workers",
+		"keep_alive": "keepalive", "gounicorn_lane": "gounicorn_lanes", "workerclass": "worker_class",
 		"cores": "", "host": "", "os": "", "logging": "", "multiprocessing": "", "x": "", "env": "", "port": "", strings.Repeat("w", 100): "",
 	} {
 		if got := Nearest(name); got != want {
@@ -236,7 +236,7 @@ func TestVariablesOfGunicorn(t *testing.T) {
 		{"SCRIPT_NAME", "/shop", "script_name", "/shop"},
 		{"GUNICORN_CMD_ARGS", "-e SCRIPT_NAME=/shop", "script_name", "/shop"},
 		{"XDG_RUNTIME_DIR", "/run/user/1", "control_socket", "/run/user/1/gunicorn.ctl"},
-		{"HOME", "/root", "control_socket", "/root/.gunicorn/gunicorn.ctl"},
+		{"HOME", "/srv/www", "control_socket", "/srv/www/.gunicorn/gunicorn.ctl"},
 		{"GUNICORN_CMD_ARGS", "--control-socket /x", "control_socket", "/x"},
 	} {
 		v, err := Parse(nil, envOf(map[string]string{c.env: c.value}))

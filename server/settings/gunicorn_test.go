@@ -43,7 +43,7 @@ type reading struct {
 }
 
 // home is a home folder for both sides; gunicorn computes a default from it.
-const home = "/home/somebody"
+const home = "/srv/somebody"
 
 // ask runs gunicorn 27.0.1 of the test's virtual environment once for all
 // questions.

@@ -10,7 +10,8 @@ import (
 )
 
 // Print returns all settings as --print-config shows them, name = value in the
-// order of the alphabet, values as Python writes them. dir is the folder the
+// order of the alphabet, values as Python writes them, and those of gounicorn
+// alone with their prefix. dir is the folder the
 // server was started in; uid and gid are its user and group, which it keeps
 // when none are set.
 func (v *Values) Print(dir string, uid, gid int) string {
@@ -18,9 +19,9 @@ func (v *Values) Print(dir string, uid, gid int) string {
 	rows := make([]*Setting, len(All))
 	for i := range All {
 		rows[i] = &All[i]
-		width = max(width, len(All[i].Name))
+		width = max(width, len(All[i].FileName()))
 	}
-	slices.SortFunc(rows, func(a, b *Setting) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(rows, func(a, b *Setting) int { return strings.Compare(a.FileName(), b.FileName()) })
 	var b strings.Builder
 	for _, s := range rows {
 		text := v.python(s)
@@ -38,7 +39,7 @@ func (v *Values) Print(dir string, uid, gid int) string {
 		case s.Name == "group" && v.Group == "":
 			text = fmt.Sprint(gid)
 		}
-		fmt.Fprintf(&b, "%-*s = %s\n", width, s.Name, text)
+		fmt.Fprintf(&b, "%-*s = %s\n", width, s.FileName(), text)
 	}
 	return b.String()
 }
