@@ -90,7 +90,7 @@ func (c *Conn) readProxy() bool {
 		switch {
 		case errors.Is(err, errWoken):
 			if c.timedOut.Load() {
-				return begun && c.refuseProxy(CauseHeadTimeout)
+				return c.refuseProxy(CauseHeadTimeout)
 			}
 		case errors.Is(err, io.EOF):
 			c.mu.Lock()
