@@ -47,7 +47,7 @@ func TestMalformedRuleIsAnErrorAtStart(t *testing.T) {
 		}
 		var out, complaint bytes.Buffer
 		code := run(args, func(name string) (string, bool) { v, ok := env[name]; return v, ok }, &out, &complaint)
-		if code != exitError || !strings.Contains(complaint.String(), `invalid value for lanes: "GET nowhere=pdf" (from `) {
+		if code != exitError || !strings.Contains(complaint.String(), `Invalid value for lanes: GET nowhere=pdf (from `) {
 			t.Errorf("exit code %d, %q", code, complaint.String())
 		}
 	}
