@@ -67,8 +67,14 @@ type Call struct {
 	name    []byte // method and target, for the log
 	lane    []byte // likewise
 	remote  []byte // address of the peer as text; of the connection
-	peer    uint64 // ClientOf(remote)
-	port    []byte
+	origin  []byte // whose turn it is: remote, or what a trusted proxy says; of the request
+	user    []byte // for the log, as what follows
+	receive time.Duration
+	entry   accesslog.Entry
+	// requestID is empty unless the log wants ids.
+	requestID []byte
+	peer      uint64 // ClientOf(remote)
+	port      []byte
 	// The listener's address; on a unix socket only unixName is not empty.
 	serverName, serverPort, unixName string
 
@@ -313,7 +319,7 @@ func (c *Call) done(x *http1.Exchange, r http1.Result) {
 	if c.Report.Retried {
 		s.cfg.Metrics.Retried()
 	}
-	if s.cfg.AccessLog != nil {
+	if s.cfg.AccessLog.Enabled() {
 		c.log(x, status, r.Sent)
 	}
 	c.release()
@@ -331,16 +337,25 @@ func (c *Call) stage() metrics.Stage {
 
 func (c *Call) log(x *http1.Exchange, status int, sent int64) {
 	now := time.Now()
-	proto := protocols[min(x.Minor, 1)]
-	e := accesslog.Entry{
-		RemoteAddr: c.remote, Time: now, Duration: now.Sub(x.Received), RequestLine: x.RequestLine(), Method: x.Method,
-		Target: x.Target, Path: x.Path, Query: x.RawQuery, Proto: proto, Status: status, BytesSent: sent,
-		Referer: x.Get("referer"), UserAgent: x.Get("user-agent"), Pid: c.Report.PID, Worker: c.Report.PID,
+	e := &c.entry
+	*e = accesslog.Entry{
+		RemoteAddr: c.remote, Client: c.origin, Host: x.Host, Time: now, Duration: now.Sub(x.Received), RequestLine: x.RequestLine(), Method: x.Method,
+		Target: x.Target, Path: x.Path, Query: x.RawQuery, Proto: protocols[min(x.Minor, 1)], Status: status, BytesSent: sent,
+		Referer: x.Get("referer"), UserAgent: x.Get("user-agent"), Pid: c.Report.PID, Worker: c.Report.PID, Receive: c.receive,
 		Queue: c.Report.Queued, Run: c.Report.Run, Route: c.Key, Fields: (*fields)(c),
 	}
+	if e.RemoteAddr == nil {
+		e.RemoteAddr = noAddress // as gunicorn on a unix socket
+	}
+	if e.Query == nil {
+		e.Query = noAddress
+	}
+	if len(c.requestID) > 0 {
+		e.RequestID = c.requestID
+	}
 	if auth := x.Get("authorization"); auth != nil {
-		if user, ok := accesslog.BasicUser(nil, auth); ok {
-			e.User = user
+		if user, ok := accesslog.BasicUser(c.user[:0], auth); ok {
+			c.user, e.User = user, user
 		}
 	}
 	if c.Report.Lane != "" {
@@ -350,7 +365,9 @@ func (c *Call) log(x *http1.Exchange, status int, sent int64) {
 	if e.Pid == 0 {
 		e.Pid = c.h.s.cfg.PID
 	}
-	c.h.s.cfg.AccessLog.Log(&e)
+	c.h.s.cfg.AccessLog.Log(e)
 }
+
+var noAddress = []byte{}
 
 var protocols = [2][]byte{[]byte("HTTP/1.0"), []byte("HTTP/1.1")}

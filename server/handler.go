@@ -1,10 +1,12 @@
 package server
 
 import (
+	"bytes"
 	"errors"
 	"net"
 	"net/netip"
 	"strconv"
+	"time"
 
 	"github.com/gounicorn/gounicorn/server/http1"
 	"github.com/gounicorn/gounicorn/server/spool"
@@ -20,8 +22,14 @@ type handler struct {
 // ServeHTTP1 implements http1.Handler.
 func (h *handler) ServeHTTP1(x *http1.Exchange) {
 	c := h.call(x)
+	if h.s.cfg.AccessLog.WantsRequestID() {
+		c.identify(x.Get(requestIDField))
+	}
 	if !h.readBody(c, x) {
 		return
+	}
+	if x.ContentLength != 0 && h.s.cfg.AccessLog.Enabled() {
+		c.receive = time.Since(x.Received)
 	}
 	if c.BodyFile != nil {
 		h.s.cfg.Metrics.Received(int(c.body.Size()))
@@ -63,6 +71,7 @@ func (h *handler) call(x *http1.Exchange) *Call {
 	c.mu.Unlock()
 	c.x = x
 	c.failed = Failure{}
+	c.origin, c.receive, c.requestID = c.remote, 0, c.requestID[:0]
 	c.Report = Report{}
 	x.OnDone = c.onDone
 	c.refs.Store(2)
@@ -143,12 +152,19 @@ func (c *Call) build() bool {
 	for i := range x.Fields {
 		f := &x.Fields[i]
 		if trust && equalFold(f.Name, "x-forwarded-for") {
-			c.Client = ClientOf(lastOf(f.Value))
+			c.origin = bytes.TrimSpace(lastOf(f.Value))
+			c.Client = ClientOf(c.origin)
+		}
+		if len(c.requestID) > 0 && equalFold(f.Name, requestIDField) {
+			continue // set below
 		}
 		if (!trust && forwarded(f.Name)) || (chunked && equalFold(f.Name, "transfer-encoding")) {
 			continue
 		}
 		e.Field(f.Name, f.Value)
+	}
+	if len(c.requestID) > 0 {
+		e.Field(requestIDName, c.requestID)
 	}
 	c.Payload = e.Payload(uint64(size), c.inlineBody())
 	c.Pairs = e.Pairs()

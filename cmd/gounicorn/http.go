@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/gounicorn/gounicorn/server"
-	"github.com/gounicorn/gounicorn/server/accesslog"
 	"github.com/gounicorn/gounicorn/server/http1"
 )
 
@@ -33,8 +32,6 @@ func (m *master) serverConfig() server.Config {
 	if v.KeepAlive == 0 {
 		cfg.MaxKeepAliveRequests = 1
 	}
-	if m.accessFile != nil {
-		cfg.AccessLog = accesslog.New(m.accessFormat, m.accessFile)
-	}
+	cfg.AccessLog = m.access
 	return cfg
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/gounicorn/gounicorn/prefork"
@@ -14,7 +15,6 @@ import (
 	"github.com/gounicorn/gounicorn/server"
 	"github.com/gounicorn/gounicorn/server/accesslog"
 	"github.com/gounicorn/gounicorn/server/errorlog"
-	"github.com/gounicorn/gounicorn/server/logfile"
 	"github.com/gounicorn/gounicorn/server/metrics"
 	"github.com/gounicorn/gounicorn/server/settings"
 )
@@ -23,22 +23,20 @@ const gcPercent = 400 // the master's heap is small and its garbage short-lived
 
 // master is one running gounicorn.
 type master struct {
-	v            settings.Values
-	env          func(string) (string, bool)
-	started      time.Time
-	interpreter  interpreter
-	workerBin    string
-	lanes        []lane.Rule
-	workers      int
-	sizing       string // how the number of workers came about
-	errFile      *logfile.Writer
-	accessFile   *logfile.Writer
-	accessFormat *accesslog.Format
-	outFile      *logfile.Writer // what workers print to standard output
-	log          *errorlog.Logger
-	metrics      *metrics.Metrics
-	pool         *prefork.Pool
-	listeners    []net.Listener
+	v           settings.Values
+	env         func(string) (string, bool)
+	started     time.Time
+	interpreter interpreter
+	workerBin   string
+	lanes       []lane.Rule
+	workers     int
+	sizing      string // how the number of workers came about
+	logs        atomic.Pointer[logs]
+	log         *errorlog.Logger
+	access      *accesslog.Logger
+	metrics     *metrics.Metrics
+	pool        *prefork.Pool
+	listeners   []net.Listener
 }
 
 // newMaster checks what can be checked before anything starts and opens the logs.
@@ -55,7 +53,7 @@ func newMaster(v settings.Values, env func(string) (string, bool)) (*master, err
 		}
 		m.lanes = append(m.lanes, rule)
 	}
-	if err = m.openLogs(); err != nil {
+	if err = m.openLogs(&m.v); err != nil {
 		return nil, err
 	}
 	m.workers = v.Workers
@@ -100,6 +98,7 @@ func (m *master) serve() int {
 		runtime.GOMAXPROCS(max(1, processors()/2))
 	}
 	sigs := received()
+	m.dumpConfiguration()
 	m.log.Infof("Starting gounicorn %s", version)
 	for _, w := range m.v.Warnings {
 		m.log.Warningf("%s", w)
@@ -123,6 +122,9 @@ func (m *master) serve() int {
 	}
 	started := make(chan error, 1)
 	go func() { started <- m.pool.Start(context.Background()) }()
+	stopObserving := make(chan struct{})
+	defer close(stopObserving)
+	go m.observe(stopObserving)
 	srv := server.New(m.serverConfig())
 	serving := false
 	for {

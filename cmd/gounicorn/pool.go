@@ -27,8 +27,8 @@ func (m *master) newPool(workers int) error {
 		BootTimeout: v.BootTimeout, SoftTimeout: v.SoftTimeout, Lanes: m.lanes, QueueTarget: v.QueueTarget,
 		SlowReserve: v.SlowReserve, SlowAfter: v.SlowAfter, SlowNice: v.SlowNice,
 		MaxWorkers: v.MaxWorkers, OverflowIdle: v.OverflowIdle, MaxThreads: v.MaxThreads,
-		Stdout: func(_ int, text []byte) { _, _ = m.outFile.Write(text) },
-		Stderr: func(_ int, text []byte) { m.log.WriteRaw(text) },
+		Stdout: func(pid int, text []byte) { m.printed(pid, "stdout", text) },
+		Stderr: func(pid int, text []byte) { m.printed(pid, "stderr", text) },
 		Log: func(level, pid int, msg string) {
 			m.log.Record(time.Time{}, slogLevel(level), pid, msg)
 		},
@@ -80,8 +80,5 @@ func (m *master) poolState(st *metrics.State) {
 	spare := min(s.Slots.SpareBusy, s.Slots.Spare) // a worker that leaves takes its threads along
 	st.Threads[metrics.Spare][metrics.ThreadBusy] += spare
 	st.Threads[metrics.Spare][metrics.ThreadIdle] += s.Slots.Spare - spare
-	st.LogDropped[metrics.ErrorLog] += m.errFile.Dropped()
-	if m.accessFile != nil {
-		st.LogDropped[metrics.AccessLog] += m.accessFile.Dropped()
-	}
+	m.logs.Load().dropped(st)
 }
