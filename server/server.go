@@ -30,6 +30,8 @@ type Config struct {
 	PID       int               // of the master, for the access log of requests no worker saw
 	AccessLog *accesslog.Logger // nil: none
 	Metrics   *metrics.Metrics  // required
+	// Environ has the entries that workers add to every environ, by name in lower case, as Python prints them; for the access log.
+	Environ map[string]string
 
 	// Log functions, in the manner of Printf; all required.
 	Debugf, Warnf, Errorf func(format string, args ...any)

@@ -33,5 +33,10 @@ func (m *master) serverConfig() server.Config {
 		cfg.MaxKeepAliveRequests = 1
 	}
 	cfg.AccessLog = m.access
+	python := map[bool]string{false: "False", true: "True"}
+	cfg.Environ = map[string]string{
+		"server_software": "gounicorn/" + version, "wsgi.version": "(1, 0)", "wsgi.run_once": python[false], "wsgi.input_terminated": python[true],
+		"wsgi.multithread": python[max(v.Threads, v.MaxThreads) > 1], "wsgi.multiprocess": python[m.workers > 1],
+	}
 	return cfg
 }

@@ -169,15 +169,6 @@ func (l *logs) close() {
 	}
 }
 
-// chown gives the log files to the user that the master becomes, so that it can open them again. What is no file of ours, such as a
-// device, stays as it is.
-func (l *logs) chown(uid, gid int) {
-	_ = l.errFile.Chown(uid, gid)
-	if l.accessFile != nil {
-		_ = l.accessFile.Chown(uid, gid)
-	}
-}
-
 // close writes out what the logs still hold.
 func (m *master) close() {
 	if l := m.logs.Load(); l != nil {

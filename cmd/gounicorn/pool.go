@@ -30,6 +30,10 @@ func (m *master) newPool(workers int) error {
 		Stdout: func(pid int, text []byte) { m.printed(pid, "stdout", text) },
 		Stderr: func(pid int, text []byte) { m.printed(pid, "stderr", text) },
 		Log: func(level, pid int, msg string) {
+			if level == wire.LevelPrinted {
+				m.log.Printed(pid, "wsgi.errors", []byte(msg))
+				return
+			}
 			m.log.Record(time.Time{}, slogLevel(level), pid, msg)
 		},
 		Replaced: func(why prefork.Cause) { m.metrics.Restarted(restarts[why]) },

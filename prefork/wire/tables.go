@@ -38,7 +38,7 @@ var (
 	retires     = []named{{"MAX_REQUESTS", RetireMaxRequests}, {"APP_EXIT", RetireAppExit}, {"STOPPED", RetireStopped}}
 	notices     = []named{{"ABANDONED", NoticeAbandoned}, {"DEMOTED", NoticeDemoted}}
 	levels      = []named{
-		{"DEBUG", LevelDebug}, {"INFO", LevelInfo}, {"WARNING", LevelWarning}, {"ERROR", LevelError}, {"CRITICAL", LevelCritical},
+		{"PRINTED", LevelPrinted}, {"DEBUG", LevelDebug}, {"INFO", LevelInfo}, {"WARNING", LevelWarning}, {"ERROR", LevelError}, {"CRITICAL", LevelCritical},
 	}
 	states = []named{
 		{"FREE", int(SlotFree)}, {"QUEUED", int(SlotQueued)}, {"RUNNING", int(SlotRunning)}, {"DONE", int(SlotDone)},
