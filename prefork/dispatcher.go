@@ -96,7 +96,7 @@ func (d *dispatcher) submit(j *Job) {
 		return
 	}
 	j.where = waiting
-	tell := it.Class() == lane.Fast && !d.lazy && len(d.free) > 0 && d.lanes.May(it) == lane.Computing
+	tell := it.Class() == lane.Fast && !d.lazy && len(d.free) > 0 && d.lanes.Where(it) == lane.Computing
 	d.lazy = d.lazy || tell
 	d.need()
 	d.mu.Unlock()

@@ -35,6 +35,9 @@ func (p *Pool) sweep(now time.Time) {
 	for _, j := range found.slow {
 		p.demote(j)
 	}
+	for _, g := range found.guessed {
+		p.watch(g)
+	}
 	for _, g := range p.generations {
 		if !g.loaded && !g.deadline.IsZero() && now.After(g.deadline) {
 			g.deadline = time.Time{}
@@ -142,6 +145,7 @@ type swept struct {
 	strays  []strayJob   // their slot was spoilt
 	soft    []softJob    // ran for longer than SoftTimeout, for the first time
 	slow    []slowJob    // turned out slow and are to yield the processor
+	guessed []guessedJob // run for long, and are the first of their route
 }
 
 // sweep looks at all jobs. On the way it counts as slow what runs longer than a fast request may.
@@ -198,6 +202,9 @@ func (d *dispatcher) sweep(now time.Time) (found swept) {
 					d.board.Demote(j.slot)
 					found.slow = append(found.slow, slowJob{j.owner, j.slot, word})
 				}
+				if d.lanes.Guessed(&j.item) {
+					found.guessed = append(found.guessed, guessedJob{slowJob{j.owner, j.slot, word}, j})
+				}
 			}
 			if d.cfg.SoftTimeout > 0 && run > d.cfg.SoftTimeout && !j.soft && !j.answered.Load() {
 				j.soft = true
@@ -226,16 +233,6 @@ func (d *dispatcher) overstays(j *Job, run time.Duration) (changed, turned bool)
 	turned = was != lane.Slow && j.item.Class() == lane.Slow
 	if turned && j.seat == nil {
 		d.weigh(j)
-	}
-	if d.lanes.Guessed(&j.item) {
-		if waits, sure := j.watch(d); sure && d.lanes.Observe(&j.item, waits) {
-			changed = true
-			if waits {
-				d.unweigh(j)
-			} else if j.seat == nil {
-				d.weigh(j)
-			}
-		}
 	}
 	return changed, turned
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gounicorn/gounicorn/prefork/lane"
 	"github.com/gounicorn/gounicorn/prefork/wire"
 	"golang.org/x/sys/unix"
 )
@@ -154,7 +155,7 @@ func TestFirstLongRequestIsSeenToWait(t *testing.T) {
 	sweep := func() bool {
 		c.p.d.board.SetThread(j.slot, 0, uint32(pid))
 		c.p.sweep(time.Now())
-		return j.item.Waits()
+		return !j.item.Background()
 	}
 	if sweep() {
 		t.Fatal("one look told")
@@ -172,5 +173,35 @@ func TestFirstLongRequestIsSeenToWait(t *testing.T) {
 		if time.Since(since) > 10*time.Second {
 			t.Fatal("it waits, and nobody saw it")
 		}
+	}
+}
+
+// Requests sent ahead of a free thread as fast are taken back once their route turns out slow, before they fill every thread.
+func TestWhatWasSentAheadIsTakenBackWhenItsRouteTurnsSlow(t *testing.T) {
+	b := newBench(t, 2, nil)
+	for range 16 {
+		b.teach("GET /x", time.Millisecond)
+	}
+	const n = 6
+	for range n {
+		b.submit("GET /x", "")
+	}
+	if sent := b.queued(); sent != n {
+		t.Fatalf("%d of %d fast requests were sent", sent, n)
+	}
+	for range 64 {
+		b.teach("GET /x", time.Second)
+	}
+	if c := b.classOf("GET /x"); c != lane.Slow {
+		t.Fatalf("the route is %v", c)
+	}
+	b.d.sweep(time.Now())
+	if sent := b.queued(); sent != 1 { // one of two threads is open to slow work
+		t.Errorf("%d are with the workers, want 1", sent)
+	}
+	b.d.mu.Lock()
+	defer b.d.mu.Unlock()
+	if waiting := b.d.lanes.Waiting(); waiting != n-1 {
+		t.Errorf("%d wait, want %d", waiting, n-1)
 	}
 }

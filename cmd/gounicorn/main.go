@@ -37,13 +37,24 @@ func run(args []string, env func(string) (string, bool), stdout, stderr io.Write
 		fmt.Fprintf(stderr, "\nError: %v\n", err)
 		return exitError
 	}
+	dir, err := os.Getwd()
+	if err == nil {
+		err = values.CheckPaths(func(path string) bool { _, err := os.Stat(path); return err == nil })
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "\nError: %v\n", err)
+		return exitError
+	}
+	if values.PrintConfig {
+		fmt.Fprint(stdout, values.Print(dir, os.Geteuid(), os.Getegid()))
+	}
 	m, err := newMaster(values, env)
 	if err != nil {
 		fmt.Fprintf(stderr, "\nError: %v\n", err)
 		return exitError
 	}
 	defer m.close()
-	if values.CheckConfig {
+	if values.CheckConfig || values.PrintConfig {
 		return m.check()
 	}
 	return m.serve()

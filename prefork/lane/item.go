@@ -1,6 +1,7 @@
 package lane
 
 import (
+	"container/heap"
 	"math"
 	"time"
 )
@@ -72,9 +73,6 @@ const front = math.MinInt64
 // Class is what the item counts as now.
 func (it *Item) Class() Class { return it.class }
 
-// Waits reports whether it is expected to wait rather than to compute.
-func (it *Item) Waits() bool { return it.waits }
-
 // Background reports whether it is known to compute for long, and so yields the processor to others.
 func (it *Item) Background() bool { return it.class == Slow && !it.waits }
 
@@ -114,15 +112,40 @@ func (it *Item) before(o *Item) bool {
 // line holds items that wait for the same kind of slot in one lane: a heap in the order in which they go, and a list in the order
 // in which they came.
 type line struct {
-	heap           []*Item
+	heap           order
 	oldest, newest *Item
+}
+
+// order is a heap.Interface: the first item goes first.
+type order []*Item
+
+func (o order) Len() int           { return len(o) }
+func (o order) Less(i, j int) bool { return o[i].before(o[j]) }
+
+func (o order) Swap(i, j int) {
+	o[i], o[j] = o[j], o[i]
+	o[i].index, o[j].index = i, j
+}
+
+// Push implements heap.Interface.
+func (o *order) Push(x any) {
+	it := x.(*Item)
+	it.index = len(*o)
+	*o = append(*o, it)
+}
+
+// Pop implements heap.Interface.
+func (o *order) Pop() any {
+	last := len(*o) - 1
+	it := (*o)[last]
+	(*o)[last] = nil
+	*o = (*o)[:last]
+	return it
 }
 
 // add inserts an item; after is one of the line that came before it, or nil, from where its place in the order of arrival is sought.
 func (l *line) add(it, after *Item) {
-	it.index = len(l.heap)
-	l.heap = append(l.heap, it)
-	l.up(it.index)
+	heap.Push(&l.heap, it)
 	if l.newest == nil || l.newest.number < it.number {
 		after = l.newest
 	}
@@ -146,16 +169,7 @@ func (l *line) add(it, after *Item) {
 }
 
 func (l *line) remove(it *Item) {
-	i, last := it.index, len(l.heap)-1
-	moved := l.heap[last]
-	l.heap[last] = nil
-	l.heap = l.heap[:last]
-	if moved != it {
-		l.heap[i], moved.index = moved, i
-		if !l.up(i) {
-			l.down(i)
-		}
-	}
+	heap.Remove(&l.heap, it.index)
 	if it.older == nil {
 		l.oldest = it.newer
 	} else {
@@ -167,37 +181,4 @@ func (l *line) remove(it *Item) {
 		it.newer.older = it.older
 	}
 	it.older, it.newer = nil, nil
-}
-
-func (l *line) up(i int) (moved bool) {
-	it := l.heap[i]
-	for i > 0 {
-		parent := (i - 1) / 2
-		if !it.before(l.heap[parent]) {
-			break
-		}
-		l.heap[i], l.heap[parent].index = l.heap[parent], i
-		i, moved = parent, true
-	}
-	l.heap[i], it.index = it, i
-	return moved
-}
-
-func (l *line) down(i int) {
-	it := l.heap[i]
-	for {
-		child := 2*i + 1
-		if child >= len(l.heap) {
-			break
-		}
-		if child+1 < len(l.heap) && l.heap[child+1].before(l.heap[child]) {
-			child++
-		}
-		if !l.heap[child].before(it) {
-			break
-		}
-		l.heap[i], l.heap[child].index = l.heap[child], i
-		i = child
-	}
-	l.heap[i], it.index = it, i
 }

@@ -218,9 +218,9 @@ func (s *Scheduler) whyNot(it *Item, why func(string, ...any)) {
 		why("No worker is ready.")
 	case it.lane.full():
 		why("The lane has %d of %d requests with the workers.", it.lane.running, it.lane.concurrency)
-	case it.class == Fast && s.where(it) == None:
+	case it.class == Fast && s.Where(it) == None:
 		why("All computing slots are taken, and as much is sent ahead of them as may be.")
-	case s.where(it) == None:
+	case s.Where(it) == None:
 		why("Slow and new requests hold %d of the %d computing slots that they may have, of %d.", s.held(), s.open(), s.computing)
 		if it.waits && s.spare > 0 {
 			why("All %d spare slots are taken.", s.spare)

@@ -12,7 +12,7 @@ const (
 	maxFresh   = 8  // different segments in one place that the framework says nothing of and whose times are alike; they fold
 	alikeTimes = 8  // by which factor these times may differ
 	maxApart   = 32 // values of a folded segment with an entry of their own
-	maxFlips   = 8  // changes of the framework\'s route after which a key stays where it is
+	maxFlips   = 8  // changes of the framework's route after which a key stays where it is
 	maxNames   = 4096
 	maxName    = 256 // bytes
 )
