@@ -385,6 +385,20 @@ func TestCheckConfigLoadsFileAndApplication(t *testing.T) {
 	}
 }
 
+func TestPrintConfigShowsWhatTheFileSays(t *testing.T) {
+	t.Parallel()
+	dir := newHooked(t, everyHook+"\nwsgi_app = 'state:app'\nworkers = 1 + 2\ntimeout = 77\n")
+	s := harness.Launch(t, harness.Config{Dir: string(dir), Args: []string{"--print-config", "-t", "78"}})
+	if code := s.Wait(harness.StartBudget); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	for _, want := range []string{`(?m)^workers +=\s3$`, `(?m)^timeout +=\s78$`, `(?m)^wsgi_app +=\sstate:app$`, `(?m)^on_exit +=\s<on_exit\(\)>$`} {
+		harness.Eventually(t, harness.EventBudget, want, func() bool {
+			return regexp.MustCompile(want).MatchString(strings.Join(s.Out.Lines(), "\n"))
+		})
+	}
+}
+
 func TestApplicationMayBeNamedInTheFile(t *testing.T) {
 	t.Parallel()
 	dir := newHooked(t, "wsgi_app = 'state:app'\nworkers = 1\nSTATE = ['named']\n")
