@@ -29,6 +29,7 @@ type bootDocument struct {
 	Check          bool              `json:"check"`      // only load the application
 	PID            int               `json:"pid"`        // of the master
 	App            string            `json:"app"`
+	ProcName       string            `json:"proc_name"` // empty: the application
 	Preload        bool              `json:"preload"`
 	Chdir          *string           `json:"chdir"`
 	PythonPath     []string          `json:"pythonpath"`
@@ -66,15 +67,18 @@ func newTask(directory, config string) ([]byte, error) {
 }
 
 // newBootDocument returns the document of BOOT as JSON. before is how many workers there were, -1 at the start.
-func newBootDocument(v *settings.Values, generation, workers, before int) ([]byte, error) {
+func newBootDocument(v *settings.Values, generation, workers, before int, owner *ownership) ([]byte, error) {
 	doc := bootDocument{
-		Version: wire.Version, Generation: generation, Check: v.CheckConfig || v.PrintConfig, PID: os.Getpid(), App: v.WSGIApp,
+		Version: wire.Version, Generation: generation, Check: v.CheckConfig || v.PrintConfig, PID: os.Getpid(), App: v.WSGIApp, ProcName: v.ProcName,
 		Preload: v.PreloadApp, PythonPath: v.PythonPath, Env: map[string]string{}, Threads: v.Threads, MaxThreads: max(v.Threads, v.MaxThreads),
 		Workers: workers, SlowNice: v.SlowNice, ServerSoftware: "gounicorn/" + version,
 		Timeout: v.Timeout.Seconds(), GracefulTime: v.GracefulTimeout.Seconds(),
 	}
 	if before >= 0 {
 		doc.WorkersBefore = &before
+	}
+	if owner.changes() && !doc.Check {
+		doc.UID, doc.GID, doc.Groups = &owner.uid, &owner.gid, owner.groups
 	}
 	if v.Chdir != "" {
 		doc.Chdir = &v.Chdir
