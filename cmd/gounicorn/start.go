@@ -110,6 +110,9 @@ func (m *master) decide(generation int, document []byte) (prefork.Plan, error) {
 	if err != nil {
 		return prefork.Plan{}, err
 	}
+	if err := v.CheckPaths(exists); err != nil {
+		return prefork.Plan{}, err
+	}
 	in, err := newIntent(v)
 	if err != nil {
 		return prefork.Plan{}, err

@@ -9,12 +9,14 @@ import struct
 import _gounicorn_process as process
 
 HEADER = struct.Struct("<IBBHII")  # length, kind, flags, aux, a, b
+ERROR_LOG, ACCESS_LOG = 0, 1  # a of LOG
+MAX_LEVEL = 0xFFFF
 
 
-def write(level: int, text: str) -> None:
-    """Put a line into the master's log; level is one of Python's logging. For any thread, and for signal handlers."""
+def write(level: int, text: str, log: int = ERROR_LOG) -> None:
+    """Put a line into one of the master's logs; level is one of Python's logging. Any thread and signal handlers may call it."""
     payload = text.encode("utf-8", "backslashreplace")[: process.MAX_PACKET - HEADER.size]
-    packet = HEADER.pack(len(payload), process.LOG, 0, level, 0, 0) + payload
+    packet = HEADER.pack(len(payload), process.LOG, 0, max(1, min(level, MAX_LEVEL)), log, 0) + payload
     while True:
         try:
             os.write(process.FD_CONTROL, packet)

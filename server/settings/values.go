@@ -130,6 +130,8 @@ type Values struct {
 	ProxyProtocol       string            `setting:"proxy_protocol"`
 	ProxyAllowIPs       IPSet             `setting:"proxy_allow_ips"`
 	ProxyHops           int               `setting:"proxy_hops"`
+	ProxyHopsHeader     string            `setting:"proxy_hops_header"`
+	DropForwarded       bool              `setting:"drop_forwarded"`
 
 	KeyFile                   string   `setting:"keyfile"`
 	CertFile                  string   `setting:"certfile"`
