@@ -63,15 +63,12 @@ func (m *master) configure(sigs <-chan os.Signal) error {
 		return err
 	}
 	in := <-m.adopted
-	m.v, m.lanes, m.accessFormat, m.workers, m.sizing = in.v, in.lanes, in.format, in.workers, in.sizing
-	if err := m.v.CheckPaths(exists); err != nil {
-		return err
-	}
+	m.v, m.lanes, m.workers, m.sizing = in.v, in.lanes, in.workers, in.sizing
 	if m.v.PrintConfig {
 		fmt.Print(m.v.Print(m.directory, os.Geteuid(), os.Getegid()))
 	}
 	m.countRequests()
-	return m.openLogs()
+	return m.openLogs(&m.v)
 }
 
 // await does one step of the start. A signal that stops the server ends it with errStopped.
@@ -87,12 +84,12 @@ func (m *master) await(sigs <-chan os.Signal, step func(context.Context) error) 
 		case sig := <-sigs:
 			switch act, name := actionOf(sig); act {
 			case actGraceful, actQuick:
-				if m.opened.Load() {
+				if m.opened() {
 					m.log.Infof("Handling signal: %s", name)
 				}
 				return errStopped
 			case actReopen:
-				if m.opened.Load() {
+				if m.opened() {
 					m.reopen()
 				}
 			}
@@ -154,7 +151,7 @@ func (in *intent) plan(generation, before int, owner *ownership) (prefork.Plan, 
 // applied are the settings with which a new generation comes, and those that the master takes over from it while it runs.
 var applied = map[string]bool{
 	"workers": true, "max_workers": true, "overflow_idle": true, "max_threads": true, "timeout": true, "request_timeout": true,
-	"soft_timeout": true, "graceful_timeout": true, "boot_timeout": true, "loglevel": true,
+	"soft_timeout": true, "graceful_timeout": true, "boot_timeout": true,
 	"bind": true, "pidfile": true, "proc_name": true,
 }
 
@@ -167,16 +164,13 @@ func (m *master) adopt(in *intent) {
 	}
 	for i := range settings.All {
 		s := &settings.All[i]
-		if s.Kind == settings.Hook || s.Reload == settings.Worker || applied[s.Name] || old.Text(s.Name) == in.v.Text(s.Name) {
+		if s.Kind == settings.Hook || s.Reload == settings.Worker || applied[s.Name] || ofLogs(s) || old.Text(s.Name) == in.v.Text(s.Name) {
 			continue
 		}
 		m.log.Warningf("%s has changed from %q to %q, which takes effect when gounicorn is started again", s.Name, old.Text(s.Name), in.v.Text(s.Name))
 	}
 	m.applyProcess()
-	if old.LogLevel != in.v.LogLevel {
-		level, _ := errorlog.ParseLevel(in.v.LogLevel)
-		m.log.SetLevel(level)
-	}
+	m.applyLogs(&old)
 }
 
 // failed reports why the server did not come up and returns the exit code. Everything that was started is stopped.
@@ -187,7 +181,7 @@ func (m *master) failed(err error) int {
 		code = exitOK
 	case !errors.As(err, &boot):
 		m.complain(err)
-	case m.opened.Load():
+	case m.opened():
 		code = boot.Code
 		m.log.Record(time.Time{}, errorlog.LevelError, boot.PID, boot.Text)
 	default: // the config file
@@ -200,7 +194,7 @@ func (m *master) failed(err error) int {
 		level = errorlog.LevelInfo
 	}
 	m.sayGoodbye(level)
-	if boot != nil && m.opened.Load() {
+	if boot != nil && m.opened() {
 		switch boot.Code {
 		case exitBoot:
 			m.log.Errorf("Reason: Worker failed to boot.")
@@ -213,7 +207,7 @@ func (m *master) failed(err error) int {
 
 // complain says what is wrong, in the log if there is one.
 func (m *master) complain(err error) {
-	if m.opened.Load() {
+	if m.opened() {
 		m.log.Errorf("%v", err)
 		return
 	}

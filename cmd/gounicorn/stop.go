@@ -103,7 +103,7 @@ func (m *master) shutDown() { m.sayGoodbye(errorlog.LevelInfo) }
 
 func (m *master) sayGoodbye(level slog.Level) {
 	m.goodbye.Do(func() {
-		if m.opened.Load() {
+		if m.opened() {
 			m.log.Record(time.Time{}, level, 0, "Shutting down: "+m.name())
 		}
 	})
