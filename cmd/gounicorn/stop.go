@@ -66,6 +66,11 @@ func (m *master) abandon() {
 	if m.server != nil {
 		m.closeSockets(ctx, m.sockets)
 	}
+	if m.server != nil {
+		now, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = m.server.Shutdown(now) // what is answered from here on is the last of its connection
+	}
 	if m.pool != nil {
 		m.stopPool(quickGrace)
 	}
