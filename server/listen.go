@@ -8,6 +8,7 @@ import (
 	"os"
 	"syscall"
 
+	"github.com/gounicorn/gounicorn/server/http1"
 	"golang.org/x/sys/unix"
 )
 
@@ -44,7 +45,12 @@ func Listen(a Address, backlog int) (net.Listener, error) {
 	if backlog > 0 {
 		setBacklog(ln, backlog)
 	}
-	return ln, nil
+	l, err := http1.NewListener(ln)
+	if err != nil {
+		_ = ln.Close()
+		return nil, err
+	}
+	return l, nil
 }
 
 // Probes of silent connections: the first after so many seconds, then so many more in such intervals, as net has it.

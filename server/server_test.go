@@ -507,7 +507,7 @@ func TestUnixSocketsAreReplacedOnlyWhenStale(t *testing.T) {
 	if _, err := Listen(a, 0); !errors.Is(err, ErrInUse) {
 		t.Errorf("while somebody listens: %v, want ErrInUse", err)
 	}
-	ln.(*net.UnixListener).SetUnlinkOnClose(false)
+	ln.(*http1.Listener).Listener.(*net.UnixListener).SetUnlinkOnClose(false)
 	ln.Close()
 	again, err := Listen(a, 0)
 	if err != nil {
