@@ -23,7 +23,7 @@
 
 enum {
     GP_MAX_THREADS = GP_MAX_FDS - 4, /* one FORK packet carries control, stdout, stderr, a queue and a stream per thread */
-    GP_PIECE = GP_MAX_FRAME / 4,     /* bytes of body in one frame; between two pieces the client is looked for */
+    GP_PIECE = 1048576,              /* bytes of body in one frame; between two pieces the client is looked for */
     GP_COPY = 32768,                 /* a body up to this size is copied behind its head and sent by one plain send */
     GP_MAX_HEAD = 262144,            /* bytes of an encoded response head */
     GP_BASE_KEYS = 16,               /* the keys below this number may have a value in the prototype */

@@ -125,7 +125,7 @@ func (c *Call) Head(status int, payload []byte, end bool) error {
 	}
 	if end {
 		c.release()
-		if err := x.Finish(head.Body); err != nil {
+		if err := c.finish(x, head.Body); err != nil {
 			c.h.s.complain(c.h.s.cfg.Warnf, "response of the application: %v", err)
 		}
 		return nil
@@ -137,6 +137,23 @@ func (c *Call) Head(status int, payload []byte, end bool) error {
 		x.Abort()
 	}
 	return nil
+}
+
+// largeBody is the size in bytes above which what the client does not take at once is kept within the budget.
+const largeBody = 64 << 10
+
+// finish gives a whole body to the engine. The call may be another request's by then.
+func (c *Call) finish(x *http1.Exchange, body []byte) error {
+	if len(body) <= largeBody {
+		return x.Finish(body)
+	}
+	budget := &c.h.s.budget
+	return x.FinishLarge(body, func(rest []byte) http1.Source {
+		b := spool.NewBuffer(budget)
+		b.Append(rest)
+		b.End(io.EOF)
+		return b
+	})
 }
 
 // start gives the head to the engine, which looks at every byte of it.

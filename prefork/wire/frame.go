@@ -13,7 +13,7 @@ const Version = 3
 const (
 	HeaderSize   = 16
 	MaxPacket    = 64 << 10
-	MaxFrame     = 1 << 20
+	MaxFrame     = 1280 << 10
 	MaxPayloadFD = 4 << 20
 	MaxFDs       = 250
 )

@@ -16,7 +16,7 @@ import (
 // large response; it holds a whole frame as workers write them, with the head of the next.
 const (
 	streamBuffer = 64 << 10
-	largeBuffer  = 320 << 10
+	largeBuffer  = HeaderSize + MaxFrame + HeaderSize
 )
 
 var largeBuffers = sync.Pool{New: func() any { return new([largeBuffer]byte) }}
@@ -25,7 +25,7 @@ var largeBuffers = sync.Pool{New: func() any { return new([largeBuffer]byte) }}
 type Stream struct {
 	file  *os.File
 	raw   syscall.RawConn
-	buf   []byte // small, or large or more
+	buf   []byte // small or large
 	small []byte
 	large *[largeBuffer]byte // borrowed, or nil
 	end   bool               // the last frame that Next returned ended a response
@@ -124,15 +124,10 @@ func (s *Stream) room(size int) {
 		return
 	case size <= len(s.buf):
 		s.w = copy(s.buf, s.buf[s.r:s.w])
-	case size <= largeBuffer:
+	default:
 		s.large = largeBuffers.Get().(*[largeBuffer]byte)
 		s.w = copy(s.large[:], s.buf[s.r:s.w])
 		s.buf = s.large[:]
-	default:
-		grown := make([]byte, min(size+streamBuffer, HeaderSize+MaxFrame))
-		s.w = copy(grown, s.buf[s.r:s.w])
-		s.giveBack()
-		s.buf = grown
 	}
 	s.r = 0
 }

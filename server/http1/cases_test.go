@@ -20,9 +20,13 @@ func start(t testing.TB, c http1.Config) (addr string, s *http1.Server) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	sockets, err := http1.NewListener(ln)
+	if err != nil {
+		t.Fatal(err)
+	}
 	s = http1.New(c)
 	done := make(chan error, 1)
-	go func() { done <- s.Serve(ln) }()
+	go func() { done <- s.Serve(sockets) }()
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Error(err)

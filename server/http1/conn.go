@@ -43,14 +43,14 @@ type Conn struct {
 	// UserData is for the handler, which alone touches it, inside ServeHTTP1.
 	UserData any
 
-	srv           *Server
-	nc            net.Conn
-	raw           syscall.RawConn // nil if nc is not a socket
-	remote, local netip.AddrPort  // remote is the client's, if a PROXY header named one
-	peer          netip.AddrPort
-	proxy         ProxyHeader
-	listener      net.Addr
-	next, prev    *Conn // list of the server, guarded by its mutex
+	srv        *Server
+	nc         net.Conn
+	raw        syscall.RawConn // nil if nc is not a socket
+	remote     netip.AddrPort  // the client's, if a PROXY header named one
+	peer       netip.AddrPort
+	proxy      ProxyHeader
+	listener   net.Addr
+	next, prev *Conn // list of the server, guarded by its mutex
 
 	// Shared with the sweeper, which compares them with the limits.
 	phase     atomic.Int32
@@ -109,7 +109,12 @@ func (c *Conn) PeerAddr() netip.AddrPort { return c.peer }
 func (c *Conn) Proxy() *ProxyHeader { return &c.proxy }
 
 // LocalAddr returns our address; it is not valid for Unix sockets.
-func (c *Conn) LocalAddr() netip.AddrPort { return c.local }
+func (c *Conn) LocalAddr() netip.AddrPort {
+	if s, ok := c.nc.(*socket); ok {
+		return s.localAddr()
+	}
+	return addrPort(c.nc.LocalAddr())
+}
 
 // Listener returns the address of the listener that accepted the connection,
 // which may name no host; nil after ServeConn.
@@ -123,10 +128,14 @@ func newConn(s *Server, nc net.Conn) *Conn {
 	c := &Conn{srv: s, nc: nc}
 	c.over.L = &c.mu
 	c.head.conn = c
-	c.peer, c.local = addrPort(nc.RemoteAddr()), addrPort(nc.LocalAddr())
+	if s, ok := nc.(*socket); ok {
+		c.peer = s.remote
+	} else {
+		c.peer = addrPort(nc.RemoteAddr())
+	}
 	c.remote = c.peer
 	switch nc.(type) {
-	case *net.TCPConn, *net.UnixConn:
+	case *net.TCPConn, *net.UnixConn, *socket:
 		if raw, err := nc.(syscall.Conn).SyscallConn(); err == nil {
 			c.raw = raw
 			c.readFn, c.writeFn = c.readReady, c.writeReady
@@ -424,7 +433,7 @@ func (c *Conn) kill() {
 	if c.phase.Swap(phaseClosed) == phaseClosed {
 		return
 	}
-	if t, ok := c.nc.(*net.TCPConn); ok {
+	if t, ok := c.nc.(interface{ SetLinger(seconds int) error }); ok {
 		_ = t.SetLinger(0) // the connection may be gone already
 	}
 	c.closeNow()

@@ -122,7 +122,7 @@ func (x *Exchange) Conn() *Conn { return x.conn }
 func (x *Exchange) RemoteAddr() netip.AddrPort { return x.conn.remote }
 
 // LocalAddr returns our address; it is not valid for Unix sockets.
-func (x *Exchange) LocalAddr() netip.AddrPort { return x.conn.local }
+func (x *Exchange) LocalAddr() netip.AddrPort { return x.conn.LocalAddr() }
 
 // RequestLine returns the request line as sent, without its line end.
 func (x *Exchange) RequestLine() []byte { return x.line }

@@ -204,7 +204,15 @@ func (x *Exchange) endHead(framed uint8, length int64) {
 // A body that may not be sent is dropped; one that is longer than its
 // Content-Length is cut and ErrLongBody returned; one that is shorter aborts
 // the connection and returns ErrShortBody.
-func (x *Exchange) Finish(body []byte) error {
+func (x *Exchange) Finish(body []byte) error { return x.finish(body, nil) }
+
+// FinishLarge is Finish for a large body: what the kernel does not take at
+// once is given to spool, which keeps it and returns it as a Source.
+func (x *Exchange) FinishLarge(body []byte, spool func(rest []byte) Source) error {
+	return x.finish(body, spool)
+}
+
+func (x *Exchange) finish(body []byte, spool func(rest []byte) Source) error {
 	if !x.state.CompareAndSwap(stateBuilding, stateCommitted) {
 		return ErrState
 	}
@@ -247,6 +255,14 @@ func (x *Exchange) Finish(body []byte) error {
 	total := len(x.out) + len(body)
 	if n == total {
 		x.end(x.status, int64(total-headLen), nil, !x.keep)
+		return problem
+	}
+	if taken := n - len(x.out); spool != nil && len(body) > 0 {
+		s := &streamer{x: x, framed: framedByLength, length: int64(len(body)), begun: true, rest: x.out[min(n, len(x.out)):]}
+		s.sent = int64(max(taken, 0))
+		src := spool(body[s.sent:])
+		x.conn.srv.tasks.Add(1)
+		go s.serve(src)
 		return problem
 	}
 	rest := make([]byte, 0, total-n)

@@ -67,14 +67,13 @@ type streamer struct {
 	framed uint8
 	length int64 // announced, or -1
 	sent   int64
-	begun  bool // the head was sent
+	begun  bool   // the head was sent
+	rest   []byte // of it, still to be sent
 	size   [20]byte
 }
 
 // stream is the goroutine of Stream.
 func (x *Exchange) stream(length int64, src Source) {
-	c := x.conn
-	defer c.srv.tasks.Done()
 	s := streamer{x: x, length: length}
 	switch {
 	case x.status == 204:
@@ -91,6 +90,14 @@ func (x *Exchange) stream(length int64, src Source) {
 	default:
 		s.framed = framedByClose
 	}
+	s.serve(src)
+}
+
+// serve sends the body and ends the exchange. It is what the goroutine of an answer in pieces runs.
+func (s *streamer) serve(src Source) {
+	x := s.x
+	c := x.conn
+	defer c.srv.tasks.Done()
 	err := s.run(src)
 	s.close(src)
 	var status *StatusError
@@ -124,6 +131,11 @@ func (s *streamer) run(src Source) (err error) {
 	}()
 	if s.x.withoutBody() {
 		return s.head(nil)
+	}
+	if len(s.rest) > 0 {
+		if err := s.x.conn.write(s.rest); err != nil {
+			return err
+		}
 	}
 	for {
 		p, f, off, n, err := src.Next()

@@ -182,7 +182,11 @@ func TestLongestIdleConnectionMakesRoom(t *testing.T) {
 
 func TestUnixSocketsAreServed(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
-	ln, err := net.Listen("unix", path)
+	plain, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := http1.NewListener(plain)
 	if err != nil {
 		t.Fatal(err)
 	}

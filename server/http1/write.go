@@ -58,8 +58,12 @@ func (c *Conn) write(p []byte) error {
 	return err
 }
 
-// writeAll writes p in pieces, each of which has the send timeout.
+// writeAll writes p; the send timeout counts from the last bytes that the kernel took. A socket of ours is offered all of it at once:
+// the kernel wakes the client for every write, so that a MiB in 64 KiB pieces costs more than twice as much as in one.
 func (c *Conn) writeAll(p []byte) (int, error) {
+	if c.raw != nil {
+		return c.writeSocket(p)
+	}
 	total := 0
 	for len(p) > 0 {
 		k := min(len(p), pieceBytes)
@@ -73,6 +77,34 @@ func (c *Conn) writeAll(p []byte) (int, error) {
 		p = p[k:]
 	}
 	return total, nil
+}
+
+// writeSocket is writeAll for a socket of ours.
+func (c *Conn) writeSocket(p []byte) (int, error) {
+	total := 0
+	var failure error
+	defer c.sending.Store(0)
+	c.sending.Store(c.srv.clock.Load())
+	err := c.raw.Write(func(fd uintptr) bool {
+		for total < len(p) && failure == nil {
+			n, err := writeFD(fd, p[total:])
+			switch {
+			case errors.Is(err, unix.EINTR):
+			case errors.Is(err, unix.EAGAIN):
+				return false
+			case err != nil:
+				failure = err
+			default:
+				total += n
+				c.sending.Store(c.srv.clock.Load())
+			}
+		}
+		return true
+	})
+	if err == nil {
+		err = failure
+	}
+	return total, err
 }
 
 // writeFile sends n bytes of f from off, by sendfile where the connection is a

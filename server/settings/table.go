@@ -268,7 +268,7 @@ var servingRows = []Setting{
 	},
 
 	{
-		Name: "spool_memory", Section: secSpool, Flags: []string{"--spool-memory"}, Kind: Bytes, Default: "64M", Metavar: "SIZE",
+		Name: "spool_memory", Section: secSpool, Flags: []string{"--spool-memory"}, Kind: Bytes, Default: "256M", Metavar: "SIZE",
 		Reload: Live, Status: Works, Origin: Gounicorn, Since: since,
 		Help: "Memory for all buffered bodies together; what exceeds it goes to files. 0 means no limit.",
 	},

@@ -37,8 +37,8 @@ func (b *Budget) takeMemory(n int) bool {
 	if !take(&b.memory, b.Memory, int64(n)) {
 		return false
 	}
-	if b.Memory > 0 && b.memory.Load()+b.regions.bytes.Load() > b.Memory {
-		b.regions.drop()
+	if b.Memory > 0 {
+		b.regions.shrink(b.Memory - b.memory.Load())
 	}
 	return true
 }

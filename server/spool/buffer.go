@@ -9,11 +9,15 @@ import (
 const (
 	memoryBuffer = 2 << 20 // of one response in memory; what comes beyond goes to its file
 	blockSize    = 64 << 10
-	smallPiece   = 8 << 10 // below it, what is appended gets no block of the pool
+	largeBlock   = 256 << 10 // for what is appended in large pieces, which then is written in as large ones
+	smallPiece   = 8 << 10   // below it, what is appended gets no block of the pool
 )
 
 // blocks are used again: fresh memory for every large response costs more than copying it does.
-var blocks = sync.Pool{New: func() any { return new([blockSize]byte) }}
+var (
+	blocks      = sync.Pool{New: func() any { return new([blockSize]byte) }}
+	largeBlocks = sync.Pool{New: func() any { return new([largeBlock]byte) }}
+)
 
 // Buffer is a response between the worker that writes it at full speed and the client that reads it at its own. One goroutine appends
 // (Append, AppendFile, End, Abort, Room), one takes (Next, Close). Pieces come out in the order they went in.
@@ -37,7 +41,8 @@ type Buffer struct {
 // piece is some memory, or a range of a file.
 type piece struct {
 	data   []byte
-	block  *[blockSize]byte // what data is a part of, if it came from the pool
+	block  *[blockSize]byte  // what data is a part of, if it came from the pool
+	large  *[largeBlock]byte // likewise
 	file   *os.File
 	off, n int64
 	own    bool // file is the piece's own and is closed after it
@@ -48,7 +53,10 @@ func (p *piece) free() {
 	if p.block != nil {
 		blocks.Put(p.block)
 	}
-	p.data, p.block = nil, nil
+	if p.large != nil {
+		largeBlocks.Put(p.large)
+	}
+	p.data, p.block, p.large = nil, nil, nil
 }
 
 // NewBuffer returns an empty buffer on the budget.
@@ -97,6 +105,11 @@ func (b *Buffer) remember(p []byte) {
 		if len(p) < smallPiece {
 			b.pieces = append(b.pieces, piece{data: append(make([]byte, 0, max(len(p), 512)), p...)})
 			return
+		}
+		if len(p) > 2*blockSize {
+			block := largeBlocks.Get().(*[largeBlock]byte)
+			b.pieces = append(b.pieces, piece{data: block[:0], large: block})
+			continue
 		}
 		block := blocks.Get().(*[blockSize]byte)
 		b.pieces = append(b.pieces, piece{data: block[:0], block: block})

@@ -146,11 +146,14 @@ func (s *regions) expire() {
 	}
 }
 
-// drop drops all.
-func (s *regions) drop() {
+// shrink drops as many as it takes for the rest to have no more than room bytes.
+func (s *regions) shrink(room int64) {
+	if s.bytes.Load() <= room {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for len(s.idle) > 0 {
+	for len(s.idle) > 0 && s.bytes.Load() > room {
 		s.dropOldest()
 	}
 }
