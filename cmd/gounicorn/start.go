@@ -67,9 +67,6 @@ func (m *master) configure(sigs <-chan os.Signal) error {
 	}
 	in := <-m.adopted
 	m.v, m.lanes, m.workers, m.sizing = in.v, in.lanes, in.workers, in.sizing
-	if m.v.PrintConfig {
-		fmt.Print(m.v.Print(m.directory, os.Geteuid(), os.Getegid()))
-	}
 	m.countRequests()
 	return m.openLogs(&m.v)
 }
