@@ -89,9 +89,6 @@ func (m *master) run() int {
 	if err := m.configure(sigs); err != nil {
 		return m.failed(err)
 	}
-	if m.v.PrintConfig {
-		fmt.Print(m.v.Print(m.directory, os.Geteuid(), os.Getegid()))
-	}
 	if m.v.CheckConfig || m.v.PrintConfig {
 		return m.check(sigs)
 	}

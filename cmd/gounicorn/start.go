@@ -67,12 +67,6 @@ func (m *master) configure(sigs <-chan os.Signal) error {
 	}
 	in := <-m.adopted
 	m.v, m.lanes, m.accessFormat, m.workers, m.sizing = in.v, in.lanes, in.format, in.workers, in.sizing
-	if err := m.v.CheckPaths(exists); err != nil {
-		return err
-	}
-	if m.v.PrintConfig {
-		fmt.Print(m.v.Print(m.directory, os.Geteuid(), os.Getegid()))
-	}
 	m.countRequests()
 	return m.openLogs()
 }
@@ -111,9 +105,6 @@ func (m *master) decide(generation int, document []byte) (prefork.Plan, error) {
 	}
 	v, err := m.command.Finish(file)
 	if err != nil {
-		return prefork.Plan{}, err
-	}
-	if err := v.CheckPaths(exists); err != nil {
 		return prefork.Plan{}, err
 	}
 	in, err := newIntent(v)
