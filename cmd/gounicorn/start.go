@@ -23,7 +23,6 @@ var errStopped = errors.New("stopped by a signal")
 type intent struct {
 	v       settings.Values
 	lanes   []lane.Rule
-	format  *accesslog.Format
 	workers int
 	sizing  string // how the number of workers came about
 }
@@ -44,8 +43,7 @@ func newIntent(v settings.Values) (*intent, error) {
 		}
 		in.lanes = append(in.lanes, rule)
 	}
-	var err error
-	if in.format, err = accesslog.Compile(v.AccessLogFormat); err != nil {
+	if _, err := accesslog.Compile(v.AccessLogFormat); err != nil {
 		return nil, &settings.ValueError{
 			Setting: settings.Lookup("access_log_format"), From: v.Origin("access_log_format"), Value: v.AccessLogFormat, Problem: err.Error(),
 		}
@@ -105,9 +103,6 @@ func (m *master) decide(generation int, document []byte) (prefork.Plan, error) {
 	}
 	v, err := m.command.Finish(file)
 	if err != nil {
-		return prefork.Plan{}, err
-	}
-	if err := v.CheckPaths(exists); err != nil {
 		return prefork.Plan{}, err
 	}
 	in, err := newIntent(v)

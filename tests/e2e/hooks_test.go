@@ -395,7 +395,7 @@ func TestPrintConfigShowsWhatTheFileSays(t *testing.T) {
 	}
 	for _, want := range []string{`(?m)^workers +=\s3$`, `(?m)^timeout +=\s78$`, `(?m)^wsgi_app +=\sstate:app$`, `(?m)^on_exit +=\s<on_exit\(\)>$`} {
 		harness.Eventually(t, harness.EventBudget, want, func() bool {
-			return regexp.MustCompile(want).MatchString(strings.Join(s.Out.Lines(), "\n"))
+			return len(regexp.MustCompile(want).FindAllString(strings.Join(s.Out.Lines(), "\n"), -1)) == 1
 		})
 	}
 }
