@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"os"
 	"time"
 
@@ -33,7 +34,13 @@ func (m *master) serverConfig() server.Config {
 	if v.KeepAlive == 0 {
 		cfg.MaxKeepAliveRequests = 1
 	}
-	if m.accessFile != nil {
+	if m.records != nil {
+		var out io.Writer
+		if m.accessFile != nil {
+			out = m.accessFile
+		}
+		cfg.AccessLog = m.records.accessLog(m.accessFormat, out)
+	} else if m.accessFile != nil {
 		cfg.AccessLog = accesslog.New(m.accessFormat, m.accessFile)
 	}
 	return cfg

@@ -18,7 +18,15 @@ func (m *master) openLogs() (err error) {
 		return fmt.Errorf("standard output: %w", err)
 	}
 	level, _ := errorlog.ParseLevel(v.LogLevel)
-	m.log = errorlog.New(errorlog.Config{Writer: m.errFile, Level: level, Pid: os.Getpid()})
+	c := errorlog.Config{Writer: m.errFile, Level: level, Pid: os.Getpid()}
+	if v.LogsInPython() {
+		m.records = newRecorder(m.pool.Record)
+		c.Divert = m.records.error
+		if v.HasLogConfig() {
+			c.Level = errorlog.LevelDebug // the levels are Python's
+		}
+	}
+	m.log = errorlog.New(c)
 	if v.AccessLog != "" {
 		if m.accessFile, err = logfile.Open(logfile.Config{Path: v.AccessLog, Std: os.Stdout, Batch: true}); err != nil {
 			return fmt.Errorf("access log: %w", err)
@@ -46,4 +54,5 @@ func (m *master) reopen() {
 			}
 		}
 	}
+	m.pool.Reopen()
 }

@@ -44,6 +44,7 @@ type master struct {
 	accessFormat *accesslog.Format
 	outFile      *logfile.Writer // what workers print to standard output
 	log          *errorlog.Logger
+	records      *recorder // of a configuration whose logger is Python's; else nil
 	metrics      *metrics.Metrics
 	pool         *prefork.Pool
 	listeners    []net.Listener
@@ -109,6 +110,9 @@ func (m *master) start(sigs <-chan os.Signal) error {
 	}
 	if err := m.await(sigs, m.pool.Load); err != nil {
 		return err
+	}
+	if m.records != nil {
+		m.records.begin()
 	}
 	if err := m.listen(sigs); err != nil {
 		return err

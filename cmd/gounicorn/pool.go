@@ -15,7 +15,7 @@ import (
 
 // newPool prepares the pool of workers. Until the logs are open, what its processes print goes to our own output.
 func (m *master) newPool() error {
-	task, err := newTask(m.directory, m.config)
+	task, err := newTask(m.directory, m.config, m.command.Paste)
 	if err != nil {
 		return err
 	}
@@ -42,6 +42,11 @@ func (m *master) newPool() error {
 				m.log.Record(time.Time{}, slogLevel(level), pid, msg)
 			} else if level >= wire.LevelWarning {
 				fmt.Fprintln(m.stderr, msg)
+			}
+		},
+		AccessLog: func(line string) {
+			if m.opened.Load() && m.accessFile != nil {
+				_, _ = m.accessFile.Write([]byte(line + "\n"))
 			}
 		},
 		Replaced: func(why prefork.Cause) { m.metrics.Restarted(restarts[why]) },
@@ -104,6 +109,9 @@ func (m *master) poolState(st *metrics.State) {
 	st.Threads[metrics.Spare][metrics.ThreadBusy] += spare
 	st.Threads[metrics.Spare][metrics.ThreadIdle] += s.Slots.Spare - spare
 	st.LogDropped[metrics.ErrorLog] += m.errFile.Dropped()
+	if m.records != nil {
+		st.LogDropped[metrics.ErrorLog] += m.records.dropped.Load()
+	}
 	if m.accessFile != nil {
 		st.LogDropped[metrics.AccessLog] += m.accessFile.Dropped()
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -23,6 +24,7 @@ const (
 type recorder struct {
 	send    func(level int, payload []byte) error // may wait; an error: there is no zygote
 	queue   chan record
+	once    sync.Once
 	dropped atomic.Uint64 // records for which there was no room
 	ended   chan struct{}
 
@@ -53,10 +55,11 @@ type accessRecord struct {
 }
 
 func newRecorder(send func(level int, payload []byte) error) *recorder {
-	r := &recorder{send: send, queue: make(chan record, recordQueue), ended: make(chan struct{})}
-	go r.run()
-	return r
+	return &recorder{send: send, queue: make(chan record, recordQueue), ended: make(chan struct{})}
 }
+
+// begin hands out what comes and what waits, from when there is a zygote or never will be. Until then records wait.
+func (r *recorder) begin() { r.once.Do(func() { go r.run() }) }
 
 func (r *recorder) run() {
 	defer close(r.ended)
@@ -69,6 +72,7 @@ func (r *recorder) run() {
 
 // close hands out what waits, for a short time. Records that come later are the master's.
 func (r *recorder) close() {
+	r.begin()
 	r.mu.Lock()
 	if !r.closed {
 		r.closed = true
@@ -133,6 +137,24 @@ func (r *recorder) access(e *accesslog.Entry, native func()) bool {
 		}
 	}
 	return r.put(wire.LevelInfo, rec, native)
+}
+
+// accessLog is the access log of a configuration whose logger is Python's: requests that no worker answered go to the recorder, and to
+// out, which may be nil, when no zygote takes them.
+func (r *recorder) accessLog(format *accesslog.Format, out io.Writer) *accesslog.Logger {
+	l := accesslog.New(format, io.Discard)
+	l.Divert = func(e *accesslog.Entry) bool {
+		native := func() {}
+		if out != nil && !e.Answered {
+			line := append(format.Append(nil, e), '\n')
+			native = func() { _, _ = out.Write(line) }
+		}
+		if !r.access(e, native) {
+			native()
+		}
+		return true
+	}
+	return l
 }
 
 // pythonLevel is a level as Python's logging counts.

@@ -27,6 +27,7 @@ func TestRecordsGoToTheZygoteInOrder(t *testing.T) {
 		got = append(got, fmt.Sprint(level, " ", rec.PID, " ", rec.Message, " ", rec.Time))
 		return nil
 	})
+	r.begin()
 	at := time.Unix(1, 500000000)
 	for i := range 3 {
 		if !r.error(at, errorlog.LevelWarning, 7, fmt.Sprint("line\n", i), func() { t.Error("written by the master") }) {

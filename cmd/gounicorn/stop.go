@@ -55,6 +55,9 @@ func (m *master) shutDown() {
 		if m.opened.Load() {
 			m.log.Infof("Shutting down: Master")
 		}
+		if m.records != nil {
+			m.records.close()
+		}
 	})
 }
 

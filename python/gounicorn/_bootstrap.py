@@ -59,6 +59,7 @@ class EmbeddedFinder:
 def start(task: dict[str, Any]) -> None:
     """Run the zygote with the document of CONFIGURE. Returns only in a worker."""
     sys.meta_path.insert(0, EmbeddedFinder(task["sources"]))
-    from gounicorn import _worker, _zygote
+    from gounicorn import _names, _worker, _zygote
 
+    _names.install(task["sources"])
     _worker.start(_zygote.run(task))

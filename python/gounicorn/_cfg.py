@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 LOGGER = "gunicorn.glogging.Logger"
-STATSD = "gunicorn.instrument.statsd.Statsd"
-NATIVE_LOGGERS = {LOGGER, STATSD, "simple"}  # whose work the master does
 
 # Hooks with the number of arguments that they take.
 HOOKS = {

@@ -18,6 +18,8 @@ type Config struct {
 	Level  slog.Level       // the least level that is written; zero is Info
 	Pid    int              // the pid of a line without another
 	Now    func() time.Time // the clock; nil is time.Now
+	// Divert may take a record, traceback and all, and return true; write then writes it after all, now or later. It may be nil.
+	Divert func(at time.Time, level slog.Level, pid int, text string, write func()) bool
 }
 
 // Logger writes records. It is safe for concurrent use if its writer is.
@@ -32,12 +34,14 @@ type shared struct {
 	now   func() time.Time
 	level slog.LevelVar
 	lost  atomic.Uint64
-	bufs  sync.Pool
+
+	divert func(at time.Time, level slog.Level, pid int, text string, write func()) bool
+	bufs   sync.Pool
 }
 
 // New returns a Logger.
 func New(c Config) *Logger {
-	s := &shared{w: c.Writer, now: c.Now}
+	s := &shared{w: c.Writer, now: c.Now, divert: c.Divert}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -135,8 +139,22 @@ func (l *Logger) emit(p []byte) {
 	}
 }
 
-// write formats and writes one record.
+// write writes one record, unless another does.
 func (l *Logger) write(at time.Time, level slog.Level, pid int, message, traceback string) {
+	if l.shared.divert != nil {
+		text := message
+		if traceback != "" {
+			text += "\n" + traceback
+		}
+		if l.shared.divert(at, level, pid, text, func() { l.put(at, level, pid, message, traceback) }) {
+			return
+		}
+	}
+	l.put(at, level, pid, message, traceback)
+}
+
+// put formats and writes one record.
+func (l *Logger) put(at time.Time, level slog.Level, pid int, message, traceback string) {
 	buf := l.buf()
 	b := appendPrefix(*buf, at, level, pid)
 	b = appendEscaped(b, message, false)
