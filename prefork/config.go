@@ -25,6 +25,7 @@ type Config struct {
 	Log            func(level int, pid int, msg string) // level is a wire.Level…; pid 0 means the master
 	AccessLog      func(line string)                    // a line that the application itself wrote to the access log; may be nil
 	Replaced       func(Cause)                          // a worker was replaced, for metrics; called by the supervisor
+	Kept           func()                               // a reload has failed, and the old generation goes on. Called by the supervisor
 	Stopped        func()                               // Shutdown has seen the last worker go; only zygotes are left. Called by the supervisor
 
 	os osSeam
@@ -111,6 +112,9 @@ func (l *Plan) defaults() {
 
 func (c *Config) defaults() {
 	c.Plan.defaults()
+	if c.Kept == nil {
+		c.Kept = func() {}
+	}
 	if c.Stopped == nil {
 		c.Stopped = func() {}
 	}

@@ -114,17 +114,16 @@ func (p *Pool) spawn(number int) (*generation, error) {
 
 // sendDocument gives a zygote what it waits for. When that fails its exit follows.
 func (p *Pool) sendDocument(g *generation, kind wire.Kind, text []byte) {
-	pid := g.cmd.Process.Pid
 	file, err := memfd("gounicorn-document", text)
 	if err != nil {
-		p.cfg.error(pid, fmt.Sprintf("zygote: %v", err))
+		p.cfg.error(g.cmd.Process.Pid, fmt.Sprintf("zygote: %v", err))
 		_ = g.cmd.Process.Kill()
 		return
 	}
 	defer file.Close()
 	h := wire.Header{Kind: kind, Aux: wire.Version, Flags: wire.FlagPayloadFD, Length: uint32(len(text))}
 	if err := g.control.Send(h, nil, int(file.Fd())); err != nil {
-		p.cfg.error(pid, fmt.Sprintf("zygote: %v", err))
+		p.cfg.error(g.cmd.Process.Pid, fmt.Sprintf("zygote: %v", err))
 	}
 }
 

@@ -412,6 +412,7 @@ func (p *Pool) bootFailed(g *generation, e *BootError) {
 	p.cfg.error(e.PID, e.Text)
 	if g != nil && g == p.incoming {
 		p.cfg.error(0, "Reload failed: the old workers go on serving.")
+		p.cfg.Kept()
 		p.incoming = nil
 		p.end(g)
 		p.beginAgain()

@@ -216,6 +216,9 @@ PyObject *gp_environ_build(gp_thread *t, const char *payload, size_t size, unsig
 void gp_environ_spare(gp_thread *t);
 void gp_environ_clear(gp_thread *t);
 
+/* gp_socket.c */
+PyObject *gp_socket(void);
+
 /* gp_handle.c */
 void gp_handles_begin(gp_thread *t);
 int gp_handles_end(gp_thread *t);

@@ -34,6 +34,7 @@ type bootDocument struct {
 	App            string            `json:"app"`
 	Settings       map[string]any    `json:"settings"`    // all, as cfg has them
 	PythonLogs     bool              `json:"python_logs"` // the configuration's own logger writes the logs
+	ProcName       string            `json:"proc_name"`   // empty: the application
 	Preload        bool              `json:"preload"`
 	Chdir          *string           `json:"chdir"`
 	PythonPath     []string          `json:"pythonpath"`
@@ -74,9 +75,9 @@ func newTask(directory, config, paste string) ([]byte, error) {
 }
 
 // newBootDocument returns the document of BOOT as JSON. before is how many workers there were, -1 at the start.
-func newBootDocument(v *settings.Values, generation, workers, before int) ([]byte, error) {
+func newBootDocument(v *settings.Values, generation, workers, before int, owner *ownership) ([]byte, error) {
 	doc := bootDocument{
-		Version: wire.Version, Generation: generation, Check: v.CheckConfig || v.PrintConfig, PID: os.Getpid(), App: v.WSGIApp,
+		Version: wire.Version, Generation: generation, Check: v.CheckConfig || v.PrintConfig, PID: os.Getpid(), App: v.WSGIApp, ProcName: v.ProcName,
 		Settings: v.Cfg(), PythonLogs: v.LogsInPython(),
 		Preload: v.PreloadApp, PythonPath: v.PythonPath, Env: map[string]string{}, Threads: v.Threads, MaxThreads: max(v.Threads, v.MaxThreads),
 		Workers: workers, SlowNice: v.SlowNice, ServerSoftware: "gounicorn/" + version,
@@ -92,6 +93,9 @@ func newBootDocument(v *settings.Values, generation, workers, before int) ([]byt
 	}
 	if before >= 0 {
 		doc.WorkersBefore = &before
+	}
+	if owner.changes() && !doc.Check {
+		doc.UID, doc.GID, doc.Groups = &owner.uid, &owner.gid, owner.groups
 	}
 	if v.Chdir != "" {
 		doc.Chdir = &v.Chdir

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -36,9 +35,10 @@ type master struct {
 	workerBin    string
 	lanes        []lane.Rule
 	workers      int
-	sizing       string       // how the number of workers came about
-	adopted      chan *intent // of a generation that serves, and of the first when its config file was read
-	opened       atomic.Bool  // the logs are open
+	sizing       string        // how the number of workers came about
+	adopted      chan *intent  // of a generation that serves, and of the first when its config file was read
+	kept         chan struct{} // a reload failed, and the old generation goes on; capacity 1
+	opened       atomic.Bool   // the logs are open
 	errFile      *logfile.Writer
 	accessFile   *logfile.Writer
 	accessFormat *accesslog.Format
@@ -47,14 +47,22 @@ type master struct {
 	records      *recorder // of a configuration whose logger is Python's; else nil
 	metrics      *metrics.Metrics
 	pool         *prefork.Pool
-	listeners    []net.Listener
+	proc         *process
+	owner        ownership
+	server       *server.Server // nil until there may be listeners
+	serving      bool           // the first workers have loaded the application
+	sockets      []socket
+	private      *server.Listener // for metrics; nil: none
+	pidFile      *pidFile         // nil: none
+	other        upgrade
+	resting      *rest       // nil: we serve
 	ending       atomic.Bool // "Shutting down" may be said when the last worker has gone
 	goodbye      sync.Once   // it was said
 }
 
 // newMaster finds what has to be there before the config file can be read.
-func newMaster(command *settings.Command, env func(string) (string, bool), stderr io.Writer) (*master, error) {
-	m := &master{command: command, env: env, stderr: stderr, started: time.Now(), adopted: make(chan *intent, 16)}
+func newMaster(p *process, command *settings.Command, env func(string) (string, bool), stderr io.Writer) (*master, error) {
+	m := &master{proc: p, command: command, env: env, stderr: stderr, started: time.Now(), adopted: make(chan *intent, 16), kept: make(chan struct{}, 1)}
 	var err error
 	if m.directory, err = startDirectory(); err != nil {
 		return nil, err
@@ -82,9 +90,16 @@ func (m *master) run() int {
 	if err := m.configure(sigs); err != nil {
 		return m.failed(err)
 	}
+	if m.v.PrintConfig {
+		fmt.Print(m.v.Print(m.directory, os.Geteuid(), os.Getegid()))
+	}
 	if m.v.CheckConfig || m.v.PrintConfig {
 		return m.check(sigs)
 	}
+	if m.v.Daemon && m.proc.detaches() {
+		return m.background()
+	}
+	defer m.disclaim()
 	if err := m.start(sigs); err != nil {
 		return m.failed(err)
 	}
@@ -108,12 +123,19 @@ func (m *master) start(sigs <-chan os.Signal) error {
 	for _, w := range m.v.Warnings {
 		m.log.Warningf("%s", w)
 	}
+	if err := m.other.follow(m.proc.parent); err != nil {
+		return err
+	}
+	if err := m.claim(); err != nil {
+		return err
+	}
 	if err := m.await(sigs, m.pool.Load); err != nil {
 		return err
 	}
 	if m.records != nil {
 		m.records.begin()
 	}
+	m.server = server.New(m.serverConfig())
 	if err := m.listen(sigs); err != nil {
 		return err
 	}
@@ -126,51 +148,74 @@ func (m *master) start(sigs <-chan os.Signal) error {
 	if m.sizing != "" {
 		m.log.Infof("Using %d workers: %s", m.workers, m.sizing)
 	}
+	m.showTitle()
+	if err := m.drop(); err != nil {
+		return err
+	}
 	return m.await(sigs, m.pool.Start)
 }
 
 // serve answers requests until a signal ends it and returns the exit code.
-func (m *master) serve(sigs <-chan os.Signal) int {
-	srv := server.New(m.serverConfig())
-	for _, ln := range m.listeners {
-		go func() {
-			if err := srv.Serve(ln); err != nil {
-				m.log.Criticalf("%v", err)
-			}
-		}()
+func (m *master) serve(sigs <-chan os.Signal) (code int) {
+	defer func() {
+		if v := recover(); v != nil {
+			m.log.Errorf("Unhandled exception in main loop: %v\n%s", v, debug.Stack())
+			code = exitPanic
+			m.abandon()
+		}
+	}()
+	m.serving = true
+	for _, s := range m.sockets {
+		m.accept(s)
 	}
 	if err := m.serveMetrics(); err != nil {
 		m.log.Errorf("%v", err)
 	}
+	m.tell(stateReady("gounicorn serves"))
+	m.proc.daemon.done(exitOK)
+	alive, watched := m.proc.notify.watchdog()
+	defer alive.Stop()
 	for {
 		select {
 		case in := <-m.adopted:
 			m.adopt(in)
+			m.tell(stateReady("gounicorn serves"))
+		case <-m.kept:
+			m.tell(stateReady("gounicorn serves; the last reload failed"))
+		case <-m.other.parentGone:
+			m.promote()
+		case <-m.other.childGone:
+			m.childEnded()
+		case <-watched:
+			m.tell(stateAlive)
 		case sig := <-sigs:
 			act, name := actionOf(sig)
 			if act == actNothing {
 				continue
 			}
-			if act == actLater {
-				m.log.Warningf("Signal %s does nothing in this version", name)
-				continue
-			}
 			m.log.Infof("Handling signal: %s", name)
 			switch act {
 			case actReload:
-				m.log.Infof("Hang up: Master")
+				m.log.Infof("Hang up: %s", m.name())
+				m.tell(stateReloading())
+				m.wake(m.workers)
 				m.pool.Reload()
 			case actReopen:
 				m.reopen()
 			case actMore:
+				m.wake(0)
 				m.pool.Grow(1)
 			case actFewer:
 				m.pool.Grow(-1)
+			case actRest:
+				m.winch()
+			case actUpgrade:
+				m.upgrade()
 			case actGraceful:
-				m.stop(srv, sigs)
+				m.stop(sigs)
 				return exitOK
 			case actQuick:
-				m.quit(srv)
+				m.quit()
 				return exitOK
 			}
 		}

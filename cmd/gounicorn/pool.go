@@ -50,6 +50,12 @@ func (m *master) newPool() error {
 			}
 		},
 		Replaced: func(why prefork.Cause) { m.metrics.Restarted(restarts[why]) },
+		Kept: func() {
+			select {
+			case m.kept <- struct{}{}:
+			default: // is known already
+			}
+		},
 		Stopped: func() {
 			if m.ending.Load() { // else there is something to say before
 				m.shutDown()

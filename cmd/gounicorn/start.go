@@ -64,6 +64,12 @@ func (m *master) configure(sigs <-chan os.Signal) error {
 	}
 	in := <-m.adopted
 	m.v, m.lanes, m.accessFormat, m.workers, m.sizing = in.v, in.lanes, in.format, in.workers, in.sizing
+	if err := m.v.CheckPaths(exists); err != nil {
+		return err
+	}
+	if m.v.PrintConfig {
+		fmt.Print(m.v.Print(m.directory, os.Geteuid(), os.Getegid()))
+	}
 	m.countRequests()
 	return m.openLogs()
 }
@@ -104,6 +110,9 @@ func (m *master) decide(generation int, document []byte) (prefork.Plan, error) {
 	if err != nil {
 		return prefork.Plan{}, err
 	}
+	if err := v.CheckPaths(exists); err != nil {
+		return prefork.Plan{}, err
+	}
 	in, err := newIntent(v)
 	if err != nil {
 		return prefork.Plan{}, err
@@ -111,8 +120,10 @@ func (m *master) decide(generation int, document []byte) (prefork.Plan, error) {
 	before := -1
 	if generation > 1 {
 		before = m.pool.Size()
+	} else if m.owner, err = resolveOwnership(v.User, v.Group, v.InitGroups); err != nil {
+		return prefork.Plan{}, err
 	}
-	plan, err := in.plan(generation, before)
+	plan, err := in.plan(generation, before, &m.owner)
 	if err != nil {
 		return prefork.Plan{}, err
 	}
@@ -125,9 +136,9 @@ func (m *master) decide(generation int, document []byte) (prefork.Plan, error) {
 }
 
 // plan is what the pool needs to know of the settings.
-func (in *intent) plan(generation, before int) (prefork.Plan, error) {
+func (in *intent) plan(generation, before int, owner *ownership) (prefork.Plan, error) {
 	v := &in.v
-	boot, err := newBootDocument(v, generation, in.workers, before)
+	boot, err := newBootDocument(v, generation, in.workers, before, owner)
 	if err != nil {
 		return prefork.Plan{}, err
 	}
@@ -144,6 +155,7 @@ func (in *intent) plan(generation, before int) (prefork.Plan, error) {
 var applied = map[string]bool{
 	"workers": true, "max_workers": true, "overflow_idle": true, "max_threads": true, "timeout": true, "request_timeout": true,
 	"soft_timeout": true, "graceful_timeout": true, "boot_timeout": true, "loglevel": true,
+	"bind": true, "pidfile": true, "proc_name": true,
 }
 
 // adopt takes over the settings of a generation that serves, as far as that goes without a new master.
@@ -160,6 +172,7 @@ func (m *master) adopt(in *intent) {
 		}
 		m.log.Warningf("%s has changed from %q to %q, which takes effect when gounicorn is started again", s.Name, old.Text(s.Name), in.v.Text(s.Name))
 	}
+	m.applyProcess()
 	if old.LogLevel != in.v.LogLevel {
 		level, _ := errorlog.ParseLevel(in.v.LogLevel)
 		m.log.SetLevel(level)
@@ -181,12 +194,12 @@ func (m *master) failed(err error) int {
 		code = boot.Code
 		fmt.Fprintf(m.stderr, "\n%s\n", strings.TrimSpace(boot.Text))
 	}
-	m.ending.Store(true)
-	if m.pool != nil {
-		m.stopPool(quickGrace)
+	m.abandon()
+	level := errorlog.LevelError
+	if code == exitOK {
+		level = errorlog.LevelInfo
 	}
-	m.closeListeners()
-	m.shutDown()
+	m.sayGoodbye(level)
 	if boot != nil && m.opened.Load() {
 		switch boot.Code {
 		case exitBoot:

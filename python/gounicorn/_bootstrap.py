@@ -6,6 +6,7 @@ gp_zygote.c runs this file's text by exec, before any module of the package can 
 from __future__ import annotations
 
 import importlib.machinery
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class EmbeddedFinder:
-    """Finds and loads the modules of this package in a dict of sources, ahead of any installed copy."""
+    """Finds and loads the modules of this package in a dict of sources, ahead of any installed copy.
+
+    What is not among them, as gounicorn.django, comes from the installed copy.
+    """
 
     def __init__(self, sources: dict[str, str]) -> None:
         """Serve the sources, keyed by path: "gounicorn/_worker.py"."""
@@ -34,6 +38,8 @@ class EmbeddedFinder:
         """Find a module; part of the protocol of sys.meta_path."""
         source = self._path(name)
         if source is None:
+            if name.startswith("gounicorn.") and not path:
+                return importlib.machinery.PathFinder.find_spec(name, [os.path.join(entry, "gounicorn") for entry in sys.path])
             return None
         is_package = source.endswith("__init__.py")
         return importlib.machinery.ModuleSpec(name, self, origin=source, is_package=is_package)

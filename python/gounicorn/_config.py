@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MODULE = "__config__"  # the name under which gunicorn loads a file
 EXIT_CONFIG = 1
+OWN = ("gounicorn._", "importlib")  # modules whose frames are left out
+HEADING = "Traceback (most recent call last):"
 DEPTH = 50  # of nested values; gunicorn's settings need 5
 
 
@@ -47,10 +49,21 @@ class Config:
     unknown: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
+    def call(self, name: str, *args: Any) -> None:
+        """Call a hook, if there is one."""
+        hook = self.hooks.get(name)
+        if hook is not None:
+            hook(*args)
+
     def document(self) -> dict[str, Any]:
         """Return the config document for the master."""
         values = {name: plain(value) for name, value in (self.values | self.hooks).items()}
         return {"path": self.path, "values": values, "unknown": self.unknown, "warnings": self.warnings}
+
+
+def blame(name: str, error: BaseException) -> str:
+    """Return what the log says of an exception in a hook."""
+    return f"Exception in the hook {name}:\n{_traceback(error)}"
 
 
 def evaluate(location: str, settings: Iterable[str], hooks: Iterable[str]) -> Config:
@@ -119,16 +132,12 @@ def _left(shown: str, error: SystemExit) -> ConfigError:
 
 
 def _traceback(error: BaseException) -> str:
-    """Return a traceback without the frames before the config file's, which tell a user nothing."""
+    """Return a traceback without our own frames before the user's, which tell nobody anything."""
     frames = error.__traceback__
-    while frames is not None and frames.tb_frame.f_globals.get("__name__") in (
-        __name__,
-        "importlib",
-        "importlib._bootstrap",
-        "importlib._bootstrap_external",
-    ):
+    while frames is not None and frames.tb_frame.f_globals.get("__name__", "").startswith(OWN):
         frames = frames.tb_next
-    return "".join(traceback.format_exception(type(error), error, frames)).rstrip()
+    text = "".join(traceback.format_exception(type(error), error, frames)).rstrip()
+    return text if frames is not None else f"{HEADING}\n{text}"
 
 
 def _hook(name: str, value: Any) -> Callable[..., Any]:

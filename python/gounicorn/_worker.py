@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, Any
 import _gounicorn
 import _gounicorn_process as process
 
-from gounicorn import SoftTimeout, _apploader, _exchange, _journal, _logging
+from gounicorn import SoftTimeout, _apploader, _config, _exchange, _journal, _logging
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gounicorn._config import Config
     from gounicorn._objects import Server, Worker
     from gounicorn._zygote import Birth, Job
 
@@ -34,7 +33,7 @@ OOM_SCORE = 100  # above the master's, out of 1000: when memory is short, rather
 
 _boot: dict[str, Any] = {}
 _job: Job | None = None
-_config: Config | None = None
+_inherited: _config.Config | None = None
 _server: Server | None = None  # for hooks
 _worker: Worker | None = None  # likewise
 _left = False  # worker_exit has run
@@ -45,9 +44,9 @@ _awake, _wake = -1, -1  # a pipe: a byte wakes the main thread when one of them 
 
 def start(birth: Birth) -> None:
     """Make the forked child a worker. Runs before the Go runtime: one thread, no locks."""
-    global _job, _config, _server, _worker
+    global _job, _inherited, _server, _worker
     _boot.update(birth.boot)
-    _job, _config, _server, _worker = birth.job, birth.config, birth.server, birth.worker
+    _job, _inherited, _server, _worker = birth.job, birth.config, birth.server, birth.worker
     _take_descriptors(birth.job)
     _take_signals()
     title = _boot.get("proc_name") or _boot["app"]
@@ -55,7 +54,7 @@ def start(birth: Birth) -> None:
     process.set_title(f"gounicorn: worker [{title}]")
     _raise_oom_score()
     _prepare_stacks()
-    if "worker_abort" in _config.hooks:
+    if "worker_abort" in birth.config.hooks:
         signal.signal(signal.SIGABRT, _abort)  # after _prepare_stacks, which takes this signal for its own use
     gc.enable()
 
@@ -124,18 +123,13 @@ def _leave_now(name: str, code: int) -> None:
         os._exit(code)
 
 
-def _call(name: str, *args: Any) -> None:
-    hook = None if _config is None else _config.hooks.get(name)
-    if hook is not None:
-        hook(*args)
-
-
 def _try(name: str, *args: Any) -> bool:
     """Call a hook; an exception is for the log. Returns whether there was none."""
     try:
-        _call(name, *args)
+        if _inherited is not None:
+            _inherited.call(name, *args)
     except BaseException as error:
-        _journal.write(process.ERROR, f"Exception in the hook {name}:\n{_apploader.describe(error)}")
+        _journal.write(process.ERROR, _config.blame(name, error))
         return False
     return True
 
@@ -143,12 +137,13 @@ def _try(name: str, *args: Any) -> bool:
 def _step(name: str, *args: Any) -> tuple[int, str]:
     """Call a hook without which the worker does not boot; return (0, "") or exit code and reason."""
     try:
-        _call(name, *args)
+        if _inherited is not None:
+            _inherited.call(name, *args)
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else EXIT_FAILED
         return code & 0xFF or EXIT_FAILED, f"The hook {name} called sys.exit({error.code!r})."
     except BaseException as error:
-        return _apploader.EXIT_BOOT, f"Exception in worker process, in the hook {name}:\n{_apploader.describe(error)}"
+        return _apploader.EXIT_BOOT, f"Exception in worker process. {_config.blame(name, error)}"
     return 0, ""
 
 
@@ -172,6 +167,8 @@ def leave() -> None:
     global _left
     if not _left:
         _left = True
+        if _worker is not None:
+            _worker.alive = False
         _try("worker_exit", _server, _worker)
 
 
@@ -247,10 +244,10 @@ def configure(app: Callable[..., Any]) -> None:
 
 def _around() -> tuple[Callable[..., Any] | None, Callable[..., Any] | None]:
     """Return what runs before and after each request, None for nothing."""
-    if _worker is None or _config is None:
+    if _worker is None or _inherited is None:
         return None, None
     debug = _worker.cfg.loglevel == "debug"  # then pre_request logs by default
-    hooked = debug or "pre_request" in _config.hooks or "post_request" in _config.hooks
+    hooked = debug or "pre_request" in _inherited.hooks or "post_request" in _inherited.hooks
     return _exchange.around(_worker, hooked=hooked, access=bool(_boot["python_logs"]))
 
 

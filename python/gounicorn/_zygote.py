@@ -157,7 +157,7 @@ class Zygote:
             if self._deadline is not None and time.monotonic() >= self._deadline:
                 self._kill(signal.SIGKILL)
                 self._deadline += KILL_AGAIN
-        if self._ending:
+        if self._ending and not self._boot.get("check"):
             self._try("on_exit", self._server)
         return None
 
@@ -170,14 +170,9 @@ class Zygote:
     def _try(self, name: str, *args: Any) -> None:
         """Call a hook; an exception is for the log."""
         try:
-            self._call(name, *args)
+            self._config.call(name, *args)
         except BaseException as error:
-            _journal.write(process.ERROR, f"Exception in the hook {name}:\n{_apploader.describe(error)}")
-
-    def _call(self, name: str, *args: Any) -> None:
-        hook = self._config.hooks.get(name)
-        if hook is not None:
-            hook(*args)
+            _journal.write(process.ERROR, _config.blame(name, error))
 
     def _packet(self) -> Birth | None:
         received = self._control.receive()
@@ -226,10 +221,10 @@ class Zygote:
     def _fork(self, job: Job) -> Birth | None:
         worker = self._server.hire()
         try:
-            self._call("pre_fork", self._server, worker)
+            self._config.call("pre_fork", self._server, worker)
         except BaseException as error:
             job.close()
-            text = f"Exception in the hook pre_fork:\n{_apploader.describe(error)}"
+            text = _config.blame("pre_fork", error)
             self._control.send(process.BOOT_FAILED, aux=EXIT_LOOP, a=job.worker, payload=text.encode("utf-8", "backslashreplace"))
             self._control.send(process.EXITED, a=job.worker, payload=(EXIT_LOOP << 8).to_bytes(4, "little"))
             return None
@@ -430,18 +425,15 @@ def _drop(control: Control, boot: dict[str, Any]) -> None:
 
 def _hook(control: Control, config: _config.Config, name: str, *args: Any) -> None:
     """Call a hook without which there is no start."""
-    hook = config.hooks.get(name)
-    if hook is None:
-        return
     try:
-        hook(*args)
+        config.call(name, *args)
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else EXIT_CONFIG
         _fail(control, code & 0xFF or EXIT_CONFIG, f"The hook {name} called sys.exit({error.code!r}).")
     except BaseException as error:
-        _fail(control, EXIT_CONFIG, f"Exception in the hook {name}:\n{_apploader.describe(error)}")
+        _fail(control, EXIT_CONFIG, _config.blame(name, error))
     finally:
-        sys.stdout.flush()
+        _flush()
 
 
 def _preload(control: Control, app: str) -> None:

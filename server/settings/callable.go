@@ -57,7 +57,7 @@ func (s *Setting) hook(raw json.RawMessage) (Callable, error) {
 	c, ok := parseCallable(raw)
 	if !ok {
 		var name string
-		if json.Unmarshal(raw, &name) != nil {
+		if json.Unmarshal(raw, &name) != nil || string(raw) == "null" {
 			return Callable{}, fmt.Errorf("Value is not callable: %s; write a function, def %s(%s)", pythonText(raw), s.Name, s.Metavar)
 		}
 		if !strings.Contains(name, ".") {

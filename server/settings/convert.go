@@ -186,6 +186,9 @@ func parseSeconds(s string) (time.Duration, error) {
 		return 0, malformed{"it is not a number of seconds, such as 30 or 0.5"}
 	}
 	if n < 0 {
+		if n != math.Trunc(n) {
+			return 0, malformed{"it is not a number of seconds, such as 30 or 0.5"}
+		}
 		return 0, fmt.Errorf("it must not be negative; 0 switches the limit off")
 	}
 	if n > maxSeconds {

@@ -45,7 +45,7 @@ func FileNames() []string {
 		s := &All[i]
 		names = append(names, s.Name)
 		if s.Origin == Gounicorn {
-			names = append(names, ownPrefix+s.Name)
+			names = append(names, s.FileName())
 		}
 	}
 	slices.Sort(names)
@@ -119,6 +119,10 @@ func (s *Setting) assignJSON(v *Values, raw json.RawMessage) error {
 	if err := d.Decode(&x); err != nil {
 		return errors.New("it cannot be carried over from Python")
 	}
+	if s.Name == "ssl_version" {
+		v.SSLVersion = pythonText(raw) // gunicorn takes anything and uses nothing
+		return nil
+	}
 	switch s.Kind {
 	case Dict, JSON:
 		return s.assignDict(v, raw)
@@ -139,7 +143,7 @@ func (s *Setting) assignJSON(v *Values, raw json.RawMessage) error {
 			return s.assign(v, fmt.Sprint(x), false)
 		}
 	case json.Number:
-		if s.Name == "user" || s.Name == "group" || s.Name == "ssl_version" {
+		if _, err := x.Int64(); err == nil && (s.Name == "user" || s.Name == "group") {
 			return s.assign(v, x.String(), false)
 		}
 	case map[string]any:
@@ -172,7 +176,6 @@ func (s *Setting) reset(v *Values) error {
 func (s *Setting) assignItems(v *Values, x any) error {
 	var items []any
 	switch x := x.(type) {
-	case nil:
 	case string:
 		if x != "" {
 			items = []any{x}
@@ -180,7 +183,9 @@ func (s *Setting) assignItems(v *Values, x any) error {
 	case []any:
 		items = x
 	default:
-		return errors.New("it must be a list of texts")
+		if !isEmpty(x) {
+			return errors.New("it must be a list of texts")
+		}
 	}
 	if len(items) == 0 {
 		if s.Kind == Bind {
@@ -198,6 +203,23 @@ func (s *Setting) assignItems(v *Values, x any) error {
 		}
 	}
 	return nil
+}
+
+// isEmpty reports whether x is false for Python, which gunicorn takes for an
+// empty list.
+func isEmpty(x any) bool {
+	switch x := x.(type) {
+	case nil:
+		return true
+	case bool:
+		return !x
+	case json.Number:
+		n, err := x.Float64()
+		return err == nil && n == 0
+	case map[string]any:
+		return len(x) == 0
+	}
+	return false
 }
 
 func (s *Setting) assignBool(v *Values, x any) error {
@@ -239,8 +261,8 @@ func (s *Setting) assignNumber(v *Values, x any) error {
 		text = x
 		if n, err := parsePythonInt(x, 0); err == nil {
 			text = fmt.Sprint(n)
-		} else if s.Kind == Int {
-			return errors.New("it must be a whole number")
+		} else if _, err := parsePythonInt(x, 10); err == nil && s.Kind != Octal {
+			return fmt.Errorf("it must be a %s without a 0 in front", s.Kind)
 		}
 	default:
 		return fmt.Errorf("it must be a %s", s.Kind)
@@ -295,10 +317,7 @@ func Nearest(name string) string {
 		if s.Outside {
 			continue
 		}
-		want := s.Name
-		if s.Origin == Gounicorn {
-			want = ownPrefix + want
-		}
+		want := s.FileName()
 		if d := distance(lower, want); d < best && d*4 < len(want) {
 			best, bestName = d, want
 		}

@@ -228,34 +228,33 @@ func (c *Command) processName() string {
 	return c.App
 }
 
-// apply gives v what the flags say: all values of a list of the highest layer
-// that has it, and else the last value.
+// apply gives v what the flags say, layer by layer: all values of a list, of
+// another flag the last.
 func (c *Command) apply(v *Values) error {
-	last := make(map[*Setting]int)
-	for i, g := range c.given {
-		last[g.setting] = i
+	type place struct {
+		setting *Setting
+		layer   Layer
 	}
-	seen := make(map[*Setting]Layer)
+	last := make(map[place]int)
 	for i, g := range c.given {
-		s := g.setting
-		list := s.Kind == List || s.Kind == Bind
-		if !list && last[s] != i || list && c.given[last[s]].from.Layer != g.from.Layer {
+		last[place{g.setting, g.from.Layer}] = i
+	}
+	seen := make(map[place]bool)
+	for i, g := range c.given {
+		s, at := g.setting, place{g.setting, g.from.Layer}
+		if s.Kind != List && s.Kind != Bind && last[at] != i {
 			continue
 		}
-		_, add := seen[s]
-		seen[s] = g.from.Layer
+		add := seen[at]
+		seen[at] = true
 		if err := s.assign(v, g.value, add); err != nil {
 			return &ValueError{Setting: s, From: g.from, Value: g.value, Problem: err.Error()}
 		}
 		v.origins[s.Name] = g.from
 	}
 	if c.App != "" {
-		s := Lookup("wsgi_app")
-		from := Origin{Layer: FromCommandLine, Name: "the command line"}
-		if err := s.assign(v, c.App, false); err != nil {
-			return &ValueError{Setting: s, From: from, Value: c.App, Problem: err.Error()}
-		}
-		v.origins[s.Name] = from
+		v.WSGIApp = c.App // as it is, blanks and all
+		v.origins["wsgi_app"] = Origin{Layer: FromCommandLine, Name: "the command line"}
 	}
 	return nil
 }

@@ -102,6 +102,15 @@ type Setting struct {
 	Differs string // why default or flags are not gunicorn's, "" where they are
 }
 
+// FileName is the name of s in a config file that may have been written for
+// gunicorn.
+func (s *Setting) FileName() string {
+	if s.Origin == Gounicorn {
+		return ownPrefix + s.Name
+	}
+	return s.Name
+}
+
 // EnvNames returns the environment variables that set s, the derived name
 // last, which is also the one that wins.
 func (s *Setting) EnvNames() []string {

@@ -144,8 +144,7 @@ var mechanicsRows = []Setting{
 	{
 		Name: "sendfile", Section: secProcess, Flags: []string{"--no-sendfile"}, Kind: Bool, Default: "true", Const: "false", Env: "SENDFILE", Empty: true,
 		Reload: Live, Status: Works, Origin: Gunicorn, Since: since2,
-		Help:    "Let the kernel send files of the application's file wrapper. In gunicorn sendfile = True in a config file switches it off too; here only False does.",
-		Differs: "gunicorn's default None means on as well",
+		Help: "Let the kernel send files of the application's file wrapper. In gunicorn sendfile = True in a config file switches it off too; here only False does.",
 	},
 	{
 		Name: "control_socket", Section: secControl, Flags: []string{"--control-socket"}, Kind: Path, Metavar: "PATH",

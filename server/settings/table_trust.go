@@ -40,4 +40,16 @@ var trustRows = []Setting{
 		Help: "Proxies in front that each add an address to X-Forwarded-For. With N above 0 and a believed peer the application gets the Nth address from the end as " +
 			"REMOTE_ADDR. 0 leaves the address of the connection, as gunicorn does.",
 	},
+	{
+		Name: "proxy_hops_header", Section: secTrust, Flags: []string{"--proxy-hops-header"}, Kind: String, Default: "X-Forwarded-For", Metavar: "NAME",
+		Reload: Live, Status: Works, Origin: Gounicorn, Since: since2,
+		Help: "The header for --proxy-hops: a list of addresses such as X-Forwarded-For, a single one such as X-Real-IP or CF-Connecting-IP, or Forwarded (RFC 7239). " +
+			"Name the one that every proxy in front writes; others are not looked at.",
+	},
+	{
+		Name: "drop_forwarded", Section: secTrust, Flags: []string{"--drop-forwarded"}, Kind: Bool, Default: "false",
+		Reload: Live, Status: Works, Origin: Gounicorn, Since: since2,
+		Help: "Drop Forwarded, X-Forwarded-*, X-Real-IP and X-Client-IP from peers that are not in --forwarded-allow-ips, so that the application cannot believe a " +
+			"client's claims about itself. gunicorn passes them on, and so does gounicorn without this.",
+	},
 }

@@ -2,6 +2,7 @@ package settings
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -129,6 +130,8 @@ type Values struct {
 	ProxyProtocol       string            `setting:"proxy_protocol"`
 	ProxyAllowIPs       IPSet             `setting:"proxy_allow_ips"`
 	ProxyHops           int               `setting:"proxy_hops"`
+	ProxyHopsHeader     string            `setting:"proxy_hops_header"`
+	DropForwarded       bool              `setting:"drop_forwarded"`
 
 	KeyFile                   string   `setting:"keyfile"`
 	CertFile                  string   `setting:"certfile"`
@@ -335,6 +338,11 @@ func (v *Values) finish() error {
 			v.ScriptName = path
 		}
 	}
+	if v.StatsdHost != "" {
+		if _, _, _, err := statsdAddress(v.StatsdHost); err != nil {
+			return &ValueError{Setting: Lookup("statsd_host"), From: v.Origin("statsd_host"), Value: v.StatsdHost, Problem: err.Error()}
+		}
+	}
 	if slots := v.Workers * v.Threads; v.Workers > 0 && slots > 1 && v.SlowReserve >= max(v.Workers, 2) {
 		text := fmt.Sprintf("slow_reserve %d leaves no slot for slow requests with --workers %d, using %d", v.SlowReserve, v.Workers, v.Workers-1)
 		if v.Threads > 1 { // which Python it is shows only later
@@ -355,6 +363,25 @@ func (v *Values) finish() error {
 		v.Warnings = append(v.Warnings, fmt.Sprintf("soft_timeout %v is not below timeout %v, so a silent request is killed before it hears of it", v.SoftTimeout, t))
 	}
 	return nil
+}
+
+// statsdPort is where statsd listens when nobody says.
+const statsdPort = 8125
+
+// statsdAddress reads where statsd is: the path of a unix socket, or a host
+// and a port. unix:PORT is a host named unix, as in gunicorn.
+func statsdAddress(text string) (path, host string, port int, err error) {
+	if rest, ok := strings.CutPrefix(text, "unix:"); ok && strings.Trim(rest, "0123456789") != "" {
+		return strings.TrimPrefix(rest, "//"), "", 0, nil
+	}
+	a, err := parseTCP(text, strings.TrimPrefix(text, "tcp://"))
+	if err != nil || text == "" {
+		return "", "", 0, errors.New("Value must be one of ('host:port', 'unix://PATH')")
+	}
+	if !strings.Contains(strings.TrimPrefix(text, "["+a.Host+"]"), ":") {
+		a.Port = statsdPort
+	}
+	return "", a.Host, a.Port, nil
 }
 
 // defaultFieldSize is what gunicorn makes of 0.

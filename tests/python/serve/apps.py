@@ -252,6 +252,7 @@ def hints(environ, start_response):
     early = environ["wsgi.early_hints"]
     early([("Link", "</a.css>; rel=preload"), ("Connection", "close")])
     early([("Link", "</b.css>; rel=preload")])
+    error = "none"
     try:
         early([("Bad\r\n", "x")])
     except ValueError as e:
@@ -260,6 +261,34 @@ def hints(environ, start_response):
     yield b"one"
     early([("Link", "</late>")])
     yield b"two"
+
+
+def hints_of_all_kinds(environ, start_response):
+    early = environ["wsgi.early_hints"]
+    early(iter([("Link", "</a>"), ["Link", "</b>"], (b"Link", b"</c>"), ("Link", b"caf\xe9")]))
+    said = []
+    for headers in ([("Link",)], [7], [(b"Link", b"a\r\nb")]):
+        try:
+            early(headers)
+        except (TypeError, ValueError) as e:
+            said.append(f"{type(e).__name__}: {e}")
+    write = start_response("200 OK", [])
+    write(b"")
+    write("".join(line + "\n" for line in said).encode())
+    early([("Bad\r\n", 7)])
+    yield b"nothing"
+
+
+def socket(environ, start_response):
+    """What libraries that want the client's connection do with it."""
+    sock = environ["gunicorn.socket"]
+    said = [str(hasattr(sock, "dup")), repr(sock), str(bool(sock))]
+    for name in ("dup", "fileno"):
+        try:
+            getattr(sock, name)()
+        except AttributeError as e:
+            said.append(str(e))
+    return answer(start_response, said)
 
 
 def fork_returns(environ, start_response):

@@ -24,6 +24,7 @@ SOURCES = (
     "gp_route.c",
     "gp_serve.c",
     "gp_slot.c",
+    "gp_socket.c",
     "gp_start_response.c",
 )
 
