@@ -106,8 +106,11 @@ func (m *master) run() int {
 	return m.serve(sigs)
 }
 
-// check loads the application, without any worker, and says whether that worked (--check-config).
+// check loads the application, without any worker, and says whether that worked (--check-config). --print-config shows the settings too.
 func (m *master) check(sigs <-chan os.Signal) int {
+	if m.v.PrintConfig {
+		fmt.Fprint(os.Stdout, m.v.Print(m.directory, os.Geteuid(), os.Getegid()))
+	}
 	err := m.await(sigs, m.pool.Load)
 	m.stopPool(m.v.GracefulTimeout)
 	if err != nil {

@@ -34,6 +34,9 @@ func newIntent(v settings.Values) (*intent, error) {
 	if v.WSGIApp == "" && v.Paste == "" {
 		return nil, errors.New("No application module specified.\n\nName it as module:callable, for example: gounicorn myproject.wsgi:application")
 	}
+	if err := v.CheckPaths(exists); err != nil {
+		return nil, err
+	}
 	for _, text := range v.Lanes {
 		rule, err := lane.ParseRule(text)
 		if err != nil {
@@ -165,12 +168,10 @@ func (m *master) adopt(in *intent) {
 	for _, w := range in.v.Warnings {
 		m.log.Warningf("%s", w)
 	}
-	for i := range settings.All {
-		s := &settings.All[i]
-		if s.Kind == settings.Hook || s.Reload == settings.Worker || applied[s.Name] || old.Text(s.Name) == in.v.Text(s.Name) {
-			continue
+	for _, c := range settings.Changed(&old, &in.v) {
+		if c.Setting.Reload != settings.Worker && !applied[c.Setting.Name] {
+			m.log.Warningf("%s has changed from %q to %q, which takes effect when gounicorn is started again", c.Setting.Name, c.Old, c.New)
 		}
-		m.log.Warningf("%s has changed from %q to %q, which takes effect when gounicorn is started again", s.Name, old.Text(s.Name), in.v.Text(s.Name))
 	}
 	m.applyProcess()
 	if old.LogLevel != in.v.LogLevel {

@@ -411,3 +411,76 @@ func TestSignalEndsAStartThatHangsInAHook(t *testing.T) {
 		t.Errorf("stopping took %v", took)
 	}
 }
+
+func TestExampleOfTheDocumentRuns(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/hooks.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "```python\n")
+	example, _, ok := strings.Cut(rest, "```")
+	if !ok {
+		t.Fatal("docs/hooks.md has no example")
+	}
+	dir := newHooked(t, example)
+	dir.write(t, "hello.py", "def app(environ, start_response):\n    start_response('200 OK', [])\n    return [b'hello']\n")
+	s := harness.Start(t, harness.Config{App: "hello:app", Dir: string(dir)})
+	s.WantGet(t, "/", 200)
+	workers := s.Workers()
+	s.Stop(syscall.SIGTERM)
+	for _, want := range []string{
+		fmt.Sprintf("starting, master is %d", s.PID), fmt.Sprintf("worker %d runs, forked by the process that saw on_starting: True", workers[0]),
+		fmt.Sprintf("worker %d is gone", workers[1]), "0 are left", "up for ",
+	} {
+		harness.Eventually(t, harness.EventBudget, want, func() bool { return strings.Contains(logText(s), want) })
+	}
+}
+
+// Once the site is up, a hook that raises costs nobody an answer.
+func TestHookThatRaisesLaterDoesNotEndTheServer(t *testing.T) {
+	t.Parallel()
+	dir := newHooked(t, `import os
+
+def fail(name):
+    if os.path.exists("fail-" + name):
+        raise RuntimeError("no " + name)
+
+def pre_fork(server, worker):
+    fail("pre_fork")
+
+def child_exit(server, worker):
+    fail("child_exit")
+
+def nworkers_changed(server, new, old):
+    fail("nworkers_changed")
+
+def on_exit(server):
+    fail("on_exit")
+`)
+	dir.write(t, "plain.py", "def app(environ, start_response):\n    start_response('200 OK', [])\n    return [b'ok']\n")
+	s := harness.Start(t, harness.Config{App: "plain:app", Dir: string(dir), Args: []string{"-w", "2"}})
+	for _, name := range []string{"pre_fork", "child_exit", "nworkers_changed", "on_exit"} {
+		dir.write(t, "fail-"+name, "")
+	}
+	if err := syscall.Kill(s.Workers()[0], syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	s.Signal(syscall.SIGTTIN)
+	for _, name := range []string{"pre_fork", "child_exit", "nworkers_changed"} {
+		harness.Eventually(t, harness.EventBudget, "the exception of "+name, func() bool {
+			return strings.Contains(logText(s), "Exception in the hook "+name) && strings.Contains(logText(s), "RuntimeError: no "+name)
+		})
+	}
+	s.WantGet(t, "/", 200)
+	if err := os.Remove(filepath.Join(string(dir), "fail-pre_fork")); err != nil {
+		t.Fatal(err)
+	}
+	harness.Eventually(t, harness.EventBudget, "three workers", func() bool { return len(s.Workers()) == 3 })
+	if code := s.Stop(syscall.SIGTERM); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	harness.Eventually(t, harness.EventBudget, "the exception of on_exit", func() bool {
+		return strings.Contains(logText(s), "Exception in the hook on_exit")
+	})
+}
