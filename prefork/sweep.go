@@ -41,8 +41,11 @@ func (p *Pool) sweep(now time.Time) {
 	for _, g := range p.generations {
 		if !g.deadline.IsZero() && now.After(g.deadline) {
 			g.deadline = time.Time{}
-			p.bootFailed(g, &BootError{Code: 3, PID: g.cmd.Process.Pid, Text: fmt.Sprintf(
-				"The application was not preloaded, or on_starting did not end, within %v (--boot-timeout)", g.plan.BootTimeout)})
+			text := fmt.Sprintf("The application was not preloaded, or a hook did not end, within %v (--boot-timeout)", g.plan.BootTimeout)
+			if g.phase == spawned {
+				text = fmt.Sprintf("The configuration was not read within %v (--boot-timeout)", p.current.plan.BootTimeout)
+			}
+			p.bootFailed(g, &BootError{Code: 3, PID: g.cmd.Process.Pid, Text: text})
 			_ = g.cmd.Process.Kill()
 		}
 		for _, w := range g.workers {

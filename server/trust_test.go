@@ -374,7 +374,7 @@ func TestUnixSocketsAreAlwaysTrusted(t *testing.T) {
 		cfg = *c
 	})
 	s := New(cfg)
-	ln, err := Listen(Address{Network: "unix", Address: path}, 0)
+	ln, err := Listen(Address{Network: "unix", Address: path}, Socket{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -338,6 +338,7 @@ func TestConfigFileThatCannotBeUsedEndsTheStart(t *testing.T) {
 		"value":      {"workers = 'many'\n", nil, 1, []string{"Invalid value for workers: many"}},
 		"dotted":     {"on_starting = 'state.nothing'\n", nil, 1, []string{"Invalid value for on_starting: state.nothing", "Can not load 'nothing' from 'state'"}},
 		"arity":      {"def on_starting(): pass\n", nil, 1, []string{"Invalid value for on_starting", "Value must have an arity of: 1"}},
+		"huge":       {"raw_env = ['BIG=' + 'x' * 5_000_000]\n", nil, 1, []string{"and 4194304 is the most"}},
 		"missing":    {"", []string{"-c", "none.py"}, 1, []string{"'none.py' doesn't exist"}},
 		"module":     {"", []string{"-c", "python:none"}, 1, []string{"No module named 'none'"}},
 		"starting":   {"def on_starting(server): 1 / 0\n", nil, 1, []string{"Exception in the hook on_starting", "ZeroDivisionError"}},
@@ -385,13 +386,44 @@ func TestCheckConfigLoadsFileAndApplication(t *testing.T) {
 	}
 }
 
+func TestPrintConfigShowsWhatTheFileSays(t *testing.T) {
+	t.Parallel()
+	dir := newHooked(t, everyHook+"\nwsgi_app = 'state:app'\nworkers = 1 + 2\ntimeout = 77\n")
+	s := harness.Launch(t, harness.Config{Dir: string(dir), Args: []string{"--print-config", "-t", "78"}})
+	if code := s.Wait(harness.StartBudget); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	for _, want := range []string{`(?m)^workers +=\s3$`, `(?m)^timeout +=\s78$`, `(?m)^wsgi_app +=\sstate:app$`, `(?m)^on_exit +=\s<on_exit\(\)>$`} {
+		harness.Eventually(t, harness.EventBudget, want, func() bool {
+			return regexp.MustCompile(want).MatchString(strings.Join(s.Out.Lines(), "\n"))
+		})
+	}
+}
+
 func TestApplicationMayBeNamedInTheFile(t *testing.T) {
 	t.Parallel()
-	dir := newHooked(t, "wsgi_app = 'state:app'\nworkers = 1\nSTATE = ['named']\n")
+	// The values do not fit a packet.
+	dir := newHooked(t, "wsgi_app = 'state:app'\nworkers = 1\nraw_env = ['BIG=' + 'x' * 100_000]\nimport os\nSTATE = ['named']\n"+
+		"def post_worker_init(worker): STATE.append(str(len(os.environ['BIG'])))\n")
 	s := harness.Start(t, harness.Config{Dir: string(dir)})
-	if body := s.WantGet(t, "/", 200).Body; body != "named" {
+	if body := s.WantGet(t, "/", 200).Body; body != "named+100000" {
 		t.Errorf("answered %q", body)
 	}
+}
+
+// A file that never ends must not keep later reloads away.
+func TestReloadThatHangsInTheFileFailsInTime(t *testing.T) {
+	t.Parallel()
+	dir := newHooked(t, everyHook)
+	s := harness.Start(t, harness.Config{App: "state:app", Dir: string(dir), Args: []string{"-w", "1", "--boot-timeout", "2"}})
+	dir.write(t, "gunicorn.conf.py", "import time\ntime.sleep(600)\n")
+	s.Signal(syscall.SIGHUP)
+	harness.Eventually(t, harness.EventBudget, "the reload fails", func() bool {
+		return strings.Contains(logText(s), "The configuration was not read within 2s") && strings.Contains(logText(s), "Reload failed")
+	})
+	dir.write(t, "gunicorn.conf.py", everyHook)
+	s.Signal(syscall.SIGHUP)
+	dir.await(t, "on_reload", 1)
 }
 
 // The start is bounded by nothing but the hook itself, and a signal ends it all the same.
