@@ -53,6 +53,7 @@ type Pool struct {
 	last        *generation     // the one whose zygote says good-bye for the server; nil: there is none, or it has been told to
 	stopped     []chan struct{} // closed when nothing is left
 	dying       int             // dead workers whose end is still to be logged
+	oomKills    int64           // the kernel's count when it was last looked at
 	children    map[int]bool    // zygotes, which exec.Cmd reaps
 
 	scribe atomic.Pointer[wire.Packets] // the newest zygote that has loaded
@@ -90,6 +91,7 @@ func New(cfg Config) (*Pool, error) {
 	if p.d, err = newDispatcher(&p.cfg); err != nil {
 		return nil, err
 	}
+	p.oomKills, _ = oomKills(p.cfg.os.root)
 	return p, nil
 }
 

@@ -245,7 +245,7 @@ func (p *Pool) fromWorker(w *worker, h wire.Header, payload []byte) {
 				w.signal(unix.SIGABRT)
 				return
 			}
-			w.signal(unix.SIGKILL)
+			w.kill(tooLong)
 		}
 	}
 }
@@ -551,7 +551,7 @@ func (p *Pool) shutdown(done chan struct{}) {
 func (p *Pool) killWorkers() {
 	for _, g := range p.generations {
 		for _, w := range g.workers {
-			w.signal(unix.SIGKILL)
+			w.kill("The server ends, and it had not in time.")
 		}
 		if g.phase < loaded && !g.exited {
 			_ = g.cmd.Process.Kill()

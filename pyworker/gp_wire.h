@@ -66,6 +66,7 @@
 #define GP_EVENT_PRE_EXEC 3
 #define GP_EVENT_REOPEN 4
 
+#define GP_LEVEL_PRINTED 0
 #define GP_LEVEL_DEBUG 10
 #define GP_LEVEL_INFO 20
 #define GP_LEVEL_WARNING 30

@@ -2,13 +2,11 @@ package main
 
 import (
 	"cmp"
-	"io"
 	"math"
 	"os"
 	"time"
 
 	"github.com/gounicorn/gounicorn/server"
-	"github.com/gounicorn/gounicorn/server/accesslog"
 	"github.com/gounicorn/gounicorn/server/http1"
 	"github.com/gounicorn/gounicorn/server/settings"
 )
@@ -41,14 +39,11 @@ func (m *master) serverConfig() server.Config {
 	if v.KeepAlive == 0 {
 		cfg.MaxKeepAliveRequests = 1
 	}
-	if m.records != nil {
-		var out io.Writer
-		if m.accessFile != nil {
-			out = m.accessFile
-		}
-		cfg.AccessLog = m.records.accessLog(m.accessFormat, out)
-	} else if m.accessFile != nil {
-		cfg.AccessLog = accesslog.New(m.accessFormat, m.accessFile)
+	cfg.AccessLog = m.access
+	python := map[bool]string{false: "False", true: "True"}
+	cfg.Environ = map[string]string{
+		"server_software": "gounicorn/" + version, "wsgi.version": "(1, 0)", "wsgi.run_once": python[false], "wsgi.input_terminated": python[true],
+		"wsgi.multithread": python[max(v.Threads, v.MaxThreads) > 1], "wsgi.multiprocess": python[m.workers > 1],
 	}
 	return cfg
 }

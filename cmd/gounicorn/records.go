@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"io"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -105,9 +104,13 @@ func (r *recorder) put(level int, v any, native func()) bool {
 }
 
 // error takes a record of the error log.
-func (r *recorder) error(at time.Time, level slog.Level, pid int, text string, native func()) bool {
+func (r *recorder) error(e errorlog.Record, native func()) bool {
+	text := e.Message
+	if e.Traceback != "" {
+		text += "\n" + e.Traceback
+	}
 	text = text[:min(len(text), recordLimit)]
-	return r.put(pythonLevel(level), errorRecord{text, pid, float64(at.UnixMicro()) / 1e6}, native)
+	return r.put(pythonLevel(e.Level), errorRecord{text, e.PID, float64(e.Time.UnixMicro()) / 1e6}, native)
 }
 
 // access takes the entry of a request; one that a worker answered is the worker's to log, and true.
@@ -139,22 +142,26 @@ func (r *recorder) access(e *accesslog.Entry, native func()) bool {
 	return r.put(wire.LevelInfo, rec, native)
 }
 
-// accessLog is the access log of a configuration whose logger is Python's: requests that no worker answered go to the recorder, and to
-// out, which may be nil, when no zygote takes them.
-func (r *recorder) accessLog(format *accesslog.Format, out io.Writer) *accesslog.Logger {
-	l := accesslog.New(format, io.Discard)
-	l.Divert = func(e *accesslog.Entry) bool {
-		native := func() {}
-		if out != nil && !e.Answered {
-			line := append(format.Append(nil, e), '\n')
-			native = func() { _, _ = out.Write(line) }
+// recorded is the access log of a configuration whose logger is Python's. What no zygote takes goes to the outputs.
+type recorded struct {
+	records *recorder
+	outputs []accesslog.Output
+}
+
+// Log implements accesslog.Output.
+func (l recorded) Log(e *accesslog.Entry) {
+	native := func() {}
+	if !e.Answered && len(l.outputs) > 0 {
+		kept := e.Clone()
+		native = func() {
+			for _, out := range l.outputs {
+				out.Log(kept)
+			}
 		}
-		if !r.access(e, native) {
-			native()
-		}
-		return true
 	}
-	return l
+	if !l.records.access(e, native) {
+		native()
+	}
 }
 
 // pythonLevel is a level as Python's logging counts.

@@ -66,15 +66,12 @@ func (m *master) configure(sigs <-chan os.Signal) error {
 		return err
 	}
 	in := <-m.adopted
-	m.v, m.lanes, m.accessFormat, m.workers, m.sizing = in.v, in.lanes, in.format, in.workers, in.sizing
-	if err := m.v.CheckPaths(exists); err != nil {
-		return err
-	}
+	m.v, m.lanes, m.workers, m.sizing = in.v, in.lanes, in.workers, in.sizing
 	if m.v.PrintConfig {
 		fmt.Print(m.v.Print(m.directory, os.Geteuid(), os.Getegid()))
 	}
 	m.countRequests()
-	return m.openLogs()
+	return m.openLogs(&m.v)
 }
 
 // await does one step of the start. A signal that stops the server ends it with errStopped.
@@ -90,12 +87,12 @@ func (m *master) await(sigs <-chan os.Signal, step func(context.Context) error) 
 		case sig := <-sigs:
 			switch act, name := actionOf(sig); act {
 			case actGraceful, actQuick:
-				if m.opened.Load() {
+				if m.opened() {
 					m.log.Infof("Handling signal: %s", name)
 				}
 				return errStopped
 			case actReopen:
-				if m.opened.Load() {
+				if m.opened() {
 					m.reopen()
 				}
 			}
@@ -157,7 +154,7 @@ func (in *intent) plan(generation, before int, owner *ownership) (prefork.Plan, 
 // applied are the settings with which a new generation comes, and those that the master takes over from it while it runs.
 var applied = map[string]bool{
 	"workers": true, "max_workers": true, "overflow_idle": true, "max_threads": true, "timeout": true, "request_timeout": true,
-	"soft_timeout": true, "graceful_timeout": true, "boot_timeout": true, "loglevel": true,
+	"soft_timeout": true, "graceful_timeout": true, "boot_timeout": true,
 	"bind": true, "pidfile": true, "proc_name": true,
 }
 
@@ -169,15 +166,12 @@ func (m *master) adopt(in *intent) {
 		m.log.Warningf("%s", w)
 	}
 	for _, c := range settings.Changed(&old, &in.v) {
-		if c.Setting.Reload != settings.Worker && !applied[c.Setting.Name] {
+		if c.Setting.Reload != settings.Worker && !applied[c.Setting.Name] && !ofLogs(c.Setting) {
 			m.log.Warningf("%s has changed from %q to %q, which takes effect when gounicorn is started again", c.Setting.Name, c.Old, c.New)
 		}
 	}
 	m.applyProcess()
-	if old.LogLevel != in.v.LogLevel {
-		level, _ := errorlog.ParseLevel(in.v.LogLevel)
-		m.log.SetLevel(level)
-	}
+	m.applyLogs(&old)
 }
 
 // failed reports why the server did not come up and returns the exit code. Everything that was started is stopped.
@@ -188,7 +182,7 @@ func (m *master) failed(err error) int {
 		code = exitOK
 	case !errors.As(err, &boot):
 		m.complain(err)
-	case m.opened.Load():
+	case m.opened():
 		code = boot.Code
 		m.log.Record(time.Time{}, errorlog.LevelError, boot.PID, boot.Text)
 	default: // the config file
@@ -201,7 +195,7 @@ func (m *master) failed(err error) int {
 		level = errorlog.LevelInfo
 	}
 	m.sayGoodbye(level)
-	if boot != nil && m.opened.Load() {
+	if boot != nil && m.opened() {
 		switch boot.Code {
 		case exitBoot:
 			m.log.Errorf("Reason: Worker failed to boot.")
@@ -214,7 +208,7 @@ func (m *master) failed(err error) int {
 
 // complain says what is wrong, in the log if there is one.
 func (m *master) complain(err error) {
-	if m.opened.Load() {
+	if m.opened() {
 		m.log.Errorf("%v", err)
 		return
 	}

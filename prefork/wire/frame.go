@@ -106,6 +106,7 @@ const AccessLog = 1
 
 // Levels of a LOG frame; the numbers are those of Python's logging module.
 const (
+	LevelPrinted  = 0 // whole lines that are written as they are
 	LevelDebug    = 10
 	LevelInfo     = 20
 	LevelWarning  = 30

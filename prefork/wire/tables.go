@@ -41,7 +41,7 @@ var (
 	events      = []named{{"WHEN_READY", EventWhenReady}, {"NWORKERS_CHANGED", EventNWorkersChanged}, {"PRE_EXEC", EventPreExec}, {"REOPEN", EventReopen}}
 	notices     = []named{{"ABANDONED", NoticeAbandoned}, {"DEMOTED", NoticeDemoted}}
 	levels      = []named{
-		{"DEBUG", LevelDebug}, {"INFO", LevelInfo}, {"WARNING", LevelWarning}, {"ERROR", LevelError}, {"CRITICAL", LevelCritical},
+		{"PRINTED", LevelPrinted}, {"DEBUG", LevelDebug}, {"INFO", LevelInfo}, {"WARNING", LevelWarning}, {"ERROR", LevelError}, {"CRITICAL", LevelCritical},
 	}
 	states = []named{
 		{"FREE", int(SlotFree)}, {"QUEUED", int(SlotQueued)}, {"RUNNING", int(SlotRunning)}, {"DONE", int(SlotDone)},
