@@ -41,6 +41,9 @@ func (m *master) openLogs(v *settings.Values) (err error) {
 	if err = l.openFiles(v, m.warnf); err != nil {
 		return err
 	}
+	if v.LogsInPython() {
+		l.handOver(v, m.records)
+	}
 	if err = l.openSockets(v, m.warnf); err != nil {
 		return err
 	}
@@ -98,6 +101,15 @@ func (l *logs) openFiles(v *settings.Values, warn func(error)) (err error) {
 	return nil
 }
 
+// handOver gives what goes to the files to the zygote, where a logger of Python's writes it.
+func (l *logs) handOver(v *settings.Values, r *recorder) {
+	l.errors.Divert = r.error
+	if v.HasLogConfig() {
+		l.errors.Level = errorlog.LevelDebug // the levels are Python's
+	}
+	l.access = []accesslog.Output{recorded{r, l.access}}
+}
+
 func formatter(text *accesslog.Format, isJSON bool) accesslog.Formatter {
 	if isJSON {
 		return accesslog.JSON{}
@@ -107,7 +119,7 @@ func formatter(text *accesslog.Format, isJSON bool) accesslog.Formatter {
 
 // openSockets prepares syslog and statsd. Whether anybody listens there is found out when there is something to send.
 func (l *logs) openSockets(v *settings.Values, warn func(error)) error {
-	if v.Syslog {
+	if v.Syslog && !v.LogsInPython() { // else it is Python's to send
 		address, err := syslog.ParseAddress(v.SyslogAddr)
 		if err != nil {
 			return badSetting(v, "syslog_addr", v.SyslogAddr, err)
@@ -194,6 +206,7 @@ func (m *master) reopen() {
 	if err := errors.Join(failed...); err != nil {
 		m.log.Errorf("reopen log: %v", err)
 	}
+	m.pool.Reopen()
 }
 
 // ofLogs reports whether openLogs reads a setting.

@@ -40,6 +40,7 @@ type master struct {
 	logs        atomic.Pointer[logs]
 	log         *errorlog.Logger
 	access      *accesslog.Logger
+	records     *recorder // for a configuration whose logger is Python's
 	metrics     *metrics.Metrics
 	observed    int // workers, when that was last told
 	pool        *prefork.Pool
@@ -59,6 +60,7 @@ type master struct {
 // newMaster finds what has to be there before the config file can be read.
 func newMaster(p *process, command *settings.Command, env func(string) (string, bool), stderr io.Writer) (*master, error) {
 	m := &master{proc: p, command: command, env: env, stderr: stderr, started: time.Now(), adopted: make(chan *intent, 16), kept: make(chan struct{}, 1)}
+	m.records = newRecorder(func(level int, payload []byte) error { return m.pool.Record(level, payload) })
 	var err error
 	if m.directory, err = startDirectory(); err != nil {
 		return nil, err
@@ -129,6 +131,7 @@ func (m *master) start(sigs <-chan os.Signal) error {
 	if err := m.await(sigs, m.pool.Load); err != nil {
 		return err
 	}
+	m.records.begin()
 	m.server = server.New(m.serverConfig())
 	if err := m.listen(sigs); err != nil {
 		return err

@@ -15,7 +15,7 @@ import (
 
 // newPool prepares the pool of workers. Until the logs are open, what its processes print goes to our own output.
 func (m *master) newPool() error {
-	task, err := newTask(m.directory, m.config)
+	task, err := newTask(m.directory, m.config, m.command.Paste)
 	if err != nil {
 		return err
 	}
@@ -35,6 +35,11 @@ func (m *master) newPool() error {
 				m.log.Printed(pid, "wsgi.errors", []byte(msg))
 			default:
 				m.log.Record(time.Time{}, slogLevel(level), pid, msg)
+			}
+		},
+		AccessLog: func(line string) {
+			if l := m.logs.Load(); l != nil && l.accessFile != nil {
+				_, _ = l.accessFile.Write([]byte(line + "\n"))
 			}
 		},
 		Replaced: func(why prefork.Cause) { m.metrics.Restarted(restarts[why]) },
@@ -103,4 +108,5 @@ func (m *master) poolState(st *metrics.State) {
 	st.Threads[metrics.Spare][metrics.ThreadBusy] += spare
 	st.Threads[metrics.Spare][metrics.ThreadIdle] += s.Slots.Spare - spare
 	m.logs.Load().dropped(st)
+	st.LogDropped[metrics.ErrorLog] += m.records.dropped.Load()
 }

@@ -106,6 +106,7 @@ func (m *master) sayGoodbye(level slog.Level) {
 		if m.opened() {
 			m.log.Record(time.Time{}, level, 0, "Shutting down: "+m.name())
 		}
+		m.records.close()
 	})
 }
 

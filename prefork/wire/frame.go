@@ -89,6 +89,7 @@ const (
 	EventWhenReady       = 1
 	EventNWorkersChanged = 2
 	EventPreExec         = 3
+	EventReopen          = 4
 )
 
 // NoWorkers stands for a number of workers that there was not, in an EVENT frame.
@@ -99,6 +100,9 @@ const (
 	ExitGeneration = 0
 	ExitServer     = 1
 )
+
+// AccessLog marks a LOG frame for the access log.
+const AccessLog = 1
 
 // Levels of a LOG frame; the numbers are those of Python's logging module.
 const (

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import _gounicorn
 import _gounicorn_process as process
 
-from gounicorn import SoftTimeout, _apploader, _config, _journal
+from gounicorn import SoftTimeout, _apploader, _config, _exchange, _journal, _logging
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +79,8 @@ def _take_signals() -> None:
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _quit)
     signal.signal(signal.SIGQUIT, _quit)
-    # SIGHUP, SIGUSR1 and SIGWINCH keep the zygote's handler, which does nothing
+    signal.signal(signal.SIGUSR1, _reopen)
+    # SIGHUP and SIGWINCH keep the zygote's handler, which does nothing
     os.register_at_fork(after_in_child=_leave_signals)
 
 
@@ -96,6 +97,13 @@ def _stop(number: int, frame: object) -> None:
         _worker.alive = False
     _stopping = True  # no Event: a lock is not for signal handlers
     _gounicorn.stop()
+
+
+def _reopen(number: int, frame: object) -> None:
+    try:
+        _logging.reopen()
+    except Exception as error:
+        _journal.write(process.ERROR, f"reopen logs: {_apploader.describe(error)}")
 
 
 def _quit(number: int, frame: object) -> None:
@@ -212,6 +220,7 @@ def configure(app: Callable[..., Any]) -> None:
         app = _worker.wsgi
     _awake, _wake = os.pipe()
     os.set_blocking(_wake, False)
+    begin, end = _around()
     _gounicorn.configure(
         app=app,
         worker=job.worker,
@@ -227,10 +236,21 @@ def configure(app: Callable[..., Any]) -> None:
         own_queue=job.queue if has_gil() else -1,
         slow_nice=_boot.get("slow_nice", SLOW_NICE),
         soft_timeout=SoftTimeout,
+        begin=begin,
+        end=end,
     )
     signal.signal(_gounicorn.SOFT_SIGNAL, _gounicorn.soft_signal)
     if _stopping:
         _gounicorn.stop()
+
+
+def _around() -> tuple[Callable[..., Any] | None, Callable[..., Any] | None]:
+    """Return what runs before and after each request, None for nothing."""
+    if _worker is None or _inherited is None:
+        return None, None
+    debug = _worker.cfg.loglevel == "debug"  # then pre_request logs by default
+    hooked = debug or "pre_request" in _inherited.hooks or "post_request" in _inherited.hooks
+    return _exchange.around(_worker, hooked=hooked, access=bool(_boot["python_logs"]))
 
 
 class _ErrorLog(io.RawIOBase):

@@ -38,6 +38,19 @@ type Entry struct {
 	Fields      Fields // for {name}i, {name}o and {name}e; nil has none
 }
 
+// Clone returns a copy of e that may be kept, without its Fields.
+func (e *Entry) Clone() *Entry {
+	kept := *e
+	kept.Fields = nil
+	for _, text := range []*[]byte{
+		&kept.RemoteAddr, &kept.User, &kept.RequestLine, &kept.Method, &kept.Target, &kept.Path, &kept.Query, &kept.Proto, &kept.Referer,
+		&kept.UserAgent, &kept.Lane, &kept.Route, &kept.Client, &kept.Host, &kept.RequestID,
+	} {
+		*text = bytes.Clone(*text)
+	}
+	return &kept
+}
+
 // Fields looks up what only some formats ask for. Names are in lower case, as
 // compared without regard to case; of several fields with one name gunicorn
 // logs the last.

@@ -19,9 +19,6 @@ type Output interface {
 // Logger passes entries on. It is safe for concurrent use if its outputs are.
 type Logger struct {
 	state atomic.Pointer[state]
-
-	// Divert takes an Entry in place of the Lines when it returns true; it may be nil. Set it before the Logger is used.
-	Divert func(e *Entry) bool
 }
 
 type state struct {
@@ -49,11 +46,8 @@ func (l *Logger) WantsRequestID() bool { return l != nil && l.state.Load().reque
 
 // Log writes e to all outputs.
 func (l *Logger) Log(e *Entry) {
-	diverted := l.Divert != nil && l.Divert(e)
 	for _, out := range l.state.Load().outputs {
-		if _, line := out.(*lines); !line || !diverted {
-			out.Log(e)
-		}
+		out.Log(e)
 	}
 }
 

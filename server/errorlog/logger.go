@@ -24,6 +24,8 @@ type Config struct {
 	Now    func() time.Time // the clock; nil is time.Now
 	JSON   bool             // an object for each record instead of gunicorn's line
 	Sinks  []Sink           // get each record that is written, after it was
+	// Divert may take a record and return true; write then writes it after all, now or later. It may be nil.
+	Divert func(r Record, write func()) bool
 	// Count gets the level of each record, of those below Level too, and whether there is a traceback; may be nil.
 	Count func(level slog.Level, traceback bool)
 }
@@ -190,8 +192,18 @@ func (l *Logger) emit(p []byte) {
 	}
 }
 
-// write formats and writes one record.
+// write writes one record, unless another does.
 func (l *Logger) write(r *Record) {
+	if divert := l.shared.out.Load().Divert; divert != nil {
+		if kept := *r; divert(kept, func() { l.put(&kept) }) {
+			return
+		}
+	}
+	l.put(r)
+}
+
+// put formats and writes one record.
+func (l *Logger) put(r *Record) {
 	out := l.shared.out.Load()
 	buf := l.buf()
 	if out.JSON {
