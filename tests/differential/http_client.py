@@ -1,5 +1,6 @@
 """Reads HTTP answers off a socket into lines that can be compared: meaning, not the order of the server's own fields."""
 
+import re
 import socket
 
 SERVERS_OWN = ("server", "date", "connection", "transfer-encoding", "content-length")
@@ -78,7 +79,7 @@ def _talk(sock, data, answers, end):
         bodiless = (number < len(methods) and methods[number] == b"HEAD") or text[0].split()[1:2] in (["204"], ["304"], ["101"])
         number += 1
         lines.append("connection: " + own.get("connection", "not said"))
-        lines.append("server: " + own.get("server", "not said") + (" with date" if "date" in own else " without date"))
+        lines.append("server: " + own.get("server", "not said").replace("gounicorn", "gunicorn").replace("gunicorn", "NAME") + (" with date" if "date" in own else " without date"))
         complete = True
         if bodiless:
             lines.append("body: none, framing " + framing(own))
@@ -126,5 +127,13 @@ def chunked(reader):
         body += data[:-2]
 
 
+PAGE = re.compile(
+    r"<html>\s+<head>\s+<title>(.*)</title>\s+</head>\s+<body>\s+<h1><p>(.*)</p></h1>\n[ ]*(.*)\n[ ]*</body>\s+</html>\s*", re.DOTALL
+)
+
+
 def shown(body):
+    page = PAGE.fullmatch(body.decode("latin-1"))
+    if page and page[1] == page[2]:
+        return f"page {page[1]}\nbody: page says {page[3]}"
     return body.decode("utf-8", "backslashreplace").replace("\r", "\\r").rstrip("\n").replace("\n", "\nbody: ")

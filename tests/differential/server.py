@@ -27,7 +27,7 @@ APPS = HERE / "apps"
 GUNICORN = ROOT / "build" / "gunicorn-venv"
 WITHOUT = ROOT / "build" / "differential-venv"
 KINDS = ("gunicorn", "gounicorn")
-PATIENCE = 20.0  # seconds that anything may take before the case fails
+PATIENCE = float(os.environ.get("DIFFERENTIAL_PATIENCE", "20"))  # seconds that anything may take before the case fails
 TICK = 0.01
 
 
@@ -86,7 +86,10 @@ class Run:
         environ = {
             "PATH": os.environ["PATH"], "HOME": str(self.dir), "LANG": "C.UTF-8", "TZ": "UTC", "PYTHONDONTWRITEBYTECODE": "1",
             "SPY": str(self.dir / "events"), "DIFFERENTIAL_MARK": self.mark,
+            "WEB_CONCURRENCY": "1",  # what gunicorn starts when nothing is said
         }  # fmt: skip
+        if self.case.bare:
+            del environ["WEB_CONCURRENCY"]
         environ.update({name: self.fill(value) for name, value in self.case.env.items()})
         if self.case.statsd:
             self._number("statsd")

@@ -3,6 +3,9 @@
 A row excuses lines that only one server wrote. It applies to an aspect of a case if each of its patterns finds a line of its
 own there; then these lines are struck out. A row that strikes nothing out anywhere, or not in a case that it names without a
 wildcard, is out of date, and the suite fails.
+
+A row with whole = true is for cases that go another way altogether, such as a request that is refused: once its patterns are found
+among the answers, the lines of the answers, the access log and the log of this case are all excused.
 """
 
 import difflib
@@ -33,6 +36,9 @@ class Row:
         self.only_ours = [re.compile(p) for p in data.get("only_gounicorn", [])]
         if not self.only_theirs and not self.only_ours:
             raise ValueError(f"{self.title}: a row needs lines")
+        self.whole = data.get("whole", False)
+        if self.whole:
+            self.aspects = data.get("aspects", ["answers"])
         self.used = set()
 
     def matches(self, case, aspect):
@@ -43,6 +49,11 @@ class Row:
         while True:
             taken = [self._find(self.only_theirs, theirs), self._find(self.only_ours, ours)]
             if None in taken:
+                return
+            if self.whole:
+                self.used.add(case)
+                theirs.clear()
+                ours.clear()
                 return
             for lines, numbers in zip((theirs, ours), taken, strict=True):
                 for number in sorted(numbers, reverse=True):
@@ -67,8 +78,11 @@ def load():
 
 def unexplained(rows, case, theirs, ours):
     """The lines, per aspect, in which two observations of a case differ and that no row excuses."""
-    found = {}
-    for aspect in sorted({*theirs, *ours}):
+    found, excused = {}, ()
+    # The answers first: they decide about the logs of a row for the whole.
+    for aspect in sorted({*theirs, *ours}, key=lambda aspect: (aspect not in ("answers", "background"), aspect)):
+        if aspect in excused:
+            continue
         a, b = theirs.get(aspect, []), ours.get(aspect, [])
         only_a, only_b = [], []
         for tag, i, j, k, m in difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
@@ -77,7 +91,10 @@ def unexplained(rows, case, theirs, ours):
                 only_b += b[k:m]
         for row in rows:
             if row.matches(case, aspect):
+                before = len(row.used)
                 row.apply(case, only_a, only_b)
+                if row.whole and len(row.used) > before:
+                    excused = ("answers", "background", "access", "stdout", "log")
         if only_a or only_b:
             found[aspect] = [f"- {line}" for line in only_a] + [f"+ {line}" for line in only_b]
     return found
