@@ -91,6 +91,7 @@ class Case:
     bare: bool = False  # adds nothing at all to args
     statsd: bool = False  # {statsd} is the port of a UDP socket whose packets are compared
     udp: bool = False  # {udp} likewise, for syslog
+    alone: bool = False  # gounicorn is started once more where gunicorn is not installed
     workers: int = 1  # that play waits for
     group: tuple = ()  # wire cases that are played one after another on one start
     modes: tuple = ()  # files whose modes are compared at the end

@@ -36,7 +36,7 @@ def played(request, tmp_path_factory):
             kind: pool.submit(
                 lambda kind=kind, case=case: server.Run(kind, case, folder / kind / case.name.replace("/", "-")).exec().seen
             )
-            for kind in server.KINDS
+            for kind in server.kinds(case)
         }
     yield lambda case: {kind: result.result() for kind, result in future[case.name].items()}
     pool.shutdown(cancel_futures=True)

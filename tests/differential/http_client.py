@@ -79,7 +79,11 @@ def _talk(sock, data, answers, end):
         bodiless = (number < len(methods) and methods[number] == b"HEAD") or text[0].split()[1:2] in (["204"], ["304"], ["101"])
         number += 1
         lines.append("connection: " + own.get("connection", "not said"))
-        lines.append("server: " + own.get("server", "not said").replace("gounicorn", "gunicorn").replace("gunicorn", "NAME") + (" with date" if "date" in own else " without date"))
+        lines.append(
+            "server: "
+            + own.get("server", "not said").replace("gounicorn", "gunicorn").replace("gunicorn", "NAME")
+            + (" with date" if "date" in own else " without date")
+        )
         complete = True
         if bodiless:
             lines.append("body: none, framing " + framing(own))
@@ -128,7 +132,8 @@ def chunked(reader):
 
 
 PAGE = re.compile(
-    r"<html>\s+<head>\s+<title>(.*)</title>\s+</head>\s+<body>\s+<h1><p>(.*)</p></h1>\n[ ]*(.*)\n[ ]*</body>\s+</html>\s*", re.DOTALL
+    r"<html>\s+<head>\s+<title>(.*)</title>\s+</head>\s+<body>\s+<h1><p>(.*)</p></h1>\n[ ]*(.*)\n[ ]*</body>\s+</html>\s*",
+    re.DOTALL,
 )
 
 

@@ -7,7 +7,9 @@ RECORD = re.compile(
     r"^\[(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4})\] \[(?P<pid>\d+)\] \[(?P<level>[A-Z]+)\] (?P<text>.*)$"
 )
 #: What tells the servers apart in every line, and is no difference.
-NAMES = [(re.compile(p), r) for p, r in ((r"gunicorn[ /]27\.0\.1", "NAME VERSION"), (r"gounicorn[ /][\d.]+\S*", "NAME VERSION"))]
+NAMES = [(re.compile(p), r) for p, r in ((r"\bgunicorn[ /]27\.0\.1", "NAME VERSION"), (r"\bgounicorn[ /]\d+\.\d+\.\d+", "NAME VERSION"),
+         (r"^go?unicorn: error", "NAME: error"), (r"^usage: go?unicorn ", "usage: NAME "),
+         (r"^(gunicorn|gounicorn) \(version .*\)", "NAME (version VERSION)"))]  # fmt: skip
 FRAME = re.compile(r'^\s+File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<name>.+)$')
 WORDS = [
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}"), "TIME"),
@@ -71,7 +73,7 @@ def log(text, run):
         record = [f"{who} {found['level']} {words(found['text'], run)}"]
         into = main if who == "master" else others
         into.append(record)
-    return [line for record in [loose, *main, *sorted(others)] for line in record if not CHANCE.fullmatch(line)]
+    return [line for record in [loose, *main, *sorted(others)] for line in record if line.strip() and not CHANCE.fullmatch(line)]
 
 
 def traceback_frames(lines, run):
@@ -94,7 +96,7 @@ def traceback_frames(lines, run):
 def events(found, run):
     """The events with the role of their process. With one worker their order is the order of time, else each process' own."""
     arbiters, workers, entries = {run.pid}, [], []
-    if run.kind == "gounicorn":
+    if run.kind != "gunicorn":
         arbiters = {e[0] for e in found if e[1] == run.pid} or {run.pid}
     for pid, _, what, *values in found:
         role = "arbiter" if pid in arbiters else "worker"

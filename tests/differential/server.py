@@ -26,16 +26,20 @@ ROOT = HERE.parents[1]
 APPS = HERE / "apps"
 GUNICORN = ROOT / "build" / "gunicorn-venv"
 WITHOUT = ROOT / "build" / "differential-venv"
-KINDS = ("gunicorn", "gounicorn")
 PATIENCE = float(os.environ.get("DIFFERENTIAL_PATIENCE", "20"))  # seconds that anything may take before the case fails
 TICK = 0.01
 
 
-def command(kind, python=None):
+def kinds(case):
+    """What a case is started under. The third one is gounicorn where no gunicorn is installed."""
+    return ("gunicorn", "gounicorn", "gounicorn alone") if case.alone else ("gunicorn", "gounicorn")
+
+
+def command(kind):
     if kind == "gunicorn":
         return [str(GUNICORN / "bin" / "gunicorn")]
     binary = os.environ.get("GOUNICORN_BIN", str(ROOT / "bin" / "gounicorn"))
-    return [binary, "--python", str(python or GUNICORN / "bin" / "python")]
+    return [binary, "--python", str((GUNICORN if kind == "gounicorn" else WITHOUT) / "bin" / "python")]
 
 
 class Stuck(AssertionError):
@@ -45,11 +49,10 @@ class Stuck(AssertionError):
 class Run:
     """One server of one case. Not for concurrent use, apart from background requests."""
 
-    def __init__(self, kind, case, folder, python=None):
+    def __init__(self, kind, case, folder):
         self.kind, self.case, self.dir = kind, case, pathlib.Path(folder)
         self.mark = uuid.uuid4().hex
         self.seen = collections.defaultdict(list)
-        self.python = python
         self.code = None
         self.port = None
         self.background = []
@@ -100,7 +103,7 @@ class Run:
             words = ["--no-control-socket", *words]
         with open(self.dir / "stdout", "wb") as out, open(self.dir / "stderr", "wb") as err:
             self.process = subprocess.Popen(
-                [*command(self.kind, self.python), *words],
+                [*command(self.kind), *words],
                 cwd=self.dir, env=environ, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True,
             )  # fmt: skip
         self.pid = self.process.pid

@@ -15,20 +15,29 @@ def flat():
 
 @pytest.mark.parametrize(("case", "wire"), flat())
 def test_case(case, wire, played, rows):
-    seen = played(case)
-    assert "failure" not in seen["gunicorn"], "\n".join(seen["gunicorn"]["failure"])
+    results = played(case)
+    theirs = results.pop("gunicorn")
+    assert "failure" not in theirs, "\n".join(theirs["failure"])
+    name = f"{case.name}/{wire.name}" if wire else case.name
+    theirs = part(theirs, case, wire)
+    assert theirs, "the case was not played"
+    assert not case.alone or theirs["exit"] == ["0"], "a project's file must be served"
+    text = []
+    for kind, ours in results.items():
+        found = table.unexplained(rows, name, theirs, part(ours, case, wire))
+        text += [f"{aspect} of {kind}:\n  " + "\n  ".join(lines) for aspect, lines in found.items()]
+    assert not text, f"gunicorn (-) and gounicorn (+) differ in {name}:\n" + "\n".join(text)
+
+
+def part(seen, case, wire):
+    """What belongs to one conversation of a group, or, without one, to the start as a whole."""
     if wire:
-        name, prefix = f"{case.name}/{wire.name}", wire.name + "/"
-        seen = {
-            kind: {k.removeprefix(prefix): v for k, v in lines.items() if k.startswith(prefix)} for kind, lines in seen.items()
-        }
-        assert seen["gunicorn"], "the case was not played"
-    else:
-        name = case.name
-        seen = {kind: {k: v for k, v in lines.items() if not case.group or "/" not in k} for kind, lines in seen.items()}
-    found = table.unexplained(rows, name, seen["gunicorn"], seen["gounicorn"])
-    text = "\n".join(f"{aspect}:\n  " + "\n  ".join(lines) for aspect, lines in found.items())
-    assert not found, f"gunicorn (-) and gounicorn (+) differ in {name}:\n{text}"
+        return {k.removeprefix(wire.name + "/"): v for k, v in seen.items() if k.startswith(wire.name + "/")}
+    return {k: v for k, v in seen.items() if not case.group or "/" not in k}
+
+
+def test_enough_projects():
+    assert len([case for case in ALL if case.alone]) >= 20
 
 
 def test_enough_cases():

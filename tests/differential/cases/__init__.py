@@ -1,5 +1,5 @@
 """All cases, by subject."""
 
-from . import cli, config, edge, hooks, logs, signals, wire
+from . import cli, config, edge, hooks, logs, projects, signals, wire
 
-ALL = [*cli.CASES, *config.CASES, *hooks.CASES, *signals.CASES, *logs.CASES, *edge.CASES, *wire.CASES]
+ALL = [*cli.CASES, *config.CASES, *hooks.CASES, *signals.CASES, *logs.CASES, *edge.CASES, *wire.CASES, *projects.CASES]

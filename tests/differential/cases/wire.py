@@ -69,7 +69,44 @@ INPUT = (
 )
 RESPONSES = tuple(
     Wire(target.strip("/"), get(target))
-    for target in ["/hop", "/upgrade", "/bad-name", "/bad-value", "/latin", "/beyond-latin", "/spaces", "/repeated", "/empty", "/none", "/none-body", "/not-modified", "/long", "/short", "/bad-length", "/no-reason", "/odd-status", "/bad-status", "/text-item", "/header-bytes", "/redirect", "/chunks", "/write", "/twice", "/replaced", "/silent", "/hints", "/bad-hint", "/closing", "/file", "/memory-file", "/generated", "/raise", "/raise-late", "/exit", "/errors"]
+    for target in [
+        "/hop",
+        "/upgrade",
+        "/bad-name",
+        "/bad-value",
+        "/latin",
+        "/beyond-latin",
+        "/spaces",
+        "/repeated",
+        "/empty",
+        "/none",
+        "/none-body",
+        "/not-modified",
+        "/long",
+        "/short",
+        "/bad-length",
+        "/no-reason",
+        "/odd-status",
+        "/bad-status",
+        "/text-item",
+        "/header-bytes",
+        "/redirect",
+        "/chunks",
+        "/write",
+        "/twice",
+        "/replaced",
+        "/silent",
+        "/hints",
+        "/bad-hint",
+        "/closing",
+        "/file",
+        "/memory-file",
+        "/generated",
+        "/raise",
+        "/raise-late",
+        "/exit",
+        "/errors",
+    ]
 )
 MORE_RESPONSES = (
     Wire("head", get("/", method="HEAD")),

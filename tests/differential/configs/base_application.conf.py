@@ -1,9 +1,8 @@
 # A file that imports gunicorn's parts, as shared libraries of companies do.
 import gunicorn
+import spy
 from gunicorn import util
 from gunicorn.app.base import BaseApplication
-
-import spy
 
 bind = "127.0.0.1:0"
 workers = 1

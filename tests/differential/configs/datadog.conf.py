@@ -1,9 +1,8 @@
 # Datadog: dogstatsd by settings, and a metric of one's own from a hook.
 import os
 
-from datadog import DogStatsd
-
 import spy
+from datadog import DogStatsd
 
 statsd_host = os.environ["STATSD"]
 statsd_prefix = "shop"

@@ -1,8 +1,7 @@
 # Errors of the application go to sentry-sdk, set up in each worker; here they go to the journal of the test.
 import sentry_sdk
-from sentry_sdk.transport import Transport
-
 import spy
+from sentry_sdk.transport import Transport
 
 
 class Journal(Transport):
