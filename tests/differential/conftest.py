@@ -12,7 +12,7 @@ import table
 
 import server
 
-AT_ONCE = int(os.environ.get("DIFFERENTIAL_JOBS", "4"))
+AT_ONCE = int(os.environ.get("DIFFERENTIAL_JOBS", "6"))
 
 
 @pytest.fixture(scope="session")

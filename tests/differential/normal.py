@@ -6,10 +6,14 @@ import re
 RECORD = re.compile(
     r"^\[(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4})\] \[(?P<pid>\d+)\] \[(?P<level>[A-Z]+)\] (?P<text>.*)$"
 )
-#: What tells the servers apart in every line, and is no difference.
-NAMES = [(re.compile(p), r) for p, r in ((r"\bgunicorn[ /]27\.0\.1", "NAME VERSION"), (r"\bgounicorn[ /]\d+\.\d+\.\d+", "NAME VERSION"),
-         (r"^go?unicorn: error", "NAME: error"), (r"^usage: go?unicorn ", "usage: NAME "),
-         (r"^(gunicorn|gounicorn) \(version .*\)", "NAME (version VERSION)"))]  # fmt: skip
+#: What tells the servers apart wherever they name themselves, and is no difference.
+NAMES = [
+    (re.compile(r"\bgunicorn[ /]27\.0\.1"), "NAME VERSION"),
+    (re.compile(r"\bgounicorn[ /]\d+\.\d+\.\d+"), "NAME VERSION"),
+    (re.compile(r"^go?unicorn: error"), "NAME: error"),
+    (re.compile(r"^usage: go?unicorn "), "usage: NAME "),
+    (re.compile(r"^go?unicorn \(version .*\)"), "NAME (version VERSION)"),
+]
 FRAME = re.compile(r'^\s+File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<name>.+)$')
 WORDS = [
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}"), "TIME"),

@@ -42,7 +42,7 @@ def command(kind):
     return [binary, "--python", str((GUNICORN if kind == "gounicorn" else WITHOUT) / "bin" / "python")]
 
 
-class Stuck(AssertionError):
+class StuckError(AssertionError):
     """Something that was waited for did not come."""
 
 
@@ -115,7 +115,7 @@ class Run:
 
         def listening():
             if self.process.poll() not in (None, 0):
-                raise Stuck(f"{self.kind} ended with {self.process.returncode} instead of serving:\n{self.text('stderr')}")
+                raise StuckError(f"{self.kind} ended with {self.process.returncode} instead of serving:\n{self.text('stderr')}")
             ports, paths = listening_sockets(self.marked() if "-D" in self.case.args.split() else [self.pid, *self.descendants()])
             if "{port}" in self.case.args + (self.case.conf or "") and ports:
                 ports = [self._number("port")]
@@ -151,7 +151,7 @@ class Run:
             try:
                 self.code = self.process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
-                raise Stuck(f"{self.kind} does not end") from None
+                raise StuckError(f"{self.kind} does not end") from None
         return self.code
 
     def reap(self):
@@ -160,7 +160,7 @@ class Run:
         if left and self.code is not None:
             try:
                 self.until(lambda: not self.marked(), "the end of all processes", 5)
-            except Stuck:
+            except StuckError:
                 self.seen["left behind"].append(f"{len(self.marked())} processes")
         for _ in range(100):
             left = self.marked()
@@ -200,9 +200,8 @@ class Run:
             if result:
                 return result
             if time.monotonic() > deadline:
-                raise Stuck(
-                    f"{self.kind}: {what} did not come within {patience:g} s\n{self.text('stderr')[-3000:]}\n{self.text('events')[-1000:]}"
-                )
+                text = self.text("stderr")[-3000:] + self.text("events")[-1000:]
+                raise StuckError(f"{self.kind}: {what} did not come within {patience:g} s\n{text}")
             time.sleep(TICK)
 
     def event(self, what, times=1):
@@ -298,7 +297,7 @@ class Run:
                 with self.connect("s.sock" if "unix:" in self.case.args else None) as s:
                     lines = http_client.talk(s, b"".join(parts), wire.answers, wire.end)
                 self.fence(number)
-            except (OSError, Stuck) as error:
+            except (OSError, StuckError) as error:
                 lines = [f"failure: {type(error).__name__}: {error}"]
             self.seen[f"{wire.name}/answers"] = normal.answers(lines, self)
             access = [line for line in self.text("stdout")[before["stdout"] :].splitlines() if "/fence/" not in line]

@@ -4,8 +4,8 @@ A row excuses lines that only one server wrote. It applies to an aspect of a cas
 own there; then these lines are struck out. A row that strikes nothing out anywhere, or not in a case that it names without a
 wildcard, is out of date, and the suite fails.
 
-A row with whole = true is for cases that go another way altogether, such as a request that is refused: once its patterns are found
-among the answers, the lines of the answers, the access log and the log of this case are all excused.
+A row with whole = true is for cases that go another way altogether, such as a request that is refused: once its patterns are
+found among the answers, the lines of the answers, the access log and the log of this case are all excused.
 """
 
 import difflib

@@ -1,4 +1,4 @@
-"""The set-ups of docs/migration.md: what was there before and what takes its place answer alike, from the very files of the page."""
+"""The set-ups of docs/migration.md: what was there before and what takes its place answer alike, from the page's own files."""
 
 import configparser
 import contextlib
@@ -14,6 +14,7 @@ import time
 
 import http_client
 import pytest
+
 import server
 
 EXAMPLES = server.ROOT / "examples" / "migration"

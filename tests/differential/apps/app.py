@@ -256,7 +256,7 @@ ROUTES = {
             ("Proxy-Authenticate", "x"),
             ("X-Mine", "kept"),
         ]
-    ),  # fmt: skip
+    ),
     "/upgrade": fixed("101 Switching Protocols", [("Connection", "upgrade"), ("Upgrade", "websocket")], ()),
     "/bad-name": fixed(headers=[("X Bad", "1")]),
     "/bad-value": fixed(headers=[("X-Bad", "1\r\nSet-Cookie: a=b")]),

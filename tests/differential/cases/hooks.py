@@ -42,7 +42,8 @@ def attributes(**hooks):
 KIND = "type(server.log).__name__", "server.cfg.workers", "server.address", "len(server.WORKERS)", "server.num_workers"
 WORKER = (
     "worker.age", "worker.nr", "worker.alive", "worker.cfg.proc_name", "worker.ppid == os.getppid()", "worker.pid == os.getpid()",
-    "callable(worker.wsgi)", "hasattr(worker, 'app')", "len(worker.sockets)", "str(worker.tmp is not None)", "worker.timeout", "str(worker)",
+    "callable(worker.wsgi)", "hasattr(worker, 'app')", "len(worker.sockets)",
+    "str(worker.tmp is not None)", "worker.timeout", "str(worker)",
 )  # fmt: skip
 REQUEST = (
     "req.method", "req.path", "req.uri", "req.query", "req.version", "sorted(req.headers)", "req.scheme", "req.fragment",
