@@ -23,11 +23,11 @@ def when_ready(server):
 
 
 def pre_fork(server, worker):
-    spy.say("pre_fork", worker.age, worker.pid)
+    spy.say("pre_fork", worker.pid)
 
 
 def post_fork(server, worker):
-    spy.say("post_fork", worker.age)
+    spy.say("post_fork")
 
 
 def post_worker_init(worker):

@@ -42,6 +42,7 @@ def words(line, run):
         line = re.sub(rf"(?<=:){port}\b", "PORT", line)
     for name, number in run.numbers.items():
         line = re.sub(rf"\b{number}\b", name.upper(), line)
+    line = re.sub(r"(Listening at: .*) \(\d+\)", r"\1 (PID)", line)
     for pid in sorted({e[0] for e in run.events()}, reverse=True):
         line = re.sub(rf"\b{pid}\b", "PID", line)
     return line
@@ -70,8 +71,11 @@ def log(text, run):
     for line in traceback_frames(text.splitlines(), run):
         found = RECORD.match(line)
         if found is None:
-            target = into[-1] if into else loose
-            target.append("  " * bool(into) + words(line, run))
+            # What an application prints comes at any moment; behind an error stands its traceback.
+            if into and re.match(r"\w+ (ERROR|WARNING|CRITICAL) ", into[-1][0]):
+                into[-1].append("  " + words(line, run))
+            else:
+                loose.append(words(line, run))
             continue
         who = "master" if int(found["pid"]) == run.pid else "worker"
         record = [f"{who} {found['level']} {words(found['text'], run)}"]
@@ -114,6 +118,4 @@ def events(found, run):
 
 
 def packets(found, run):
-    return sorted(
-        re.sub(r"duration:[\d.]+", "duration:TIME", words(p.decode("utf-8", "replace"), run)).rstrip("\0\n") for p in found
-    )
+    return sorted(re.sub(r"duration:[\d.]+", "duration:TIME", words(p, run)).rstrip("\0\n") for p in found)

@@ -54,6 +54,7 @@ class Run:
         self.mark = uuid.uuid4().hex
         self.seen = collections.defaultdict(list)
         self.code = None
+        self.stopping = False
         self.port = None
         self.background = []
         self.listeners, self.numbers = {}, {}
@@ -135,7 +136,7 @@ class Run:
                 self.case.play(self)
                 for thread in self.background:
                     thread.join(PATIENCE)
-            if self.serves and self.process.poll() is None:
+            if self.serves and not self.stopping and self.process.poll() is None:
                 self.kill("TERM")
             self.ended()
         except Exception as error:
@@ -224,6 +225,7 @@ class Run:
         self.until(lambda: len(re.findall(pattern, self.text(file), re.M)) >= times, f"log line {pattern!r} {times} times")
 
     def kill(self, name, pid=None):
+        self.stopping |= pid is None and name in ("TERM", "INT", "QUIT")
         os.kill(pid or self.pid, getattr(signal, "SIG" + name))
 
     def workers(self):
@@ -325,9 +327,8 @@ class Run:
         for name in self.case.keep:
             for path in sorted(glob.glob(str(self.dir / name))):
                 text = pathlib.Path(path).read_text(errors="surrogateescape")
-                seen[f"file {os.path.basename(path)}"] = (
-                    normal.log(text, self) if "[" in text[:1] else normal.access(text.splitlines(), self)
-                )
+                lines = normal.traceback_frames(text.splitlines(), self)
+                seen[f"file {os.path.basename(path)}"] = normal.log(text, self) if "[" in text[:1] else normal.access(lines, self)
             if not glob.glob(str(self.dir / name)):
                 seen[f"file {name}"] = ["is not there"]
         for name in self.case.modes:

@@ -5,7 +5,7 @@ own there; then these lines are struck out. A row that strikes nothing out anywh
 wildcard, is out of date, and the suite fails.
 
 A row with whole = true is for cases that go another way altogether, such as a request that is refused: once its patterns are
-found among the answers, the lines of the answers, the access log and the log of this case are all excused.
+found, everything else of this case is excused too, but not that the case could not be played.
 """
 
 import difflib
@@ -38,7 +38,7 @@ class Row:
             raise ValueError(f"{self.title}: a row needs lines")
         self.whole = data.get("whole", False)
         if self.whole:
-            self.aspects = data.get("aspects", ["answers"])
+            self.aspects = data.get("aspects", ["answers", "background"])
         self.used = set()
 
     def matches(self, case, aspect):
@@ -78,26 +78,28 @@ def load():
 
 def unexplained(rows, case, theirs, ours):
     """The lines, per aspect, in which two observations of a case differ and that no row excuses."""
-    found, excused = {}, ()
-    # The answers first: they decide about the logs of a row for the whole.
-    for aspect in sorted({*theirs, *ours}, key=lambda aspect: (aspect not in ("answers", "background"), aspect)):
-        if aspect in excused:
-            continue
-        a, b = theirs.get(aspect, []), ours.get(aspect, [])
-        only_a, only_b = [], []
-        for tag, i, j, k, m in difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
-            if tag != "equal":
-                only_a += a[i:j]
-                only_b += b[k:m]
-        for row in rows:
-            if row.matches(case, aspect):
-                before = len(row.used)
-                row.apply(case, only_a, only_b)
-                if row.whole and len(row.used) > before:
-                    excused = ("answers", "background", "access", "stdout", "log")
-        if only_a or only_b:
-            found[aspect] = [f"- {line}" for line in only_a] + [f"+ {line}" for line in only_b]
-    return found
+    aspects = {aspect: only(theirs.get(aspect, []), ours.get(aspect, [])) for aspect in sorted({*theirs, *ours})}
+    for row in rows:
+        for aspect, lines in aspects.items():
+            if row.whole and aspect != "failure" and row.matches(case, aspect):
+                row.apply(case, *lines)
+                if case in row.used:
+                    return {"failure": ours["failure"]} if ours.get("failure") else {}
+    for row in rows:
+        for aspect, lines in aspects.items():
+            if row.matches(case, aspect) and not row.whole:
+                row.apply(case, *lines)
+    return {aspect: [f"- {line}" for line in a] + [f"+ {line}" for line in b] for aspect, (a, b) in aspects.items() if a or b}
+
+
+def only(a, b):
+    """The lines that only one of two lists has, in their order."""
+    only_a, only_b = [], []
+    for tag, i, j, k, m in difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
+        if tag != "equal":
+            only_a += a[i:j]
+            only_b += b[k:m]
+    return only_a, only_b
 
 
 def stale(rows):

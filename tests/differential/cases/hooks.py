@@ -39,7 +39,7 @@ def attributes(**hooks):
     return "\n".join(lines) + "\n"
 
 
-KIND = "type(server.log).__name__", "server.cfg.workers", "server.address", "len(server.WORKERS)", "server.num_workers"
+KIND = "server.cfg.workers", "server.address", "len(server.WORKERS)", "server.num_workers"
 WORKER = (
     "worker.age", "worker.nr", "worker.alive", "worker.cfg.proc_name", "worker.ppid == os.getppid()", "worker.pid == os.getpid()",
     "callable(worker.wsgi)", "hasattr(worker, 'app')", "len(worker.sockets)",
@@ -166,9 +166,14 @@ CASES = [
         play=lambda run: run.get("/"),
     ),
     hooked(
+        "age-after-hup",
+        HOOKS + "\n\ndef post_worker_init(worker):\n    spy.say('post_worker_init')\n    spy.say('age', worker.age)\n",
+        play=then(hup),
+    ),
+    hooked(
         "request",
         attributes(pre_request=("worker, req", *REQUEST)),
-        play=lambda run: run.get("/path%20x?a=b&c#d", "X-One: 1", "X-One: 2", "Cookie: a=b"),
+        play=lambda run: run.get("/path%20x?a=b&c", "X-One: 1", "X-One: 2", "Cookie: a=b"),
     ),
     hooked(
         "response",

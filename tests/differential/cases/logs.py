@@ -104,7 +104,6 @@ CASES = [
     formatted("json", JSON_FORMAT),
     formatted("quotes", "%(a)s", (("/", 'User-Agent: a "quoted" \\ agent'),)),
     formatted("unknown-atom", "%(nothing)s %(s)s"),
-    formatted("bad-format", "%(s"),
     formatted("number-atom", "%(s)d"),
     formatted("percent", "100%% %(s)s"),
     *(atom(name) for name in "hlutrmUqHsBbfap"),
