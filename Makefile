@@ -52,27 +52,29 @@ demo: demo-setup ## the demo site: a real Django project on http://127.0.0.1:800
 STAGE = @printf '\n=== %s\n' "$$(date +%T) $(1)"
 
 test: ## the whole suite: set-up, format, vet, unit and race tests, fuzz seconds, Python, C under ASan, end to end, interpreters
-	$(call STAGE,[1/9] build)
+	$(call STAGE,[1/10] build)
 	@$(MAKE) --no-print-directory build
-	$(call STAGE,[2/9] generated files and vet)
+	$(call STAGE,[2/10] generated files and vet)
 	@$(MAKE) --no-print-directory vet
-	$(call STAGE,[3/9] unit tests with the race detector)
+	$(call STAGE,[3/10] unit tests with the race detector)
 	@$(MAKE) --no-print-directory unit
-	$(call STAGE,[4/9] fuzz targets for some seconds each)
+	$(call STAGE,[4/10] fuzz targets for some seconds each)
 	@$(MAKE) --no-print-directory fuzz
-	$(call STAGE,[5/9] Python tests)
+	$(call STAGE,[5/10] Python tests)
 	@$(MAKE) --no-print-directory python-tests
-	$(call STAGE,[6/9] the worker's C under AddressSanitizer)
+	$(call STAGE,[6/10] the worker's C under AddressSanitizer)
 	@$(MAKE) --no-print-directory sanitize
-	$(call STAGE,[7/9] end to end with real processes and frameworks)
+	$(call STAGE,[7/10] end to end with real processes and frameworks)
 	@$(MAKE) --no-print-directory e2e
-	$(call STAGE,[8/9] the other interpreters of this machine)
+	$(call STAGE,[8/10] the other interpreters of this machine)
 	@$(MAKE) --no-print-directory interpreters
-	$(call STAGE,[9/9] the demo site)
+	$(call STAGE,[9/10] pip install)
+	@$(MAKE) --no-print-directory install-test
+	$(call STAGE,[10/10] the demo site)
 	@$(MAKE) --no-print-directory demo-test
 	@printf '\n=== %s all stages passed\n' "$$(date +%T)"
 
-.PHONY: vet venv demo-test interpreters
+.PHONY: vet venv demo-test interpreters install-test
 vet:
 	@test -z "$$($(dir $(GO))gofmt -l cmd prefork pyworker python server tests wsgi)" || { $(dir $(GO))gofmt -l cmd prefork pyworker python server tests wsgi; echo "run gofmt -w on these files"; exit 1; }
 	CGO_ENABLED=0 $(GO) vet ./...
@@ -107,6 +109,9 @@ e2e: venv
 
 interpreters: ## the worker on every other CPython from 3.11 on, of the PATH and of pyenv
 	GO=$(GO) PYTHON=$(PY) sh tests/interpreters.sh
+
+install-test: venv ## pip install into fresh environments of every interpreter
+	$(TEST_VENV)/bin/python -m pytest -q tests/install
 
 demo-test: demo-setup
 	cd $(DEMO) && ../../$(DEMO_VENV)/bin/python manage.py test --verbosity 1

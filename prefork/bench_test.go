@@ -95,7 +95,7 @@ func TestDispatcherDoesNotAllocate(t *testing.T) {
 
 func benchDispatcher(b testing.TB) *dispatcher {
 	b.Helper()
-	cfg := &Config{SlowReserve: 1}
+	cfg := &Config{Plan: Plan{SlowReserve: 1}}
 	cfg.defaults()
 	d, err := newDispatcher(cfg)
 	if err != nil {

@@ -9,14 +9,32 @@ import (
 	"github.com/gounicorn/gounicorn/prefork/wire"
 )
 
-// Config says what a pool runs. The zero value of a limit means what its comment says.
+// Config says what a pool runs.
 type Config struct {
-	Worker  string   // path of the gounicorn-worker binary
-	Env     []string // environment of zygote and workers
-	Boot    []byte   // boot document, passed on unread
-	Dir     string   // working directory of the zygote; empty: that of the master
-	Workers int      // processes
-	Threads int      // serving threads in each
+	Worker    string   // path of the gounicorn-worker binary
+	Env       []string // environment of zygote and workers
+	Dir       string   // working directory of the zygote; empty: that of the master
+	Configure []byte   // what a zygote is to read before anything else, passed on unread
+
+	// Decide makes the plan of a generation from what its zygote answered to Configure; an error ends the generation. It is called
+	// on a goroutine of its own, for one generation at a time. Nil: each generation has the plan that is here.
+	Decide func(generation int, answer []byte) (Plan, error)
+	Plan   // of the current generation, from the time when it serves
+
+	Stdout, Stderr func(pid int, text []byte)           // what workers print: whole lines, valid during the call
+	Log            func(level int, pid int, msg string) // level is a wire.Level…; pid 0 means the master
+	Replaced       func(Cause)                          // a worker was replaced, for metrics; called by the supervisor
+	Kept           func()                               // a reload has failed, and the old generation goes on. Called by the supervisor
+	Stopped        func()                               // Shutdown has seen the last worker go; only zygotes are left. Called by the supervisor
+
+	os osSeam
+}
+
+// Plan says what one generation runs. The zero value of a limit means what its comment says.
+type Plan struct {
+	Boot    []byte // boot document, passed on unread
+	Workers int    // processes
+	Threads int    // serving threads in each
 
 	MaxWorkers   int           // processes while slow requests hold all others; 0: Workers + SlowReserve
 	OverflowIdle time.Duration // how long those and threads beyond Threads stay without need; 0: 10 s
@@ -31,19 +49,16 @@ type Config struct {
 	QueueTimeout    time.Duration // longest wait for a worker; 0: none
 	GracefulTimeout time.Duration // how long a retiring worker may finish what it runs; 0: not at all
 	BootTimeout     time.Duration // how long a worker may take to load the application; 0: for ever
-	MaxQueue        int           // jobs that may wait; 0: 16384
+	Abort           bool          // a worker that is killed for its request is sent SIGABRT first
+	Serving         func()        // requests go to this generation from now on; may be nil. Called by the supervisor
 
+	// These are the pool's; those of the first generation count.
+	MaxQueue    int           // jobs that may wait; 0: 16384
 	Lanes       []lane.Rule   // which requests go to which lane whatever they need; the first that matches counts
 	QueueTarget time.Duration // wait that is normal under load; while requests wait for longer, some are refused; 0: none is
 	SlowReserve int           // slots that requests known to be slow never take
 	SlowAfter   time.Duration // a request that runs longer is slow; 0: 100 ms
 	SlowNice    int           // by how much the priority of a request is lowered that turns out slow, 0 to 19; 0: not at all
-
-	Stdout, Stderr func(pid int, text []byte)           // what workers print: whole lines, valid during the call
-	Log            func(level int, pid int, msg string) // level is a wire.Level…; pid 0 means the master
-	Replaced       func(Cause)                          // a worker was replaced, for metrics; called by the supervisor
-
-	os osSeam
 }
 
 // Cause is why a worker was replaced.
@@ -68,26 +83,39 @@ type osSeam struct {
 	root fs.FS // the machine's file system, for what it tells about memory
 }
 
+func (l *Plan) defaults() {
+	if l.Workers < 1 {
+		l.Workers = 1
+	}
+	if l.Threads < 1 {
+		l.Threads = 1
+	}
+	if l.MaxWorkers == 0 {
+		l.MaxWorkers = l.Workers + l.SlowReserve
+	}
+	l.MaxWorkers = max(l.MaxWorkers, l.Workers)
+	l.MaxThreads = max(l.MaxThreads, l.Threads)
+	if l.OverflowIdle <= 0 {
+		l.OverflowIdle = 10 * time.Second
+	}
+	if l.MaxQueue <= 0 {
+		l.MaxQueue = 16384
+	}
+	if l.SlowAfter <= 0 {
+		l.SlowAfter = 100 * time.Millisecond
+	}
+	if l.Serving == nil {
+		l.Serving = func() {}
+	}
+}
+
 func (c *Config) defaults() {
-	if c.Workers < 1 {
-		c.Workers = 1
+	c.Plan.defaults()
+	if c.Kept == nil {
+		c.Kept = func() {}
 	}
-	if c.Threads < 1 {
-		c.Threads = 1
-	}
-	if c.MaxWorkers == 0 {
-		c.MaxWorkers = c.Workers + c.SlowReserve
-	}
-	c.MaxWorkers = max(c.MaxWorkers, c.Workers)
-	c.MaxThreads = max(c.MaxThreads, c.Threads)
-	if c.OverflowIdle <= 0 {
-		c.OverflowIdle = 10 * time.Second
-	}
-	if c.MaxQueue <= 0 {
-		c.MaxQueue = 16384
-	}
-	if c.SlowAfter <= 0 {
-		c.SlowAfter = 100 * time.Millisecond
+	if c.Stopped == nil {
+		c.Stopped = func() {}
 	}
 	if c.Env == nil {
 		c.Env = os.Environ()

@@ -21,7 +21,7 @@ func BenchmarkContention(b *testing.B) {
 
 func benchmarkContention(b *testing.B, queue bool) {
 	const threads = 64 // so many that no job waits
-	cfg := &Config{SlowReserve: 1}
+	cfg := &Config{Plan: Plan{SlowReserve: 1}}
 	cfg.defaults()
 	d, err := newDispatcher(cfg)
 	if err != nil {

@@ -39,7 +39,8 @@ func newCrew(t *testing.T, change func(*Config)) *crew {
 	}
 	c.zygote = wire.NewPackets(remote)
 	c.g = testGeneration(t)
-	c.g.number, c.g.loaded, c.g.control = 1, true, wire.NewPackets(local)
+	c.g.number, c.g.phase, c.g.control = 1, forking, wire.NewPackets(local)
+	c.g.plan, c.g.size = c.p.cfg.Plan, c.p.cfg.Workers
 	c.p.generations, c.p.incoming = []*generation{c.g}, c.g
 	c.p.fill(c.g)
 	c.boot()

@@ -100,6 +100,7 @@ func (p *Pool) bury(w *worker) {
 	if q := w.seat.queue; q != nil {
 		_ = q.local.Close()
 	}
+	p.dying++
 	printed := make(chan struct{})
 	go func() { w.pumps.Wait(); close(printed) }()
 	go func() {
@@ -107,7 +108,11 @@ func (p *Pool) bury(w *worker) {
 		case <-printed:
 		case <-time.After(outputGrace): // a process that the application left behind holds its output open
 		}
-		p.do(func() { p.obituary(w) })
+		p.do(func() {
+			p.dying--
+			p.obituary(w)
+			p.farewell()
+		})
 	}()
 	p.generationEnded(w.g)
 }

@@ -56,15 +56,32 @@ func newDispatcher(cfg *Config) (*dispatcher, error) {
 	}
 	d := &dispatcher{
 		cfg: cfg, board: board, mayReturn: mayReturn(), epoch: time.Now(), mono: uint64(ts.Nano()), flush: make(chan struct{}, 1), wanting: make(chan struct{}, 1),
-		lanes: lane.New(lane.Config{
-			Rules: cfg.Lanes, Reserve: cfg.SlowReserve, SlowAfter: cfg.SlowAfter, MaxQueue: cfg.MaxQueue,
-			QueueTimeout: cfg.QueueTimeout, QueueTarget: cfg.QueueTarget, CPUs: runtime.NumCPU(),
-		}),
+		lanes: newLanes(&cfg.Plan),
 	}
 	for slot := scoreboardSlots - 1; slot >= 0; slot-- {
 		d.free = append(d.free, uint32(slot))
 	}
 	return d, nil
+}
+
+func newLanes(l *Plan) *lane.Scheduler {
+	return lane.New(lane.Config{
+		Rules: l.Lanes, Reserve: l.SlowReserve, SlowAfter: l.SlowAfter, MaxQueue: l.MaxQueue,
+		QueueTimeout: l.QueueTimeout, QueueTarget: l.QueueTarget, CPUs: runtime.NumCPU(),
+	})
+}
+
+// follow makes a plan the one that limits requests. The first time, no request has come yet, it also says what the lanes are.
+func (d *dispatcher) follow(l Plan, first bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if first {
+		d.lanes = newLanes(&l)
+	} else {
+		was := d.cfg.Plan
+		l.MaxQueue, l.Lanes, l.QueueTarget, l.SlowReserve, l.SlowAfter, l.SlowNice = was.MaxQueue, was.Lanes, was.QueueTarget, was.SlowReserve, was.SlowAfter, was.SlowNice
+	}
+	d.cfg.Plan = l
 }
 
 // now is the time since the epoch in nanoseconds, on the clock that workers use too.

@@ -21,7 +21,7 @@ type bench struct {
 
 func newBench(t *testing.T, threads int, change func(*Config)) *bench {
 	t.Helper()
-	cfg := &Config{SlowReserve: 1}
+	cfg := &Config{Plan: Plan{SlowReserve: 1}}
 	if change != nil {
 		change(cfg)
 	}

@@ -17,11 +17,14 @@ import (
 // generation is one zygote with the workers it forked and the queue they read. A reload, or a zygote that died, makes a new one.
 type generation struct {
 	number  int
+	phase   phase
+	plan    Plan // from the phase configured on
+	size    int  // workers that it is to have
+	preExec []chan struct{}
 	queue   *requestQueue
 	cmd     *exec.Cmd
 	control *wire.Packets
 	workers map[uint32]*worker
-	loaded  bool    // the zygote can fork
 	exited  bool    // the zygote is dead
 	serving bool    // every worker has been ready once
 	ending  bool    // it gets no new worker
@@ -32,6 +35,18 @@ type generation struct {
 	deadline time.Time // when loaded must be true; zero: never
 }
 
+// phase is how far a generation's zygote has come.
+type phase uint8
+
+const (
+	spawned    phase = iota // it evaluates the configuration
+	configured              // there is a plan
+	loading                 // it has got the boot document
+	loaded                  // it can fork
+	announced               // it has been told that the server listens; the first only
+	forking                 // it has been asked for workers
+)
+
 // spawn starts the zygote of a new generation. What it reports arrives at the supervisor.
 func (p *Pool) spawn(number int) (*generation, error) {
 	queue, err := newRequestQueue()
@@ -39,9 +54,6 @@ func (p *Pool) spawn(number int) (*generation, error) {
 		return nil, err
 	}
 	g := &generation{number: number, queue: queue, workers: map[uint32]*worker{}}
-	if p.cfg.BootTimeout > 0 {
-		g.deadline = time.Now().Add(p.cfg.BootTimeout)
-	}
 	local, remote, err := wire.SocketPair(unix.SOCK_SEQPACKET, "zygote control")
 	if err != nil {
 		queue.close()
@@ -96,17 +108,89 @@ func (p *Pool) spawn(number int) (*generation, error) {
 		}
 		p.do(func() { p.zygoteExited(g, err) })
 	}()
-	boot, err := memfd("gounicorn-boot", p.cfg.Boot)
-	if err != nil {
-		_ = g.cmd.Process.Kill()
-		return nil, err
-	}
-	defer boot.Close()
-	h := wire.Header{Kind: wire.KindBoot, Aux: wire.Version, Flags: wire.FlagPayloadFD, Length: uint32(len(p.cfg.Boot))}
-	if err := g.control.Send(h, nil, int(boot.Fd())); err != nil {
-		p.cfg.error(pid, fmt.Sprintf("zygote: %v", err)) // its exit follows
-	}
+	p.sendDocument(g, wire.KindConfigure, p.cfg.Configure)
 	return g, nil
+}
+
+// sendDocument gives a zygote what it waits for. When that fails its exit follows.
+func (p *Pool) sendDocument(g *generation, kind wire.Kind, text []byte) {
+	file, err := memfd("gounicorn-document", text)
+	if err != nil {
+		p.cfg.error(g.cmd.Process.Pid, fmt.Sprintf("zygote: %v", err))
+		_ = g.cmd.Process.Kill()
+		return
+	}
+	defer file.Close()
+	h := wire.Header{Kind: kind, Aux: wire.Version, Flags: wire.FlagPayloadFD, Length: uint32(len(text))}
+	if err := g.control.Send(h, nil, int(file.Fd())); err != nil {
+		p.cfg.error(g.cmd.Process.Pid, fmt.Sprintf("zygote: %v", err))
+	}
+}
+
+// answered is told what a zygote says of its configuration.
+func (p *Pool) answered(g *generation, answer []byte) {
+	if g.phase != spawned || p.stopping || g.ending {
+		return
+	}
+	if p.cfg.Decide == nil {
+		p.planned(g, p.cfg.Plan)
+		return
+	}
+	go func() {
+		plan, err := p.cfg.Decide(g.number, answer)
+		p.do(func() {
+			switch {
+			case p.stopping || g.ending || g.exited:
+			case err != nil:
+				p.refuse(g, err)
+			default:
+				plan.defaults()
+				p.planned(g, plan)
+			}
+		})
+	}()
+}
+
+// planned gives a generation its plan.
+func (p *Pool) planned(g *generation, plan Plan) {
+	g.plan, g.size, g.phase = plan, plan.Workers, configured
+	if p.current == nil {
+		p.d.follow(plan, true)
+	}
+	p.proceed(g)
+}
+
+// proceed takes a generation as far as it may go: the first one to the goal, later ones to the end.
+func (p *Pool) proceed(g *generation) {
+	goal := forking
+	if p.current == nil {
+		goal = p.goal
+	}
+	if g != p.incoming || p.stopping || g.ending {
+		return
+	}
+	switch {
+	case g.phase == configured && goal > configured:
+		g.phase = loading
+		if g.plan.BootTimeout > 0 {
+			g.deadline = time.Now().Add(g.plan.BootTimeout)
+		}
+		p.sendDocument(g, wire.KindBoot, g.plan.Boot)
+	case g.phase == loaded && goal > loaded:
+		if p.current == nil && g.control.Send(wire.Header{Kind: wire.KindEvent, Aux: wire.EventWhenReady}, nil) == nil {
+			g.phase = announced
+			return
+		}
+		p.staff(g)
+	case g.phase == goal:
+		p.announce(nil)
+	}
+}
+
+// staff forks the workers of a generation.
+func (p *Pool) staff(g *generation) {
+	g.phase = forking
+	p.fill(g)
 }
 
 func (p *Pool) readZygote(g *generation) {
@@ -127,8 +211,8 @@ func (p *Pool) readZygote(g *generation) {
 func (p *Pool) fork(g *generation, overflow bool) {
 	w := &worker{id: p.nextID(), g: g, overflow: overflow, gone: make(chan struct{}), started: time.Now()}
 	w.seat = &seat{worker: w.id, owner: g}
-	if p.cfg.BootTimeout > 0 {
-		w.deadline = w.started.Add(p.cfg.BootTimeout)
+	if g.plan.BootTimeout > 0 {
+		w.deadline = w.started.Add(g.plan.BootTimeout)
 	}
 	var local, remote []*os.File
 	fail := func(err error) {
@@ -163,7 +247,7 @@ func (p *Pool) fork(g *generation, overflow bool) {
 		}
 	}
 	own := uint32(0)
-	if p.cfg.MaxThreads > 1 {
+	if g.plan.MaxThreads > 1 {
 		q, err := newRequestQueue()
 		if err != nil {
 			fail(err)
@@ -171,7 +255,7 @@ func (p *Pool) fork(g *generation, overflow bool) {
 		}
 		own, w.seat.queue, remote = 1, q, append(remote, q.remote)
 	}
-	for range p.cfg.Threads {
+	for range g.plan.Threads {
 		if err := add(wire.SocketPair(unix.SOCK_STREAM, "response stream")); err != nil {
 			fail(err)
 			return
@@ -181,8 +265,8 @@ func (p *Pool) fork(g *generation, overflow bool) {
 	for i, f := range remote {
 		fds[i] = int(f.Fd())
 	}
-	payload := binary.LittleEndian.AppendUint32(nil, uint32(p.maxRequests()))
-	err := g.control.Send(wire.Header{Kind: wire.KindFork, Aux: uint16(p.cfg.Threads), A: w.id, B: own}, payload, fds...)
+	payload := binary.LittleEndian.AppendUint32(nil, uint32(p.maxRequests(&g.plan)))
+	err := g.control.Send(wire.Header{Kind: wire.KindFork, Aux: uint16(g.plan.Threads), A: w.id, B: own}, payload, fds...)
 	if err != nil {
 		fail(err)
 		return
@@ -198,7 +282,7 @@ func (p *Pool) fork(g *generation, overflow bool) {
 	}
 	go func() { defer w.pumps.Done(); pump(local[1], emit(p.cfg.Stdout)) }()
 	go func() { defer w.pumps.Done(); pump(local[2], emit(p.cfg.Stderr)) }()
-	w.streams = make([]*wire.Stream, p.cfg.Threads)
+	w.streams = make([]*wire.Stream, g.plan.Threads)
 	for i, f := range local[3:] {
 		if err := p.listen(w, i, f, nil); err != nil {
 			p.cfg.error(0, err.Error())

@@ -74,7 +74,7 @@ func (p *Pool) forkOverflow(g *generation, now time.Time) {
 			}
 		}
 	}
-	if newest == nil || living >= p.cfg.MaxWorkers || now.Before(p.overflow.notUntil) {
+	if newest == nil || living >= g.most() || now.Before(p.overflow.notUntil) {
 		return
 	}
 	if need, have, ok := memoryFor(p.cfg.os.root, newest.pid); !ok {
@@ -88,9 +88,12 @@ func (p *Pool) forkOverflow(g *generation, now time.Time) {
 	}
 	p.overflow.refused = false
 	p.cfg.info(0, fmt.Sprintf("Slow requests hold every worker: overflow worker %d of %d is forked",
-		living+1-p.cfg.Workers, p.cfg.MaxWorkers-p.cfg.Workers))
+		living+1-g.size, g.most()-g.size))
 	p.fork(g, true)
 }
+
+// most is how many workers there may be, overflow workers included.
+func (g *generation) most() int { return g.size + g.plan.MaxWorkers - g.plan.Workers }
 
 // retireOverflow ends one overflow worker when the others have been enough for long. One that runs something long is left to it.
 func (p *Pool) retireOverflow(g *generation, now time.Time) {
@@ -103,10 +106,10 @@ func (p *Pool) retireOverflow(g *generation, now time.Time) {
 	if len(extra) == 0 {
 		return
 	}
-	if !p.d.spares(extra[0].computing, p.cfg.Threads-extra[0].computing) {
+	if !p.d.spares(extra[0].computing, g.plan.Threads-extra[0].computing) {
 		p.overflow.needed = now
 	}
-	if now.Sub(p.overflow.needed) < p.cfg.OverflowIdle {
+	if now.Sub(p.overflow.needed) < g.plan.OverflowIdle {
 		return
 	}
 	slices.SortFunc(extra, func(a, b *worker) int { return cmp.Compare(b.id, a.id) })

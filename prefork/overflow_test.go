@@ -72,7 +72,7 @@ func TestNoOverflowWhileAGenerationBootsOrEnds(t *testing.T) {
 		"ends":  func(c *crew) { c.g.ending = true },
 		"stops": func(c *crew) { c.p.stopping = true },
 		"dead":  func(c *crew) { c.g.exited = true },
-		"off":   func(c *crew) { c.p.cfg.MaxWorkers = c.p.cfg.Workers },
+		"off":   func(c *crew) { c.g.plan.MaxWorkers = c.g.plan.Workers },
 	} {
 		c := newCrew(t, nil)
 		change(c)
@@ -116,7 +116,7 @@ func overflown(t *testing.T, change func(*Config)) (*crew, *worker, time.Time) {
 
 func TestOverflowWorkerLeavesWhenItWasNotNeededForLong(t *testing.T) {
 	c, w, now := overflown(t, nil)
-	idle := c.p.cfg.OverflowIdle
+	idle := c.g.plan.OverflowIdle
 	c.p.adapt(now.Add(idle-time.Millisecond), want{})
 	if w.state != ready {
 		t.Fatal("it left before its time")

@@ -7,9 +7,11 @@ import (
 	"math/rand/v2"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gounicorn/gounicorn/prefork/lane"
+	"github.com/gounicorn/gounicorn/prefork/wire"
 	"golang.org/x/sys/unix"
 )
 
@@ -33,7 +35,8 @@ type Pool struct {
 
 	calls   chan func()   // run by the supervisor goroutine
 	ended   chan struct{} // closed when the supervisor has left
-	started chan error    // what Start waits for; capacity 1
+	started chan error    // what Configure, Load and Start wait for; capacity 1
+	once    sync.Once     // starts the supervisor
 
 	// Owned by the supervisor goroutine.
 	generations []*generation
@@ -41,14 +44,18 @@ type Pool struct {
 	incoming    *generation // booting, to replace current
 	again       bool        // a reload was asked for since incoming was begun
 	lastWorker  uint32
-	failures    int  // boots and early deaths in a row, for the back-off
-	revivals    int  // tries to replace a current generation without a zygote, for the back-off
-	reviving    bool // a try is due
+	failures    int   // boots and early deaths in a row, for the back-off
+	revivals    int   // tries to replace a current generation without a zygote, for the back-off
+	reviving    bool  // a try is due
+	goal        phase // how far the first generation may go for now
 	overflow    overflow
 	stopping    bool
+	last        *generation     // the one whose zygote says good-bye for the server; nil: there is none, or it has been told to
 	stopped     []chan struct{} // closed when nothing is left
+	dying       int             // dead workers whose end is still to be logged
 	children    map[int]bool    // zygotes, which exec.Cmd reaps
 
+	size  atomic.Int64 // workers that the current generation is to have
 	mu    sync.Mutex
 	stats Stats // guarded by mu
 }
@@ -85,16 +92,34 @@ func New(cfg Config) (*Pool, error) {
 	return p, nil
 }
 
-// Start forks the workers and waits until each has loaded the application. A *BootError says why it could not be loaded; everything
-// has been stopped then. ctx ends the wait, not the pool.
-func (p *Pool) Start(ctx context.Context) error {
-	// What a dead zygote leaves behind becomes our child, so that it can be ended and reaped.
-	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-		p.cfg.warning(0, fmt.Sprintf("cannot become child subreaper: %v", err))
-	}
-	go p.supervise()
-	go p.d.flusher(p.ended)
-	p.do(p.begin)
+// Configure starts the zygote of the first generation and waits until it has answered and Config.Decide has made a plan of that. The
+// error is Decide's, or a *BootError that says why there was no answer; everything has been stopped then. ctx ends the wait, not
+// the pool. Configure, Load and Start are steps of one start, to be called in this order; each does what was left out before it.
+func (p *Pool) Configure(ctx context.Context) error { return p.reach(ctx, configured) }
+
+// Load sends the boot document and waits until the zygote is ready to fork, as Configure.
+func (p *Pool) Load(ctx context.Context) error { return p.reach(ctx, loaded) }
+
+// Start tells the zygote that the server is ready, forks the workers and waits until each has loaded the application, as Configure.
+func (p *Pool) Start(ctx context.Context) error { return p.reach(ctx, forking) }
+
+// reach lets the first generation go on until it has reached a phase.
+func (p *Pool) reach(ctx context.Context, goal phase) error {
+	p.once.Do(func() {
+		// What a dead zygote leaves behind becomes our child, so that it can be ended and reaped.
+		if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+			p.cfg.warning(0, fmt.Sprintf("cannot become child subreaper: %v", err))
+		}
+		go p.supervise()
+		go p.d.flusher(p.ended)
+		p.do(p.begin)
+	})
+	p.do(func() {
+		p.goal = goal
+		if p.incoming != nil {
+			p.proceed(p.incoming)
+		}
+	})
 	select {
 	case err := <-p.started:
 		return err
@@ -103,7 +128,60 @@ func (p *Pool) Start(ctx context.Context) error {
 	}
 }
 
-// Reload starts a new generation, with the application's code as it is now. The old one serves until every worker of the new one is
+// Resize changes the number of workers of the current generation; what a generation after it has is in its own plan. The oldest of
+// those that are too many retire. 0 leaves requests waiting.
+func (p *Pool) Resize(workers int) {
+	p.do(func() {
+		if p.current != nil {
+			p.resize(p.current, max(workers, 0))
+		}
+	})
+}
+
+// Grow changes the number of workers as Resize does, by so many; there remains one at least.
+func (p *Pool) Grow(by int) {
+	p.do(func() {
+		if p.current != nil {
+			p.resize(p.current, max(p.current.size+by, 1))
+		}
+	})
+}
+
+// Size is how many workers the current generation is to have, 0 when there is none.
+func (p *Pool) Size() int { return int(p.size.Load()) }
+
+// Quit asks all workers to leave at once, in the middle of what they run (SIGQUIT). Shutdown is to follow.
+func (p *Pool) Quit() {
+	p.do(func() {
+		for _, g := range p.generations {
+			for _, w := range g.workers {
+				w.signal(unix.SIGQUIT)
+			}
+		}
+	})
+}
+
+// PreExec tells the zygote that another master is about to be started and waits until it has run what it has for that.
+func (p *Pool) PreExec(ctx context.Context) error {
+	ran := make(chan struct{})
+	p.do(func() {
+		if g := p.current; g != nil && !g.exited && g.control.Send(wire.Header{Kind: wire.KindEvent, Aux: wire.EventPreExec}, nil) == nil {
+			g.preExec = append(g.preExec, ran)
+			return
+		}
+		close(ran)
+	})
+	select {
+	case <-ran:
+		return nil
+	case <-p.ended:
+		return ErrStopped
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Reload starts a new generation, with the configuration and the application's code as they are now. The old one serves until every worker of the new one is
 // ready; if the new one cannot be loaded, the old one stays and the log says why. One that is asked for while another is under way follows it.
 func (p *Pool) Reload() { p.do(p.begin) }
 
@@ -141,7 +219,15 @@ func (p *Pool) Shutdown(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 	}
-	p.do(p.killAll)
+	p.do(p.killWorkers)
+	select {
+	case <-done:
+		return ctx.Err()
+	case <-p.ended:
+		return ctx.Err()
+	case <-time.After(killWait): // for the zygote's good-bye
+	}
+	p.do(p.killZygotes)
 	select {
 	case <-done:
 	case <-p.ended:
@@ -165,9 +251,9 @@ func (p *Pool) nextID() uint32 {
 }
 
 // maxRequests draws the share of one worker.
-func (p *Pool) maxRequests() int {
-	if p.cfg.MaxRequests <= 0 {
+func (p *Pool) maxRequests(l *Plan) int {
+	if l.MaxRequests <= 0 {
 		return 0
 	}
-	return p.cfg.MaxRequests + p.cfg.os.rand(p.cfg.MaxRequestsJitter+1)
+	return l.MaxRequests + p.cfg.os.rand(l.MaxRequestsJitter+1)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -113,10 +114,15 @@ func (p *Pool) beginAgain() {
 // fromZygote handles one message of a zygote.
 func (p *Pool) fromZygote(g *generation, h wire.Header, payload []byte, files []*os.File) {
 	var pidfd *os.File
-	for _, f := range files {
-		if pidfd == nil && h.Kind == wire.KindForked {
+	for i, f := range files {
+		if i == 0 && h.Kind == wire.KindForked {
 			pidfd = f
 			continue
+		}
+		if i == 0 && h.Kind == wire.KindConfigured && h.Flags&wire.FlagPayloadFD != 0 {
+			payload = make([]byte, h.Length) // ParsePacket has bounded it
+			n, _ := f.ReadAt(payload, 0)
+			payload = payload[:n]
 		}
 		_ = f.Close()
 	}
@@ -128,10 +134,26 @@ func (p *Pool) fromZygote(g *generation, h wire.Header, payload []byte, files []
 		}
 	case wire.KindLog:
 		p.cfg.Log(int(h.Aux), g.cmd.Process.Pid, string(payload))
+	case wire.KindConfigured:
+		p.answered(g, payload)
 	case wire.KindLoaded:
-		g.loaded = true
-		p.fill(g)
+		if g.phase == loading {
+			g.phase, g.deadline = loaded, time.Time{}
+			p.proceed(g)
+		}
+	case wire.KindEvent:
+		switch {
+		case h.Aux == wire.EventWhenReady && g.phase == announced:
+			p.staff(g)
+		case h.Aux == wire.EventPreExec && len(g.preExec) > 0:
+			close(g.preExec[0])
+			g.preExec = g.preExec[1:]
+		}
 	case wire.KindBootFailed:
+		if w := g.workers[h.A]; w != nil { // it was not forked
+			w.bootError = &BootError{Code: int(h.Aux), PID: g.cmd.Process.Pid, Text: string(payload)}
+			return
+		}
 		p.bootFailed(g, &BootError{Code: int(h.Aux), PID: g.cmd.Process.Pid, Text: string(payload)})
 	case wire.KindForked:
 		p.forked(g, h, pidfd)
@@ -206,6 +228,11 @@ func (p *Pool) fromWorker(w *worker, h wire.Header, payload []byte) {
 		if w.dumping {
 			p.cfg.error(w.pid, "Python stacks of the worker, most recent call first:\n"+strings.TrimRight(string(payload), "\n"))
 			w.dumping = false
+			if w.g.plan.Abort {
+				w.aborted = true // what is left until the deadline is for its last words
+				w.signal(unix.SIGABRT)
+				return
+			}
 			w.signal(unix.SIGKILL)
 		}
 	}
@@ -220,13 +247,17 @@ func (p *Pool) workerReady(w *worker, noGIL bool) {
 	if w.overflow {
 		p.overflow.failures = 0
 	}
-	w.noGIL, w.computing, w.spare = noGIL, 1, p.cfg.Threads-1
+	w.noGIL, w.computing, w.spare = noGIL, 1, w.g.plan.Threads-1
 	if noGIL {
-		w.computing, w.spare = p.cfg.Threads, 0
+		w.computing, w.spare = w.g.plan.Threads, 0
 	}
 	w.threadsSince = time.Now()
 	p.d.seat(w, w.computing, w.spare)
-	g := w.g
+	p.mayServe(w.g)
+}
+
+// mayServe lets a generation take over once all its workers are ready.
+func (p *Pool) mayServe(g *generation) {
 	if g.serving || g.ending {
 		return
 	}
@@ -236,7 +267,7 @@ func (p *Pool) workerReady(w *worker, noGIL bool) {
 			able++
 		}
 	}
-	if able < p.cfg.Workers {
+	if able < g.size {
 		return
 	}
 	g.serving = true
@@ -245,21 +276,26 @@ func (p *Pool) workerReady(w *worker, noGIL bool) {
 	}
 	old := p.current
 	p.current, p.incoming, p.revivals = g, nil, 0
+	if old != nil {
+		p.d.follow(g.plan, false)
+	}
 	p.d.aim(g)
 	if old != nil {
 		p.end(old)
 	}
-	p.cfg.info(0, fmt.Sprintf("Ready: %d workers", p.cfg.Workers))
+	p.cfg.info(0, fmt.Sprintf("Ready: %d workers", g.size))
+	p.size.Store(int64(g.size))
+	g.plan.Serving()
 	p.announce(nil)
 	p.beginAgain()
 }
 
 // fill forks workers until a generation has as many as are configured, those that boot included. After a failure it waits for its time.
 func (p *Pool) fill(g *generation) {
-	if p.stopping || g.ending || g.exited || !g.loaded {
+	if p.stopping || g.ending || g.exited || g.phase != forking {
 		return
 	}
-	missing := p.cfg.Workers
+	missing := g.size
 	for _, w := range g.workers {
 		if !w.overflow && (w.state == booting || w.state == ready) {
 			missing--
@@ -280,7 +316,7 @@ func (p *Pool) retire(w *worker, cause Cause) {
 	if cause != causeUnknown {
 		w.cause = cause
 	}
-	w.deadline = time.Now().Add(p.cfg.GracefulTimeout)
+	w.deadline = time.Now().Add(w.g.plan.GracefulTimeout)
 	if wasReady {
 		p.d.seat(w, 0, 0)
 	}
@@ -302,7 +338,56 @@ func (p *Pool) end(g *generation) {
 	for _, w := range g.workers {
 		p.stop(w, CauseReload)
 	}
-	_ = g.control.Send(wire.Header{Kind: wire.KindExit}, nil)
+	if g != p.last {
+		_ = g.control.Send(wire.Header{Kind: wire.KindExit, Aux: wire.ExitGeneration}, nil)
+	}
+}
+
+// farewell lets the zygote say good-bye for the server, when there is no worker any more.
+func (p *Pool) farewell() {
+	if p.last == nil || p.dying > 0 {
+		return
+	}
+	for _, g := range p.generations {
+		if len(g.workers) > 0 {
+			return
+		}
+	}
+	p.cfg.Stopped()
+	_ = p.last.control.Send(wire.Header{Kind: wire.KindExit, Aux: wire.ExitServer}, nil)
+	p.last = nil
+}
+
+// resize changes how many workers a generation has. Of too many the oldest retire.
+func (p *Pool) resize(g *generation, size int) {
+	if size == g.size || p.stopping || g.ending {
+		return
+	}
+	h := wire.Header{Kind: wire.KindEvent, Aux: wire.EventNWorkersChanged, A: uint32(size), B: uint32(g.size)}
+	_ = g.control.Send(h, nil) // fails when the zygote is dead, which is noticed anyway
+	g.size = size
+	p.size.Store(int64(size))
+	var all []*worker
+	for _, w := range g.workers {
+		if !w.overflow && (w.state == booting || w.state == ready) {
+			all = append(all, w)
+		}
+	}
+	slices.SortFunc(all, func(a, b *worker) int { return a.started.Compare(b.started) })
+	for _, w := range all[:max(len(all)-size, 0)] {
+		p.stop(w, causeIdle)
+	}
+	p.fill(g)
+}
+
+// refuse ends a generation for whose configuration there is no plan.
+func (p *Pool) refuse(g *generation, err error) {
+	if p.current == nil {
+		p.announce(err)
+		p.shutdown(nil)
+		return
+	}
+	p.bootFailed(g, &BootError{Code: 1, Text: err.Error()})
 }
 
 // bootFailed decides what a failed boot means: the end at the first start, another try later once the site was up.
@@ -315,6 +400,7 @@ func (p *Pool) bootFailed(g *generation, e *BootError) {
 	p.cfg.error(e.PID, e.Text)
 	if g != nil && g == p.incoming {
 		p.cfg.error(0, "Reload failed: the old workers go on serving.")
+		p.cfg.Kept()
 		p.incoming = nil
 		p.end(g)
 		p.beginAgain()
@@ -368,6 +454,18 @@ func backoff(failures int) time.Duration {
 func (p *Pool) zygoteExited(g *generation, err error) {
 	g.exited = true
 	_ = g.control.Close()
+	for _, c := range g.preExec {
+		close(c)
+	}
+	g.preExec = nil
+	if g == p.last {
+		p.last = nil
+	}
+	for _, w := range g.workers {
+		if w.pid == 0 { // nobody will fork it
+			p.lost(w)
+		}
+	}
 	pid := g.cmd.Process.Pid
 	delete(p.children, pid)
 	if g == p.incoming {
@@ -396,6 +494,7 @@ func zygoteDeath(g *generation, err error) string {
 }
 
 func (p *Pool) generationEnded(g *generation) {
+	p.farewell()
 	if !g.exited || len(g.workers) > 0 {
 		return
 	}
@@ -420,16 +519,33 @@ func (p *Pool) shutdown(done chan struct{}) {
 	for _, j := range p.d.close() {
 		j.Sink.Failed(Stopping)
 	}
+	p.last = p.current
+	if p.last == nil {
+		p.last = p.incoming
+	}
+	if p.last != nil && p.last.exited {
+		p.last = nil
+	}
 	for _, g := range p.generations {
 		p.end(g)
 	}
+	p.farewell()
 }
 
-func (p *Pool) killAll() {
+// killWorkers kills what did not stop; a zygote that has workers to see off or a hook to run may do that.
+func (p *Pool) killWorkers() {
 	for _, g := range p.generations {
 		for _, w := range g.workers {
 			w.signal(unix.SIGKILL)
 		}
+		if g.phase < loaded && !g.exited {
+			_ = g.cmd.Process.Kill()
+		}
+	}
+}
+
+func (p *Pool) killZygotes() {
+	for _, g := range p.generations {
 		if !g.exited {
 			_ = g.cmd.Process.Kill()
 		}

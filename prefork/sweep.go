@@ -39,10 +39,10 @@ func (p *Pool) sweep(now time.Time) {
 		p.watch(g)
 	}
 	for _, g := range p.generations {
-		if !g.loaded && !g.deadline.IsZero() && now.After(g.deadline) {
+		if !g.deadline.IsZero() && now.After(g.deadline) {
 			g.deadline = time.Time{}
 			p.bootFailed(g, &BootError{Code: 3, PID: g.cmd.Process.Pid, Text: fmt.Sprintf(
-				"The application was not preloaded within %v (--boot-timeout)", p.cfg.BootTimeout)})
+				"The application was not preloaded, or on_starting did not end, within %v (--boot-timeout)", g.plan.BootTimeout)})
 			_ = g.cmd.Process.Kill()
 		}
 		for _, w := range g.workers {
@@ -54,12 +54,13 @@ func (p *Pool) sweep(now time.Time) {
 			case w.dumping:
 				p.cfg.error(w.pid, "the worker did not show its stacks in time")
 				w.dumping = false
+			case w.aborted: // its time is over
 			case w.state == booting:
 				w.cause = CauseBoot
 				w.bootError = &BootError{Code: 3, PID: w.pid, Text: fmt.Sprintf(
-					"Worker failed to boot: it did not load the application within %v (--boot-timeout)", p.cfg.BootTimeout)}
+					"Worker failed to boot: it did not load the application within %v (--boot-timeout)", g.plan.BootTimeout)}
 			default:
-				p.cfg.warning(w.pid, fmt.Sprintf("Worker (pid:%d) did not finish within %v and is killed", w.pid, p.cfg.GracefulTimeout))
+				p.cfg.warning(w.pid, fmt.Sprintf("Worker (pid:%d) did not finish within %v and is killed", w.pid, g.plan.GracefulTimeout))
 			}
 			w.signal(unix.SIGKILL)
 		}

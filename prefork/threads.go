@@ -19,7 +19,7 @@ const threadPause = time.Second
 func (p *Pool) addThread(g *generation, now time.Time) {
 	var best *worker
 	for _, w := range g.workers {
-		able := w.state == ready && w.seat.queue != nil && !w.joining && !w.noGIL && w.threads() < p.cfg.MaxThreads
+		able := w.state == ready && w.seat.queue != nil && !w.joining && !w.noGIL && w.threads() < g.plan.MaxThreads
 		if able && !now.Before(w.noThreadUntil) && (best == nil || w.spare < best.spare || w.spare == best.spare && w.id < best.id) {
 			best = w
 		}
@@ -98,11 +98,11 @@ func (p *Pool) threadEnded(w *worker, index int) {
 // endThreads tells threads to leave that were not needed since the last look, OverflowIdle ago.
 func (p *Pool) endThreads(g *generation, now time.Time) {
 	for _, w := range g.workers {
-		if w.state != ready || w.threads() <= p.cfg.Threads || now.Sub(w.threadsSince) < p.cfg.OverflowIdle {
+		if w.state != ready || w.threads() <= g.plan.Threads || now.Sub(w.threadsSince) < g.plan.OverflowIdle {
 			continue
 		}
 		w.threadsSince = now
-		left := p.d.dismiss(w.seat, p.cfg.Threads-w.computing)
+		left := p.d.dismiss(w.seat, g.plan.Threads-w.computing)
 		w.leaving += w.spare - left
 		w.spare = left
 	}

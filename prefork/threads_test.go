@@ -78,7 +78,7 @@ func TestThreadsAreAddedUpToTheLimitAndLeaveWhenIdle(t *testing.T) {
 	b := &bench{t: t, d: c.p.d, g: c.g}
 	first, second := b.place(), b.place()
 	b.d.over(first, true, false)
-	idle := c.p.cfg.OverflowIdle
+	idle := c.g.plan.OverflowIdle
 	c.p.adapt(time.Now().Add(idle), want{})
 	if w.spare != 2 || w.leaving != 1 {
 		t.Fatalf("%d spare threads, %d leave, want 2 and 1: two were needed", w.spare, w.leaving)

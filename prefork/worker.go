@@ -53,6 +53,7 @@ type worker struct {
 	guilty    *Job  // the request it was killed for
 	failure   Failure
 	dumping   bool
+	aborted   bool // it was sent SIGABRT
 	bootError *BootError
 	status    *syscall.WaitStatus // from the zygote
 	drained   bool                // its streams have ended

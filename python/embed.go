@@ -8,7 +8,7 @@ import (
 	"io/fs"
 )
 
-//go:embed gounicorn/*.py
+//go:embed gounicorn/*.py gounicorn/gunicorn/*.py gounicorn/gunicorn/*/*.py
 var files embed.FS
 
 // Sources returns the text of every module by its path, as "gounicorn/__init__.py".

@@ -58,13 +58,14 @@ static int set(PyObject *dict, const char *key, PyObject *value)
 }
 
 /* Fills the entries that are the same for all requests of all threads. */
-static int fill(PyObject *d, PyObject *errors, PyObject *extra, PyObject *version, PyObject *software, int multithread, int multiprocess)
+static int fill(PyObject *d, PyObject *errors, PyObject *extra, PyObject *version, PyObject *software, PyObject *socket, int multithread,
+                int multiprocess)
 {
     if (set(d, "wsgi.version", version) < 0 || set(d, "wsgi.errors", errors) < 0 || set(d, "SERVER_SOFTWARE", software) < 0 ||
         set(d, "wsgi.multithread", multithread ? Py_True : Py_False) < 0 ||
         set(d, "wsgi.multiprocess", multiprocess ? Py_True : Py_False) < 0 || set(d, "wsgi.run_once", Py_False) < 0 ||
         set(d, "wsgi.file_wrapper", (PyObject *)gp_w.wrapper_type_ref) < 0 || set(d, "wsgi.input_terminated", Py_True) < 0 ||
-        set(d, "gunicorn.socket", Py_None) < 0 || PyDict_SetItem(d, gp_w.input_key_ref, gp_w.empty_input_ref) < 0 ||
+        set(d, "gunicorn.socket", socket) < 0 || PyDict_SetItem(d, gp_w.input_key_ref, gp_w.empty_input_ref) < 0 ||
         PyDict_SetItem(d, gp_w.hints_key_ref, Py_None) < 0)
         return -1;
     return extra != Py_None ? PyDict_Update(d, extra) : 0;
@@ -87,21 +88,22 @@ static int make_room(PyObject *d)
 PyObject *gp_environ_prototype(PyObject *errors, PyObject *extra, const char *software, int multithread, int multiprocess)
 {
     PyObject *d_ref = PyDict_New(), *empty_ref = PyUnicode_FromString("");
-    PyObject *version_ref = Py_BuildValue("(ii)", 1, 0), *software_ref = PyUnicode_FromString(software);
+    PyObject *version_ref = Py_BuildValue("(ii)", 1, 0), *software_ref = PyUnicode_FromString(software), *socket_ref = gp_socket();
     int rc = -1;
 
-    if (d_ref == NULL || empty_ref == NULL || version_ref == NULL || software_ref == NULL)
+    if (d_ref == NULL || empty_ref == NULL || version_ref == NULL || software_ref == NULL || socket_ref == NULL)
         goto exit;
     for (size_t i = 0; i < sizeof always; i++)
         if (PyDict_SetItem(d_ref, gp_w.key_ref[always[i]], empty_ref) < 0)
             goto exit;
-    rc = fill(d_ref, errors, extra, version_ref, software_ref, multithread, multiprocess);
+    rc = fill(d_ref, errors, extra, version_ref, software_ref, socket_ref, multithread, multiprocess);
     if (rc == 0)
         rc = make_room(d_ref);
 exit:
     Py_XDECREF(empty_ref);
     Py_XDECREF(version_ref);
     Py_XDECREF(software_ref);
+    Py_XDECREF(socket_ref);
     if (rc < 0)
         Py_CLEAR(d_ref);
     return d_ref;

@@ -116,6 +116,7 @@ struct gp_thread {
     PyObject *proto_ref; /* environ of a request before its own entries */
     PyObject *spare_ref; /* a copy of proto_ref made while nobody waited, or NULL */
     PyObject *input_ref; /* wsgi.input of the request that runs, or NULL */
+    PyObject *status_ref, *headers_ref; /* what start_response got, when gp_w.end_ref wants it; else NULL */
     gp_route_entry route[GP_ROUTES];
     PyObject *cache_ref[GP_KEY_COUNT]; /* the last value of a key, for keys that seldom change */
     PyObject *base_ref[GP_BASE_KEYS];  /* the values that proto_ref has for the keys that every request brings; NULL: none */
@@ -143,6 +144,7 @@ typedef struct {
     bool cached[GP_KEY_COUNT]; /* keys whose last value a thread keeps */
     PyObject *input_key_ref, *hints_key_ref, *route_key_ref, *empty_input_ref;
     PyObject *soft_timeout_ref; /* the class, or NULL */
+    PyObject *begin_ref, *end_ref; /* what runs around each request, or NULL */
     PyTypeObject *start_type_ref, *write_type_ref, *hints_type_ref, *input_type_ref, *wrapper_type_ref;
     PyTypeObject *fileio_type_ref, *reader_type_ref, *random_type_ref;
     gp_thread thread[GP_MAX_THREADS];
@@ -187,6 +189,12 @@ uint64_t gp_route(gp_thread *t);
 void gp_route_reset(void);
 void gp_route_clear(gp_thread *t);
 
+/* gp_hooks.c */
+PyObject *gp_hook_begin(PyObject *env);
+void gp_hook_keep(gp_thread *t, PyObject *status, PyObject *headers);
+void gp_hook_forget(gp_thread *t);
+int gp_hook_end(gp_thread *t, PyObject *request, PyObject *env, gp_outcome out);
+
 /* gp_interrupt.c */
 PyObject *gp_soft_signal(PyObject *module, PyObject *args);
 void gp_soft_close(gp_thread *t);
@@ -207,6 +215,9 @@ int gp_environ_thread(gp_thread *t);
 PyObject *gp_environ_build(gp_thread *t, const char *payload, size_t size, unsigned pairs, int *body_fd);
 void gp_environ_spare(gp_thread *t);
 void gp_environ_clear(gp_thread *t);
+
+/* gp_socket.c */
+PyObject *gp_socket(void);
 
 /* gp_handle.c */
 void gp_handles_begin(gp_thread *t);

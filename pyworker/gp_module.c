@@ -65,6 +65,14 @@ static int take_python(PyObject *app, PyObject *errors, PyObject *extra, const c
     return 0;
 }
 
+static void take_hook(PyObject **place, PyObject *hook)
+{
+    Py_INCREF(hook);
+    Py_XSETREF(*place, hook);
+    if (hook == Py_None)
+        Py_CLEAR(*place);
+}
+
 static void reset(unsigned id, unsigned long long max_requests, int queue, int own_queue, int control)
 {
     gp_w.id = id;
@@ -103,18 +111,22 @@ static PyObject *configure(PyObject *Py_UNUSED(module), PyObject *args, PyObject
 {
     static char *names[] = {"app", "worker", "multiprocess", "multithread", "max_requests", "server_software",
                             "queue", "scoreboard", "control", "errors", "environ", "own_queue",
-                            "slow_nice", "soft_timeout", NULL};
-    PyObject *app, *errors, *extra = Py_None, *soft_timeout = NULL;
+                            "slow_nice", "soft_timeout", "begin", "end", NULL};
+    PyObject *app, *errors, *extra = Py_None, *soft_timeout = NULL, *begin = Py_None, *end = Py_None;
     unsigned worker;
     int multiprocess, multithread, queue, board, control, own_queue = -1, slow_nice = 0;
     unsigned long long max_requests;
     const char *software;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OIppKsiiiO|OiiO:configure", names, &app, &worker, &multiprocess, &multithread, &max_requests,
-                                     &software, &queue, &board, &control, &errors, &extra, &own_queue, &slow_nice, &soft_timeout))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OIppKsiiiO|OiiOOO:configure", names, &app, &worker, &multiprocess, &multithread, &max_requests,
+                                     &software, &queue, &board, &control, &errors, &extra, &own_queue, &slow_nice, &soft_timeout, &begin, &end))
         return NULL;
     if (gp_serving() != 0) {
         PyErr_SetString(PyExc_RuntimeError, "configure() was called while threads serve");
+        return NULL;
+    }
+    if ((begin != Py_None && !PyCallable_Check(begin)) || (end != Py_None && !PyCallable_Check(end))) {
+        PyErr_SetString(PyExc_ValueError, "configure() needs a callable, or None, as begin and end");
         return NULL;
     }
     if (!PyCallable_Check(app) || (extra != Py_None && !PyDict_Check(extra))) {
@@ -127,6 +139,8 @@ static PyObject *configure(PyObject *Py_UNUSED(module), PyObject *args, PyObject
     gp_w.slow_nice = slow_nice;
     Py_XINCREF(soft_timeout);
     Py_XSETREF(gp_w.soft_timeout_ref, soft_timeout);
+    take_hook(&gp_w.begin_ref, begin);
+    take_hook(&gp_w.end_ref, end);
     gp_route_reset();
     gp_w.configured = true;
     Py_RETURN_NONE;
@@ -171,7 +185,7 @@ static PyObject *failed(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none))
 static PyMethodDef methods[] = {
     {"configure", (PyCFunction)(void (*)(void))configure, METH_VARARGS | METH_KEYWORDS,
      "configure(app, worker, multiprocess, multithread, max_requests, server_software, queue, scoreboard, control, errors, environ=None, "
-     "own_queue=-1, slow_nice=0, soft_timeout=None)"},
+     "own_queue=-1, slow_nice=0, soft_timeout=None, begin=None, end=None)"},
     {"serve", serve, METH_VARARGS, "serve(thread_index, stream): serves requests until told to stop."},
     {"stop", stop, METH_NOARGS, "Asks all threads to leave serve(); returns how many serve."},
     {"stop_poke", stop_poke, METH_NOARGS, "Wakes waiting threads after stop(); returns how many serve."},

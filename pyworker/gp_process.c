@@ -37,9 +37,21 @@ static PyObject *stacks_fd(PyObject *module, PyObject *unused)
     return fd < 0 ? PyErr_SetFromErrno(PyExc_OSError) : PyLong_FromLong(fd);
 }
 
+/* A process that changed its user is no longer dumpable: its files in /proc belong to root, and neither it nor the master may look at
+ * them. It has nothing to hide from its own user. */
+static PyObject *set_dumpable(PyObject *module, PyObject *unused)
+{
+    (void)module;
+    (void)unused;
+    if (prctl(PR_SET_DUMPABLE, 1) < 0)
+        return PyErr_SetFromErrno(PyExc_OSError);
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef methods[] = {
     {"set_title", set_title, METH_O, "Show a title in ps."},
     {"set_name", set_name, METH_O, "Name the calling thread, at most 15 bytes."},
+    {"set_dumpable", set_dumpable, METH_NOARGS, "Make the process's files in /proc its user's again."},
     {"stacks_fd", stacks_fd, METH_NOARGS, "The descriptor to which the stacks of all threads are written."},
     {NULL, NULL, 0, NULL},
 };
@@ -52,9 +64,16 @@ static const struct {
     {"HEADER_SIZE", GP_WIRE_HEADER_SIZE},
     {"MAX_PACKET", GP_MAX_PACKET},
     {"MAX_FDS", GP_MAX_FDS},
+    {"MAX_PAYLOAD_FD", GP_MAX_PAYLOAD_FD},
+    {"FLAG_PAYLOAD_FD", GP_FLAG_PAYLOAD_FD},
     {"FD_CONTROL", GP_FD_CONTROL},
     {"FD_QUEUE", GP_FD_QUEUE},
     {"FD_SCOREBOARD", GP_FD_SCOREBOARD},
+    {"CONFIGURED", GP_KIND_CONFIGURED},
+    {"BOOT", GP_KIND_BOOT},
+    {"EVENT", GP_KIND_EVENT},
+    {"RECORD", GP_KIND_RECORD},
+    {"FILES", GP_KIND_FILES},
     {"LOADED", GP_KIND_LOADED},
     {"FORKED", GP_KIND_FORKED},
     {"EXITED", GP_KIND_EXITED},
@@ -62,8 +81,15 @@ static const struct {
     {"BOOT_FAILED", GP_KIND_BOOT_FAILED},
     {"FORK", GP_KIND_FORK},
     {"EXIT", GP_KIND_EXIT},
+    {"EXIT_SERVER", GP_EXIT_SERVER},
+    {"WHEN_READY", GP_EVENT_WHEN_READY},
+    {"NWORKERS_CHANGED", GP_EVENT_NWORKERS_CHANGED},
+    {"PRE_EXEC", GP_EVENT_PRE_EXEC},
+    {"DEBUG", GP_LEVEL_DEBUG},
+    {"INFO", GP_LEVEL_INFO},
     {"WARNING", GP_LEVEL_WARNING},
     {"ERROR", GP_LEVEL_ERROR},
+    {"CRITICAL", GP_LEVEL_CRITICAL},
 };
 
 static struct PyModuleDef definition = {

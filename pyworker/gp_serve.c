@@ -259,8 +259,8 @@ static bool report_set(const gp_thread *t, const char *where)
     return leave;
 }
 
-/* After the response, or what there is of it: log, close, abort, retire. */
-static void settle(gp_thread *t, gp_outcome out, PyObject *result)
+/* After the response, or what there is of it: log, close, abort, retire. Returns how it ended after all. */
+static gp_outcome settle(gp_thread *t, gp_outcome out, PyObject *result)
 {
     static const unsigned causes[] = {
         [GP_DONE] = GP_ABORT_PROTOCOL, [GP_RAISED] = GP_ABORT_RAISED, [GP_PROTOCOL] = GP_ABORT_PROTOCOL, [GP_GONE] = GP_ABORT_GONE};
@@ -277,6 +277,7 @@ static void settle(gp_thread *t, gp_outcome out, PyObject *result)
         gp_retire(GP_RETIRE_APP_EXIT);
     if (leave || t->broken)
         gp_stop();
+    return out;
 }
 
 /* Forgets the request that ran; what the application kept of it has no effect any more. */
@@ -289,14 +290,15 @@ static int forget(gp_thread *t)
     PyMem_RawFree(t->large_payload);
     t->large_payload = NULL;
     t->method = t->uri = NULL;
+    gp_hook_forget(t);
     if (gp_handles_end(t) < 0)
         return -1;
     gp_environ_spare(t);
     return 0;
 }
 
-/* Runs the application once. */
-static void run(gp_thread *t, PyObject *env)
+/* Runs the application once. Returns how the response ended. */
+static gp_outcome run(gp_thread *t, PyObject *env)
 {
     PyObject *args[3] = {NULL, env, (PyObject *)t->start_ref};
     PyObject *result_ref = PyObject_Vectorcall(gp_w.app_ref, args + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
@@ -307,9 +309,29 @@ static void run(gp_thread *t, PyObject *env)
     gp_soft_close(t);
     if (out == GP_DONE && result_ref != NULL && PyList_CheckExact(result_ref))
         goto exit; /* nothing to close, nothing to report */
-    settle(t, out, result_ref);
+    out = settle(t, out, result_ref);
 exit:
     Py_XDECREF(result_ref);
+    return out;
+}
+
+/* Runs what the configuration wants around the application too. */
+static void run_hooked(gp_thread *t, PyObject *env)
+{
+    PyObject *request_ref = gp_hook_begin(env);
+    gp_outcome out;
+
+    if (request_ref == NULL) {
+        gp_soft_close(t);
+        settle(t, GP_RAISED, NULL);
+        return;
+    }
+    out = run(t, env);
+    if (gp_hook_end(t, request_ref, env, out) < 0 && report_set(t, " (after its response)")) {
+        gp_retire(GP_RETIRE_APP_EXIT);
+        gp_stop();
+    }
+    Py_DECREF(request_ref);
 }
 
 /* Counts a request that was started; the last one allowed makes the worker retire. */
@@ -384,7 +406,10 @@ static int handle(gp_thread *t, packet *pk)
         gp_priority_lower(t);
     t->environ = env_ref;
     t->soft = GP_SOFT_OPEN;
-    run(t, env_ref);
+    if (gp_w.begin_ref == NULL && gp_w.end_ref == NULL)
+        run(t, env_ref);
+    else
+        run_hooked(t, env_ref);
     t->environ = NULL;
     Py_DECREF(env_ref);
     if (t->lowered)
@@ -479,6 +504,7 @@ static void leave(gp_thread *t, bool alone)
     Py_CLEAR(t->start_ref);
     Py_CLEAR(t->write_ref);
     Py_CLEAR(t->hints_ref);
+    gp_hook_forget(t);
     pthread_mutex_lock(&gp_w.lock);
     t->serving = false;
     pthread_mutex_unlock(&gp_w.lock);

@@ -248,7 +248,7 @@ static int put_fields(head *h, PyObject *headers)
     return 0;
 }
 
-/* Splits "200 OK"; the code, or -1. */
+/* Splits "200 OK", or "200" as gunicorn allows; the code, or -1. */
 static int read_status(PyObject *status, const char **reason, size_t *reason_size)
 {
     const char *p;
@@ -264,13 +264,13 @@ static int read_status(PyObject *status, const char **reason, size_t *reason_siz
     }
     p = (const char *)PyUnicode_1BYTE_DATA(status);
     size = (size_t)PyUnicode_GET_LENGTH(status);
-    if (size < 4 || size > 1024 || p[0] < '1' || p[0] > '9' || p[1] < '0' || p[1] > '9' || p[2] < '0' || p[2] > '9' || p[3] != ' ' ||
-        !printable(p, size)) {
+    if (size < 3 || size > 1024 || p[0] < '1' || p[0] > '9' || p[1] < '0' || p[1] > '9' || p[2] < '0' || p[2] > '9' ||
+        (size > 3 && p[3] != ' ') || !printable(p, size)) {
         PyErr_Format(PyExc_ValueError, "status must be three digits, a space and a reason, like '200 OK', not %A", status);
         return -1;
     }
-    *reason = p + 4;
-    *reason_size = size - 4;
+    *reason_size = size > 4 ? size - 4 : 0;
+    *reason = p + size - *reason_size;
     return (p[0] - '0') * 100 + (p[1] - '0') * 10 + (p[2] - '0');
 }
 
@@ -298,6 +298,8 @@ static int start(gp_thread *t, PyObject *status, PyObject *headers)
     t->bodyless = t->is_head || h.no_length || code == 304;
     t->content_length = h.content_length;
     t->started = rc == 0;
+    if (rc == 0)
+        gp_hook_keep(t, status, headers);
     return rc;
 }
 
@@ -378,6 +380,36 @@ PyObject *gp_start_response(PyObject *self, PyObject *const *args, size_t nargsf
     return (PyObject *)t->write_ref;
 }
 
+/* A header of early_hints as a tuple of two str: gunicorn takes any pair, and bytes too. A new reference. */
+static PyObject *hint(PyObject *item)
+{
+    PyObject *pair_ref = PySequence_Tuple(item);
+
+    for (Py_ssize_t i = 0; pair_ref != NULL && i < PyTuple_GET_SIZE(pair_ref); i++) {
+        PyObject *text = PyTuple_GET_ITEM(pair_ref, i), *copy_ref;
+
+        if (!PyBytes_Check(text))
+            continue;
+        copy_ref = PyTuple_New(PyTuple_GET_SIZE(pair_ref)); /* the tuple may be the application's own */
+        for (Py_ssize_t k = 0; copy_ref != NULL && k < PyTuple_GET_SIZE(pair_ref); k++) {
+            PyObject *part = PyTuple_GET_ITEM(pair_ref, k), *part_ref;
+
+            if (PyBytes_Check(part)) {
+                part_ref = PyUnicode_DecodeLatin1(PyBytes_AS_STRING(part), PyBytes_GET_SIZE(part), NULL);
+            } else {
+                Py_INCREF(part);
+                part_ref = part;
+            }
+            if (part_ref == NULL)
+                Py_CLEAR(copy_ref);
+            else
+                PyTuple_SET_ITEM(copy_ref, k, part_ref);
+        }
+        Py_SETREF(pair_ref, copy_ref);
+    }
+    return pair_ref;
+}
+
 /* early_hints(headers): sends 103 at once; nothing for HTTP/1.0, and nothing once the head was sent. */
 PyObject *gp_early_hints(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
@@ -391,11 +423,20 @@ PyObject *gp_early_hints(PyObject *self, PyObject *const *args, size_t nargsf, P
 
     if (arguments("early_hints(headers)", names, 1, 1, args, nargsf, kwnames, &headers) < 0)
         return NULL;
+    if (handle->serial != t->serial || t->http10 || t->head_sent || t->ended)
+        Py_RETURN_NONE; /* gunicorn does not look at the headers then */
     list_ref = PySequence_List(headers);
+    for (Py_ssize_t i = 0; list_ref != NULL && i < PyList_GET_SIZE(list_ref); i++) {
+        PyObject *hint_ref = hint(PyList_GET_ITEM(list_ref, i));
+
+        if (hint_ref == NULL)
+            goto exit;
+        PyList_SetItem(list_ref, i, hint_ref);
+    }
     if (list_ref == NULL || put_reason(&h, reason, sizeof reason - 1) < 0 || put_fields(&h, list_ref) < 0)
         goto exit;
     rc = 0;
-    if (handle->serial == t->serial && !t->http10 && !t->head_sent && !t->ended)
+    if (handle->serial == t->serial && !t->head_sent && !t->ended) /* an iterable of headers may have run code */
         (void)gp_send_interim(t, h.data, h.len, 103); /* a broken stream shows again when the response is sent */
 exit:
     Py_XDECREF(list_ref);

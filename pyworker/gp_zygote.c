@@ -79,8 +79,8 @@ static void check_version(const struct settings *s)
     fail(EXIT_CONFIG, text);
 }
 
-/* Waits for BOOT and returns its document as a new string of *size bytes. */
-static char *receive_boot(size_t *size)
+/* Waits for CONFIGURE and returns its document as a new string of *size bytes. */
+static char *receive_document(size_t *size)
 {
     uint8_t header[GP_WIRE_HEADER_SIZE + 1];
     union {
@@ -96,9 +96,9 @@ static char *receive_boot(size_t *size)
     if (n == 0 || (n < 0 && errno == ECONNRESET))
         _exit(0); /* the master left before it had anything to say */
     struct cmsghdr *cmsg = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
-    if (n != GP_WIRE_HEADER_SIZE || header[4] != GP_KIND_BOOT || (header[5] & GP_FLAG_PAYLOAD_FD) == 0 || cmsg == NULL ||
+    if (n != GP_WIRE_HEADER_SIZE || header[4] != GP_KIND_CONFIGURE || (header[5] & GP_FLAG_PAYLOAD_FD) == 0 || cmsg == NULL ||
         cmsg->cmsg_type != SCM_RIGHTS || cmsg->cmsg_len != CMSG_LEN(sizeof(int)))
-        fail(EXIT_CONFIG, "the first packet from the master is not BOOT with its document in a descriptor.");
+        fail(EXIT_CONFIG, "the first packet from the master is not CONFIGURE with its document in a descriptor.");
     uint32_t length;
     uint16_t version;
     int fd;
@@ -108,17 +108,17 @@ static char *receive_boot(size_t *size)
     if (version != GP_WIRE_VERSION)
         fail(EXIT_CONFIG, "gounicorn and gounicorn-worker are of different versions: install both from one build.");
     if (length > GP_MAX_PAYLOAD_FD)
-        fail(EXIT_CONFIG, "the boot document is larger than the protocol allows.");
+        fail(EXIT_CONFIG, "the document from the master is larger than the protocol allows.");
     char *document = malloc((size_t)length + 1);
     if (document == NULL)
-        fail(EXIT_CONFIG, "out of memory for the boot document.");
+        fail(EXIT_CONFIG, "out of memory for the document from the master.");
     size_t have = 0;
     while (have < length) {
         n = pread(fd, document + have, length - have, (off_t)have);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            fail(EXIT_CONFIG, "the boot document is shorter than announced.");
+            fail(EXIT_CONFIG, "the document from the master is shorter than announced.");
         have += (size_t)n;
     }
     document[have] = '\0';
@@ -127,14 +127,14 @@ static char *receive_boot(size_t *size)
     return document;
 }
 
-/* Everything else of the Python side comes with the boot document, so that no installed package is needed. */
+/* Everything else of the Python side comes with the document, so that no installed package is needed. */
 static const char bootstrap[] =
     "import json\n"
-    "boot = json.loads(document)\n"
+    "task = json.loads(document)\n"
     "name = 'gounicorn/_bootstrap.py'\n"
     "scope = {'__name__': 'gounicorn._bootstrap'}\n"
-    "exec(compile(boot['sources'][name], name, 'exec'), scope)\n"
-    "scope['start'](boot)\n";
+    "exec(compile(task['sources'][name], name, 'exec'), scope)\n"
+    "scope['start'](task)\n";
 
 /* The current exception as text, sentence first. Returns a new reference, or NULL when even that fails. */
 static PyObject *describe_error(void)
@@ -230,7 +230,7 @@ __attribute__((constructor)) static void gp_zygote(int argc, char **argv, char *
     if (send_packet(GP_KIND_HELLO, GP_WIRE_VERSION, 0, Py_GetVersion()) < 0)
         fail(EXIT_CONFIG, "descriptor 3 is not a control socket; gounicorn starts this program, it is not for use by hand.");
     size_t size;
-    char *document = receive_boot(&size); /* even when it is no use: a socket closed with unread packets resets its peer */
+    char *document = receive_document(&size); /* even when it is no use: a socket closed with unread packets resets its peer */
     check_version(&settings);
     char error[512];
     if (PyImport_AppendInittab("_gounicorn", PyInit__gounicorn) < 0 ||

@@ -137,9 +137,10 @@ type master struct {
 // boot is the boot document, and what else a test may want to be different.
 type boot struct {
 	app, python, dir string
+	config           string // as -c
 	preload          bool
-	env              []string // of the zygote
-	document         map[string]any
+	env              []string       // of the zygote
+	task, document   map[string]any // what is different in those of CONFIGURE and BOOT
 }
 
 // spawn starts a zygote and hands it its boot document.
@@ -188,25 +189,37 @@ func spawn(t *testing.T, b boot) *master {
 			t.Logf("stderr of the zygote:\n%s", m.stderr)
 		}
 	})
+	task := map[string]any{
+		"argv": []string{"gounicorn", b.app}, "server_software": "gounicorn/0.1.0", "sources": python.Sources(),
+		"directory": must(filepath.Abs(m.zygote.Dir))(t), "config": b.config, "settings": []string{"workers", "bind"}, "hooks": hooks,
+	}
+	maps.Copy(task, b.task)
+	m.send(t, wire.KindConfigure, must(json.Marshal(task))(t))
 	document := map[string]any{
-		"version": 1, "argv": []string{"gounicorn", b.app}, "app": b.app, "preload": b.preload, "chdir": nil, "pythonpath": []string{},
-		"env": map[string]string{}, "threads": 1, "workers": 2, "generation": 1, "server_software": "gounicorn/0.1.0",
-		"graceful_timeout": 5, "sources": python.Sources(),
+		"app": b.app, "preload": b.preload, "chdir": nil, "pythonpath": []string{}, "env": map[string]string{}, "threads": 1, "workers": 2,
+		"generation": 1, "pid": os.Getpid(), "server_software": "gounicorn/0.1.0", "graceful_timeout": 5,
 	}
 	maps.Copy(document, b.document)
-	m.sendBoot(t, must(json.Marshal(document))(t))
+	m.send(t, wire.KindBoot, must(json.Marshal(document))(t))
 	return m
 }
 
-func (m *master) sendBoot(t *testing.T, text []byte) {
+// hooks are those that zygote and worker run.
+var hooks = []string{
+	"on_starting", "on_reload", "when_ready", "pre_fork", "post_fork", "post_worker_init", "worker_int", "worker_abort", "pre_exec",
+	"child_exit", "worker_exit", "nworkers_changed", "on_exit",
+}
+
+// send sends a document in a descriptor.
+func (m *master) send(t *testing.T, kind wire.Kind, text []byte) {
 	t.Helper()
-	fd := must(unix.MemfdCreate("boot", unix.MFD_CLOEXEC))(t)
-	file := os.NewFile(uintptr(fd), "boot")
+	fd := must(unix.MemfdCreate("document", unix.MFD_CLOEXEC))(t)
+	file := os.NewFile(uintptr(fd), "document")
 	defer func() { _ = file.Close() }()
 	if _, err := file.Write(text); err != nil {
 		t.Fatal(err)
 	}
-	h := wire.Header{Length: uint32(len(text)), Kind: wire.KindBoot, Flags: wire.FlagPayloadFD, Aux: wire.Version}
+	h := wire.Header{Length: uint32(len(text)), Kind: kind, Flags: wire.FlagPayloadFD, Aux: wire.Version}
 	if err := m.control.Send(h, nil, fd); err != nil {
 		t.Fatal(err)
 	}

@@ -209,12 +209,12 @@ func TestZygoteIgnoresTheTerminal(t *testing.T) {
 }
 
 func TestApplicationFindsItsSurroundings(t *testing.T) {
-	dir := t.TempDir()
+	start, dir := t.TempDir(), t.TempDir()
 	testdata := must(filepath.Abs("testdata"))(t)
 	m := spawn(t, boot{app: "apps", document: map[string]any{
 		"chdir": dir, "pythonpath": []string{testdata}, "env": map[string]string{"GIVEN": "by the boot document"},
-		"argv": []string{"gounicorn", "-w", "2", "apps"}, "proc_name": "the site",
-	}})
+		"proc_name": "the site",
+	}, task: map[string]any{"argv": []string{"gounicorn", "-w", "2", "apps"}, "directory": start}})
 	w := m.start(t, 1, 1)
 	var got struct {
 		Main, Process                       bool
@@ -368,5 +368,42 @@ func TestChildrenHaveTheEnvironmentAsItWas(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("environment of a child process (-want +got):\n%s", diff)
+	}
+}
+
+// Whoever may change the user does it after on_starting and before the application is imported; who may not is told.
+func TestUserIsChangedBeforeTheApplicationIsImported(t *testing.T) {
+	dir := t.TempDir()
+	for path := dir; path != "/tmp" && path != "/"; path = filepath.Dir(path) {
+		if err := os.Chmod(path, 0o755); err != nil { // the user of the test is to read it
+			t.Fatal(err)
+		}
+	}
+	config := filepath.Join(dir, "gunicorn.conf.py")
+	write(t, config, "import os\nseen = []\ndef on_starting(server):\n    seen.append(os.geteuid())\n")
+	write(t, filepath.Join(dir, "who.py"), `import os, sys
+imported = os.geteuid(), os.getegid(), os.getgroups()
+def application(environ, start_response):
+    start_response("200 OK", [])
+    return [repr((sys.modules["__config__"].seen, *imported, os.access("/proc/self/environ", os.R_OK))).encode()]
+`)
+	const nobody, group = 65534, 65533
+	m := spawn(t, boot{app: "who", preload: true, dir: dir, config: config, document: map[string]any{"uid": nobody, "gid": group, "groups": []int{group, 7}}})
+	if os.Geteuid() != 0 {
+		if failed := m.control.next(t, wire.KindBootFailed); failed.Aux != 1 || !strings.Contains(string(failed.payload), "start gounicorn as root") {
+			t.Errorf("BOOT_FAILED %d: %s", failed.Aux, failed.payload)
+		}
+		return
+	}
+	w := m.start(t, 1, 1)
+	if got, want := m.get(t, w, "/"), fmt.Sprintf("([0], %d, %d, [7, %d], True)", nobody, group, group); got != want {
+		t.Errorf("on_starting, user, group, groups, own files: %s, want %s", got, want)
+	}
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -50,6 +50,38 @@ func attach() (*interpreter, identity, error) {
 	}, nil
 }
 
+// boot does all that comes before serving: the hooks, the import of the application, the set-up of the serve loop.
+func (p *interpreter) boot(spec string) *loadFailure {
+	if failure := p.step("forked"); failure != nil {
+		return failure
+	}
+	app, failure := p.load(spec)
+	if failure != nil {
+		return failure
+	}
+	if failure := p.step("loaded", app); failure != nil {
+		return failure
+	}
+	if err := p.do("configure", app); err != nil {
+		return &loadFailure{exitFailed, err.Error()}
+	}
+	return nil
+}
+
+// step calls a function of gounicorn._worker that returns an exit code, 0 when all is well, and the reason for it.
+func (p *interpreter) step(name string, args ...*python3.PyObject) *loadFailure {
+	tuple := p.worker.CallMethodArgs(name, args...)
+	if tuple == nil {
+		return &loadFailure{exitFailed, fmt.Sprintf("%s: %v", name, p.failure())}
+	}
+	defer tuple.DecRef()
+	code := python3.PyLong_AsLong(python3.PyTuple_GetItem(tuple, 0))
+	if code == 0 {
+		return nil
+	}
+	return &loadFailure{code, python3.PyUnicode_AsUTF8(python3.PyTuple_GetItem(tuple, 1))}
+}
+
 // load imports the application. The reference is never given back: the process ends before it.
 func (p *interpreter) load(spec string) (*python3.PyObject, *loadFailure) {
 	text := python3.PyUnicode_FromString(spec)
@@ -71,9 +103,6 @@ func (p *interpreter) load(spec string) (*python3.PyObject, *loadFailure) {
 	}
 }
 
-// configure prepares the serve loop.
-func (p *interpreter) configure(app *python3.PyObject) error { return p.do("configure", app) }
-
 // hasGIL tells whether only one thread at a time runs Python code.
 func (p *interpreter) hasGIL() bool {
 	answer := p.worker.CallMethodArgs("has_gil")
@@ -87,6 +116,9 @@ func (p *interpreter) hasGIL() bool {
 
 // serve runs until the worker is to leave. Signal handlers run meanwhile.
 func (p *interpreter) serve() error { return p.do("serve") }
+
+// leave runs the hook for the end of a worker that does not serve.
+func (p *interpreter) leave() error { return p.do("leave") }
 
 // finish waits for the application's threads and runs its exit functions, without a bound.
 func (p *interpreter) finish() error { return p.do("finish") }

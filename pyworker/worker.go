@@ -27,14 +27,13 @@ func work(socket *os.File) int {
 	control.grace = id.grace
 	go control.run()
 
-	app, failure := python.load(id.app)
+	failure := python.boot(id.app)
 	if failure != nil {
 		control.bootFailed(failure.code, failure.text)
+		if err := python.leave(); err != nil {
+			control.log(wire.LevelError, err.Error())
+		}
 		return failure.code
-	}
-	if err := python.configure(app); err != nil {
-		control.bootFailed(exitFailed, err.Error())
-		return exitFailed
 	}
 	control.configured()
 	control.ready(python.hasGIL())

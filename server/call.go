@@ -66,9 +66,15 @@ type Call struct {
 	key     []byte
 	name    []byte // method and target, for the log
 	lane    []byte // likewise
-	remote  []byte // address of the peer as text; of the connection
-	peer    uint64 // ClientOf(remote)
-	port    []byte
+	path    []byte // PATH_INFO, where it is not the path
+	open    bool   // the exchange runs: its end will be logged
+	trusted bool   // the peer's fields are believed; of the connection
+	near    []byte // address of the connection's client as text: the peer, or who its PROXY header names
+	client  uint64 // ClientOf(near)
+	port    []byte // that goes with near
+	remote  []byte // REMOTE_ADDR: near, or hop
+	hop     []byte // address that the fields of a believed peer name
+	scratch []byte
 	// The listener's address; on a unix socket only unixName is not empty.
 	serverName, serverPort, unixName string
 
@@ -309,6 +315,7 @@ func (c *Call) withdraw(turn int, how http1.Gone) {
 // done is called by the engine when the exchange has ended.
 func (c *Call) done(x *http1.Exchange, r http1.Result) {
 	s := c.h.s
+	c.open = false
 	if r.Err != nil && c.refs.Load() > 1 {
 		c.h.app.Abandon(c)
 	}
@@ -354,6 +361,7 @@ func (c *Call) log(x *http1.Exchange, status int, sent int64) {
 		Target: x.Target, Path: x.Path, Query: x.RawQuery, Proto: proto, Status: status, BytesSent: sent,
 		Referer: x.Get("referer"), UserAgent: x.Get("user-agent"), Pid: c.Report.PID, Worker: c.Report.PID,
 		Queue: c.Report.Queued, Run: c.Report.Run, Route: c.Key, Fields: (*fields)(c),
+		Answered: c.Report.PID != 0 && (c.failed.Status == 0 || c.failed.Status == 500),
 	}
 	if auth := x.Get("authorization"); auth != nil {
 		if user, ok := accesslog.BasicUser(nil, auth); ok {

@@ -5,7 +5,7 @@
 //	server.go    Server: start, stop, what is open
 //	handler.go   one request on its way in: trust, body, environ
 //	call.go      the same request on its way out: head, body pieces, failures, the record for log and metrics
-//	trust.go     which peers may say who the client is
+//	trust.go     whom to believe: scheme, mount point, names with "_", the client's address
 //	routekey.go  the key under which the duration of similar requests is learnt
 //
 // The package knows no worker and no Python: App is the interface it consumes. It imports neither prefork nor pyworker.

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"errors"
 	"net"
 	"net/netip"
@@ -28,9 +29,9 @@ func (h *handler) ServeHTTP1(x *http1.Exchange) {
 	} else {
 		h.s.cfg.Metrics.Received(len(c.inline))
 	}
-	if !c.build() {
+	if cause := c.build(); cause != http1.CauseNone {
 		c.refs.Store(1)
-		x.Error(400, 0)
+		x.Refuse(cause)
 		return
 	}
 	h.app.Serve(c)
@@ -44,10 +45,11 @@ func (h *handler) call(x *http1.Exchange) *Call {
 	if c == nil || c.refs.Load() != 0 {
 		c = &Call{h: h, body: spool.Body{Budget: &h.s.budget}}
 		c.onDone, c.onGone = c.done, c.left
-		if peer := x.RemoteAddr(); peer.IsValid() {
-			c.remote = peer.Addr().AppendTo(nil)
-			c.peer = ClientOf(c.remote)
-			c.port = strconv.AppendUint(nil, uint64(peer.Port()), 10)
+		c.trusted = h.s.cfg.Trust.Forwarded.Has(conn.PeerAddr().Addr())
+		if near := x.RemoteAddr(); near.IsValid() {
+			c.near = near.Addr().AppendTo(nil)
+			c.client = ClientOf(c.near)
+			c.port = strconv.AppendUint(nil, uint64(near.Port()), 10)
 		}
 		switch a := conn.Listener().(type) {
 		case *net.TCPAddr:
@@ -61,7 +63,7 @@ func (h *handler) call(x *http1.Exchange) *Call {
 	c.turn++
 	c.gone = false
 	c.mu.Unlock()
-	c.x = x
+	c.x, c.open, c.remote = x, true, c.near
 	c.failed = Failure{}
 	c.Report = Report{}
 	x.OnDone = c.onDone
@@ -107,29 +109,32 @@ func (h *handler) readBody(c *Call, x *http1.Exchange) bool {
 // longestName bounds what of a request target the log shows when something went wrong, in bytes.
 const longestName = 500
 
-// build makes the packet's payload: the environ as PEP 3333 and gunicorn have it. It is false when the request contradicts itself.
-func (c *Call) build() bool {
-	x, e := c.x, &c.environ
-	peer := x.RemoteAddr()
-	scheme, trust := "http", trusted(peer)
-	if trust {
+// build makes the packet's payload: the environ as PEP 3333 and gunicorn have it. It returns why the request must be refused.
+func (c *Call) build() http1.Cause {
+	x, e, trust := c.x, &c.environ, &c.h.s.cfg.Trust
+	scheme := "http"
+	if c.trusted {
 		var ok bool
-		if scheme, ok = schemeOf(x.Fields); !ok {
-			return false
+		if scheme, ok = trust.scheme(x.Fields); !ok {
+			return http1.CauseScheme
 		}
+	}
+	script, path, ok := c.mount()
+	if !ok {
+		return http1.CauseScriptName
 	}
 	e.Reset()
 	e.Set(wsgi.KeyRequestMethod, x.Method)
 	e.Set(wsgi.KeyRawURI, x.Target)
-	e.Set(wsgi.KeyPathInfo, x.Path)
+	e.Set(wsgi.KeyPathInfo, path)
+	if len(script) > 0 {
+		e.Set(wsgi.KeyScriptName, script)
+	}
 	e.Set(wsgi.KeyQueryString, x.RawQuery)
 	e.SetString(wsgi.KeyServerProtocol, protocolNames[min(x.Minor, 1)])
 	e.SetString(wsgi.KeyURLScheme, scheme)
 	c.serverAddress(scheme)
-	e.Set(wsgi.KeyRemoteAddr, c.remote)
-	if peer != (netip.AddrPort{}) {
-		e.Set(wsgi.KeyRemotePort, c.port)
-	}
+	c.address()
 	size := int64(len(c.inline))
 	if c.BodyFile != nil {
 		size = c.body.Size()
@@ -139,13 +144,10 @@ func (c *Call) build() bool {
 		c.size = strconv.AppendInt(c.size[:0], size, 10)
 		e.Set(wsgi.KeyContentLength, c.size)
 	}
-	c.Client = c.peer
+	strict := trust.DropClaims && !c.trusted
 	for i := range x.Fields {
 		f := &x.Fields[i]
-		if trust && equalFold(f.Name, "x-forwarded-for") {
-			c.Client = ClientOf(lastOf(f.Value))
-		}
-		if (!trust && forwarded(f.Name)) || (chunked && equalFold(f.Name, "transfer-encoding")) {
+		if (strict && claims(f.Name)) || (chunked && equalFold(f.Name, "transfer-encoding")) {
 			continue
 		}
 		e.Field(f.Name, f.Value)
@@ -156,7 +158,73 @@ func (c *Call) build() bool {
 	c.key = appendRouteKey(c.key[:0], x.Method, x.Path)
 	c.Key = c.key
 	c.Idempotent = string(x.Method) == "GET" || string(x.Method) == "HEAD"
-	return true
+	return http1.CauseNone
+}
+
+// mount returns SCRIPT_NAME and PATH_INFO. A believed peer's field of that name, with the underscore, wins over the configuration; the
+// engine lets it through from nobody else, unless header_map is dangerous. What is taken off is what was sent, before its escapes are
+// decoded, as in gunicorn. ok is false when the path does not begin so.
+func (c *Call) mount() (script, path []byte, ok bool) {
+	x, trust := c.x, &c.h.s.cfg.Trust
+	for i := range x.Fields {
+		if equalFold(x.Fields[i].Name, "script_name") {
+			script = x.Fields[i].Value
+		}
+	}
+	switch {
+	case script != nil:
+	case trust.ScriptName == "":
+		return nil, x.Path, true
+	default:
+		c.scratch = append(c.scratch[:0], trust.ScriptName...)
+		script = c.scratch
+	}
+	if !bytes.HasPrefix(x.RawPath, script) {
+		return nil, nil, false
+	}
+	c.path = http1.AppendDecoded(c.path[:0], x.RawPath[len(script):])
+	return script, c.path, true
+}
+
+// address sets REMOTE_ADDR and what belongs to it, and who counts as the client in turns among clients.
+func (c *Call) address() {
+	x, e, trust := c.x, &c.environ, &c.h.s.cfg.Trust
+	c.Client = c.client
+	port := c.port
+	if c.trusted {
+		hop := netip.AddrPort{}
+		if near := x.RemoteAddr(); trust.Hops > 0 && trust.Forwarded.Has(near.Addr()) {
+			hop = trust.client(x.Fields)
+		}
+		if hop.IsValid() {
+			c.hop = hop.Addr().AppendTo(c.hop[:0])
+			c.remote, c.Client, port = c.hop, ClientOf(c.hop), nil
+			if hop.Port() != 0 {
+				c.scratch = strconv.AppendUint(c.scratch[:0], uint64(hop.Port()), 10)
+				port = c.scratch
+			}
+		} else {
+			for i := range x.Fields {
+				if equalFold(x.Fields[i].Name, "x-forwarded-for") {
+					c.Client = ClientOf(lastOf(x.Fields[i].Value))
+				}
+			}
+		}
+	}
+	e.Set(wsgi.KeyRemoteAddr, c.remote)
+	if port != nil {
+		e.Set(wsgi.KeyRemotePort, port)
+	}
+	if proxy := x.Conn().Proxy(); proxy.Protocol != "" {
+		c.scratch = append(c.scratch[:0], proxy.Protocol...)
+		e.SetName("PROXY_PROTOCOL", c.scratch)
+		if proxy.Dest.IsValid() {
+			c.scratch = proxy.Dest.Addr().AppendTo(c.scratch[:0])
+			e.SetName("PROXY_ADDR", c.scratch)
+			c.scratch = strconv.AppendUint(c.scratch[:0], uint64(proxy.Dest.Port()), 10)
+			e.SetName("PROXY_PORT", c.scratch)
+		}
+	}
 }
 
 func (c *Call) inlineBody() []byte {

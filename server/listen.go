@@ -8,7 +8,6 @@ import (
 	"os"
 	"syscall"
 
-	"github.com/gounicorn/gounicorn/server/http1"
 	"golang.org/x/sys/unix"
 )
 
@@ -22,18 +21,29 @@ type Address struct {
 // ErrInUse means that somebody else listens at an address.
 var ErrInUse = errors.New("address in use")
 
-// Listen opens an address with a backlog of connections. A unix socket that nobody listens on any more is replaced; one that is in use
-// is ErrInUse, like a port. The mode of a unix socket is 0777, as gunicorn's: access is a matter of the folder.
-func Listen(a Address, backlog int) (net.Listener, error) {
+// Socket says how listening sockets are made. The zero value of each field is the system's default, but of Umask: 0 opens a unix socket
+// to all, as gunicorn does.
+type Socket struct {
+	Backlog   int         // connections that wait to be accepted
+	ReusePort bool        // SO_REUSEPORT: others may listen on the port too
+	Umask     os.FileMode // permissions that a unix socket does not get of 0777
+	Owner     *Owner      // of a unix socket; nil: who makes it
+}
+
+// Owner is the user and group of a file; -1 leaves one as it is.
+type Owner struct{ UID, GID int }
+
+// Listen opens an address. A unix socket that nobody listens on any more is replaced; one that is in use is ErrInUse, like a port.
+func Listen(a Address, s Socket) (*Listener, error) {
 	var ln net.Listener
 	var err error
 	switch a.Network {
 	case "fd":
 		ln, err = inherited(a.FD)
 	case "unix":
-		ln, err = listenUnix(a.Address)
+		ln, err = listenUnix(a.Address, s)
 	default:
-		config := net.ListenConfig{KeepAlive: -1, Control: keepAlive}
+		config := net.ListenConfig{KeepAlive: -1, Control: func(_, _ string, c syscall.RawConn) error { return prepare(c, s.ReusePort) }}
 		ln, err = config.Listen(context.Background(), a.Network, a.Address)
 	}
 	if err != nil {
@@ -42,13 +52,13 @@ func Listen(a Address, backlog int) (net.Listener, error) {
 		}
 		return nil, err
 	}
-	if backlog > 0 {
-		setBacklog(ln, backlog)
-	}
-	l, err := http1.NewListener(ln)
+	l, err := newListener(ln, a.Network != "fd")
 	if err != nil {
 		_ = ln.Close()
 		return nil, err
+	}
+	if s.Backlog > 0 {
+		_ = l.control(func(fd int) error { return unix.Listen(fd, s.Backlog) }) // a queue of another length, which Linux allows at any time
 	}
 	return l, nil
 }
@@ -60,19 +70,24 @@ const (
 	probeCount    = 9
 )
 
-// keepAlive asks for probes on the listener, from which Linux hands it on to every connection; net would ask for each connection, with
+// prepare asks for probes on the listener, from which Linux hands it on to every connection; net would ask for each connection, with
 // four system calls.
-func keepAlive(_, _ string, c syscall.RawConn) error {
+func prepare(c syscall.RawConn, reusePort bool) error {
 	var failed error
+	share := 0
+	if reusePort {
+		share = 1
+	}
 	err := c.Control(func(fd uintptr) {
 		for _, o := range [...]struct{ level, name, value int }{
+			{unix.SOL_SOCKET, unix.SO_REUSEPORT, share},
 			{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
 			{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, probeIdle},
 			{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, probeInterval},
 			{unix.IPPROTO_TCP, unix.TCP_KEEPCNT, probeCount},
 		} {
 			if e := unix.SetsockoptInt(int(fd), o.level, o.name, o.value); e != nil && failed == nil {
-				failed = fmt.Errorf("keep-alive probes: %w", e)
+				failed = fmt.Errorf("socket options: %w", e)
 			}
 		}
 	})
@@ -92,7 +107,7 @@ func inherited(fd int) (net.Listener, error) {
 	return ln, nil
 }
 
-func listenUnix(path string) (net.Listener, error) {
+func listenUnix(path string, s Socket) (net.Listener, error) {
 	if st, err := os.Lstat(path); err == nil {
 		if st.Mode()&os.ModeSocket == 0 {
 			return nil, fmt.Errorf("%s exists and is not a socket", path)
@@ -105,22 +120,32 @@ func listenUnix(path string) (net.Listener, error) {
 			return nil, fmt.Errorf("stale socket: %w", err)
 		}
 	}
-	ln, err := net.Listen("unix", path)
+	mode := 0o777 &^ s.Umask.Perm()
+	// The file takes the mode that the socket has before it is bound, so it is never more open than it shall be.
+	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		var failed error
+		err := c.Control(func(fd uintptr) { failed = unix.Fchmod(int(fd), uint32(mode)) })
+		return errors.Join(err, failed)
+	}}
+	ln, err := config.Listen(context.Background(), "unix", path)
 	if err != nil {
 		return nil, err
 	}
-	if err := os.Chmod(path, 0o777); err != nil {
-		_ = ln.Close()
-		return nil, fmt.Errorf("socket mode: %w", err)
-	}
-	return ln, nil
-}
-
-// setBacklog lengthens or shortens the queue of a socket that listens already, which Linux allows.
-func setBacklog(ln net.Listener, backlog int) {
-	if c, ok := ln.(syscall.Conn); ok {
-		if raw, err := c.SyscallConn(); err == nil {
-			_ = raw.Control(func(fd uintptr) { _ = unix.Listen(int(fd), backlog) })
+	ln.(*net.UnixListener).SetUnlinkOnClose(false) // Listener.Remove knows whether the file is still ours
+	if s.Owner != nil {
+		if err = os.Chown(path, s.Owner.UID, s.Owner.GID); err != nil {
+			err = fmt.Errorf("owner of the socket: %w", err)
 		}
 	}
+	if err == nil {
+		if err = os.Chmod(path, mode); err != nil { // the umask of the process took something off
+			err = fmt.Errorf("socket mode: %w", err)
+		}
+	}
+	if err != nil {
+		_ = ln.Close()
+		_ = os.Remove(path)
+		return nil, err
+	}
+	return ln, nil
 }

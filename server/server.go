@@ -20,6 +20,10 @@ type Config struct {
 	Limits   http1.Limits
 	Timeouts http1.Timeouts
 
+	Trust          Trust
+	AnyMethod      bool // every token is a method (permit_unconventional_http_method)
+	CasefoldMethod bool // methods are turned into capitals (casefold_http_method)
+
 	MaxConnections       int
 	MaxKeepAliveRequests int    // requests after which a connection is closed; 0: no limit, 1: no keep-alive
 	ServerName           string // value of the Server field
@@ -51,10 +55,14 @@ type Server struct {
 // New returns a Server. Nothing runs before Serve.
 func New(cfg Config) *Server {
 	s := &Server{cfg: cfg}
+	s.cfg.Trust = cfg.Trust.normal()
+	trust := &s.cfg.Trust
 	s.budget.Dir, s.budget.Memory, s.budget.Disk = cfg.SpoolDir, cfg.SpoolMemory, cfg.SpoolDisk
 	s.engine = http1.New(http1.Config{
 		Limits: s.cfg.Limits, Timeouts: s.cfg.Timeouts, Handler: &handler{s: s, app: s.cfg.App}, ServerName: s.cfg.ServerName, MaxConnections: s.cfg.MaxConnections,
-		MaxKeepAliveRequests: s.cfg.MaxKeepAliveRequests,
+		MaxKeepAliveRequests: s.cfg.MaxKeepAliveRequests, PermitUnconventionalMethod: s.cfg.AnyMethod, CasefoldMethod: s.cfg.CasefoldMethod,
+		Underscores: trust.HeaderMap, Forwarder: trust.forwarder, ProxyProtocol: trust.Proxy,
+		ProxyAllowed: func(c *http1.Conn) bool { return trust.ProxyAllow.Has(c.PeerAddr().Addr()) },
 		OnError: func(c *http1.Conn, v http1.Verdict) {
 			s.cfg.Metrics.BadRequest(v.Cause.String())
 			s.cfg.Debugf("Invalid request from ip=%s: %s", peerName(c), v.Error())
@@ -88,7 +96,7 @@ func (s *Server) Serve(ln net.Listener) error {
 // logRefused writes the access line of a request whose head was refused, of which nothing else is known. One whose body was refused is
 // a call, and logged as such.
 func (s *Server) logRefused(c *http1.Conn, v http1.Verdict) {
-	if call, ok := c.UserData.(*Call); s.cfg.AccessLog == nil || (ok && call.refs.Load() == 2) {
+	if call, ok := c.UserData.(*Call); s.cfg.AccessLog == nil || (ok && call.open) {
 		return
 	}
 	e := accesslog.Entry{Time: time.Now(), Status: v.Status, Pid: s.cfg.PID}
@@ -108,6 +116,12 @@ func peerName(c *http1.Conn) string {
 // Shutdown stops accepting, lets the requests that have begun end, and closes every connection. When ctx is done it closes what is
 // left and returns its error.
 func (s *Server) Shutdown(ctx context.Context) error { return s.engine.Shutdown(ctx) }
+
+// Quiesce is Shutdown of what there is, and not for good: Resume ends it. The listeners are to be suspended before.
+func (s *Server) Quiesce(ctx context.Context) error { return s.engine.Quiesce(ctx) }
+
+// Resume ends Quiesce.
+func (s *Server) Resume() { s.engine.Resume() }
 
 // Close closes every connection at once and waits until the App has ended the calls that it has.
 func (s *Server) Close() { _ = s.engine.Close() }

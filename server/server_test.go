@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"github.com/gounicorn/gounicorn/server/accesslog"
-	"github.com/gounicorn/gounicorn/server/http1"
 	"github.com/gounicorn/gounicorn/server/metrics"
 	"github.com/gounicorn/gounicorn/wsgi"
 	"golang.org/x/sys/unix"
@@ -103,14 +102,14 @@ func start(t *testing.T, app App, change func(*Config)) (string, *log) {
 	}
 	cfg := Config{
 		App: app, Metrics: metrics.New(metrics.Build{}), SpoolMemory: 8 << 20, SpoolDisk: 8 << 20, SpoolDir: t.TempDir(), PID: 7,
-		AccessLog: accesslog.New(format, access), ServerName: "gounicorn",
+		AccessLog: accesslog.New(format, access), ServerName: "gounicorn", Trust: defaultTrust(),
 		Debugf: t.Logf, Warnf: t.Logf, Errorf: t.Logf,
 	}
 	if change != nil {
 		change(&cfg)
 	}
 	s := New(cfg)
-	ln, err := Listen(Address{Network: "tcp", Address: "127.0.0.1:0"}, 16)
+	ln, err := Listen(Address{Network: "tcp", Address: "127.0.0.1:0"}, Socket{Backlog: 16})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -391,41 +390,6 @@ func until(t *testing.T, ok func() bool, state func() string) {
 	}
 }
 
-func TestForwardedFieldsOfStrangersAreDropped(t *testing.T) {
-	for name, want := range map[string]bool{
-		"X-Forwarded-For": true, "x-forwarded-proto": true, "Forwarded": true, "X-Real-IP": true, "X-Client-Ip": true,
-		"X-Forward": false, "Accept": false, "X-Request-Id": false, "Forwarded-For": false,
-	} {
-		if got := forwarded([]byte(name)); got != want {
-			t.Errorf("forwarded(%q) = %v", name, got)
-		}
-	}
-}
-
-func TestSchemeFollowsATrustedProxy(t *testing.T) {
-	f := func(pairs ...string) (fields []http1.Field) {
-		for i := 0; i < len(pairs); i += 2 {
-			fields = append(fields, http1.Field{Name: []byte(pairs[i]), Value: []byte(pairs[i+1])})
-		}
-		return fields
-	}
-	for _, c := range []struct {
-		fields []http1.Field
-		want   string
-		ok     bool
-	}{
-		{f(), "http", true},
-		{f("X-Forwarded-Proto", "https"), "https", true},
-		{f("X-Forwarded-Ssl", "on"), "https", true},
-		{f("X-Forwarded-Proto", "HTTPS"), "http", true},
-		{f("X-Forwarded-Proto", "https", "X-Forwarded-Ssl", "off"), "", false},
-	} {
-		if got, ok := schemeOf(c.fields); got != c.want || ok != c.ok {
-			t.Errorf("%q: %q, %v; want %q, %v", c.fields, got, ok, c.want, c.ok)
-		}
-	}
-}
-
 // The key that an operator asks for is the one that the request gets.
 func TestRouteKeyIsThatOfRequests(t *testing.T) {
 	keys := make(chan string, 1)
@@ -452,32 +416,6 @@ func TestRouteKeyIsThatOfRequests(t *testing.T) {
 	}
 }
 
-// A proxy on this host says who the client is; what the client itself claims stands before that.
-func TestClientIsThePeerOrWhomATrustedProxyNames(t *testing.T) {
-	clients := make(chan uint64, 1)
-	addr, _ := start(t, &fakeApp{serve: func(c *Call) {
-		clients <- c.Client
-		_ = c.Head(200, head("OK", nil, ""), true)
-	}}, nil)
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	for _, c := range []struct{ fields, want string }{
-		{"", "127.0.0.1"},
-		{"X-Forwarded-For: 192.0.2.1\r\n", "192.0.2.1"},
-		{"x-forwarded-for: 198.51.100.9, 192.0.2.1\r\n", "192.0.2.1"},
-		{"X-Forwarded-For: 198.51.100.9\r\nX-Forwarded-For: 192.0.2.1\r\n", "192.0.2.1"},
-		{"", "127.0.0.1"},
-	} {
-		fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: host\r\n%s\r\n", c.fields)
-		if got := <-clients; got != ClientOf([]byte(c.want)) {
-			t.Errorf("%q: not the client %s", c.fields, c.want)
-		}
-	}
-}
-
 func TestRouteKeyFoldsIdentifiers(t *testing.T) {
 	for path, want := range map[string]string{
 		"/":                                "GET /",
@@ -500,24 +438,26 @@ func TestRouteKeyFoldsIdentifiers(t *testing.T) {
 func TestUnixSocketsAreReplacedOnlyWhenStale(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	a := Address{Network: "unix", Address: path}
-	ln, err := Listen(a, 0)
+	ln, err := Listen(a, Socket{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Listen(a, 0); !errors.Is(err, ErrInUse) {
+	if _, err := Listen(a, Socket{}); !errors.Is(err, ErrInUse) {
 		t.Errorf("while somebody listens: %v, want ErrInUse", err)
 	}
-	ln.(*http1.Listener).Listener.(*net.UnixListener).SetUnlinkOnClose(false)
 	ln.Close()
-	again, err := Listen(a, 0)
+	again, err := Listen(a, Socket{})
 	if err != nil {
 		t.Fatalf("a stale socket was not replaced: %v", err)
 	}
 	again.Close()
+	if err := again.Remove(); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Listen(a, 0); err == nil {
+	if _, err := Listen(a, Socket{}); err == nil {
 		t.Error("an ordinary file was replaced by a socket")
 	}
 }
@@ -536,7 +476,7 @@ func TestListenersShareTheLimitOfConnections(t *testing.T) {
 	t.Cleanup(s.Close)
 	var first net.Conn
 	for _, host := range []string{"127.0.0.1", "127.0.0.2"} {
-		ln, err := Listen(Address{Network: "tcp", Address: host + ":0"}, 16)
+		ln, err := Listen(Address{Network: "tcp", Address: host + ":0"}, Socket{Backlog: 16})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -589,7 +529,7 @@ func TestMetricsCountConnectionsAndBytes(t *testing.T) {
 }
 
 func TestConnectionsAreProbed(t *testing.T) {
-	ln, err := Listen(Address{Network: "tcp", Address: "127.0.0.1:0"}, 16)
+	ln, err := Listen(Address{Network: "tcp", Address: "127.0.0.1:0"}, Socket{Backlog: 16})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -51,9 +51,21 @@ func (e *Environ) mark(k Key) {
 	e.pairs++
 }
 
+// SetName adds an entry under a name that is not in the table, with the same conditions as Set. The name must not be one that Field
+// gives.
+func (e *Environ) SetName(name string, value []byte) {
+	e.buf = append(e.buf, byte(KeyLiteral))
+	e.buf = binary.LittleEndian.AppendUint16(e.buf, uint16(len(name)))
+	e.buf = append(e.buf, name...)
+	e.buf = binary.LittleEndian.AppendUint32(e.buf, uint32(len(value)))
+	e.buf = append(e.buf, value...)
+	e.pairs++
+}
+
 // Field adds a request field under its CGI name: upper-case, '-' as '_', HTTP_ in front except for Content-Type and Content-Length
-// (RFC 3875 4.1.18). A repeated field is joined to the first with a comma, as gunicorn does. A name that contains '_' would alias
-// another field: the caller has dropped or refused it (hostile input 10). value is latin-1 as received.
+// (RFC 3875 4.1.18). A repeated field is joined to the first with a comma, as gunicorn does. A name that contains '_' aliases
+// another field unless the caller has dropped or refused it (hostile input 10); it never becomes CONTENT_TYPE or CONTENT_LENGTH. value
+// is latin-1 as received.
 func (e *Environ) Field(name, value []byte) {
 	start := len(e.buf)
 	e.buf = append(e.buf, 0, 0, 0) // key and name length
@@ -70,7 +82,9 @@ func (e *Environ) Field(name, value []byte) {
 	cgi := e.buf[start+3:]
 	switch string(cgi[5:]) {
 	case "CONTENT_TYPE", "CONTENT_LENGTH":
-		cgi = cgi[5:]
+		if name[7] == '-' {
+			cgi = cgi[5:]
+		}
 	}
 	if k, ok := keyOf[string(cgi)]; ok {
 		e.buf = e.buf[:start]

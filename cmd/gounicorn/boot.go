@@ -11,36 +11,83 @@ import (
 	"github.com/gounicorn/gounicorn/server/settings"
 )
 
-// bootDocument is what the zygote is told before it does anything; python/gounicorn/_zygote.py reads it.
+// task is what a zygote is told before it does anything (CONFIGURE); python/gounicorn/_zygote.py reads it.
+type task struct {
+	Argv           []string          `json:"argv"`
+	Directory      string            `json:"directory"` // where gounicorn was started
+	Config         string            `json:"config"`    // absolute path or python:MODULE, empty for none
+	Settings       []string          `json:"settings"`  // the names that a config file may set
+	Hooks          []string          `json:"hooks"`     // those of them that are functions
+	ServerSoftware string            `json:"server_software"`
+	Sources        map[string]string `json:"sources"`
+}
+
+// bootDocument is what the zygote is told once the settings are complete (BOOT); python/gounicorn/_zygote.py reads it.
 type bootDocument struct {
 	Version        int               `json:"version"`
-	Argv           []string          `json:"argv"`
+	Generation     int               `json:"generation"` // 1 at the start, more after a reload
+	Check          bool              `json:"check"`      // only load the application
+	PID            int               `json:"pid"`        // of the master
 	App            string            `json:"app"`
+	ProcName       string            `json:"proc_name"` // empty: the application
 	Preload        bool              `json:"preload"`
 	Chdir          *string           `json:"chdir"`
 	PythonPath     []string          `json:"pythonpath"`
 	Env            map[string]string `json:"env"`
+	Address        []any             `json:"address"` // [host, port] or a path
 	Threads        int               `json:"threads"`
 	MaxThreads     int               `json:"max_threads"` // never below threads
 	Workers        int               `json:"workers"`
-	SlowNice       int               `json:"slow_nice"` // added to the nice value of requests that are slow and compute
+	WorkersBefore  *int              `json:"workers_before"` // before a reload
+	SlowNice       int               `json:"slow_nice"`      // added to the nice value of requests that are slow and compute
 	ServerSoftware string            `json:"server_software"`
+	Timeout        float64           `json:"timeout"`          // seconds
 	GracefulTime   float64           `json:"graceful_timeout"` // seconds
-	Sources        map[string]string `json:"sources"`
+	UID            *int              `json:"uid"`              // who the zygote becomes; none: it stays who it is
+	GID            *int              `json:"gid"`
+	Groups         []int             `json:"groups"` // supplementary groups; none: they stay
 }
 
-// newBootDocument returns the document as JSON.
-func newBootDocument(v *settings.Values, workers int) ([]byte, error) {
+// newTask returns the document of CONFIGURE as JSON.
+func newTask(directory, config string) ([]byte, error) {
+	t := task{
+		Argv: os.Args, Directory: directory, Config: config, Settings: settings.FileNames(),
+		ServerSoftware: "gounicorn/" + version, Sources: python.Sources(),
+	}
+	for i := range settings.All {
+		if s := &settings.All[i]; s.Kind == settings.Hook {
+			t.Hooks = append(t.Hooks, s.Name)
+		}
+	}
+	text, err := json.Marshal(t)
+	if err != nil {
+		return nil, fmt.Errorf("task of the zygote: %w", err)
+	}
+	return text, nil
+}
+
+// newBootDocument returns the document of BOOT as JSON. before is how many workers there were, -1 at the start.
+func newBootDocument(v *settings.Values, generation, workers, before int, owner *ownership) ([]byte, error) {
 	doc := bootDocument{
-		Version: wire.Version, Argv: os.Args, App: v.WSGIApp, Preload: v.PreloadApp, PythonPath: v.PythonPath, Env: map[string]string{},
-		Threads: v.Threads, MaxThreads: max(v.Threads, v.MaxThreads), Workers: workers, SlowNice: v.SlowNice,
-		ServerSoftware: "gounicorn/" + version, GracefulTime: v.GracefulTimeout.Seconds(), Sources: python.Sources(),
+		Version: wire.Version, Generation: generation, Check: v.CheckConfig || v.PrintConfig, PID: os.Getpid(), App: v.WSGIApp, ProcName: v.ProcName,
+		Preload: v.PreloadApp, PythonPath: v.PythonPath, Env: map[string]string{}, Threads: v.Threads, MaxThreads: max(v.Threads, v.MaxThreads),
+		Workers: workers, SlowNice: v.SlowNice, ServerSoftware: "gounicorn/" + version,
+		Timeout: v.Timeout.Seconds(), GracefulTime: v.GracefulTimeout.Seconds(),
+	}
+	if before >= 0 {
+		doc.WorkersBefore = &before
+	}
+	if owner.changes() && !doc.Check {
+		doc.UID, doc.GID, doc.Groups = &owner.uid, &owner.gid, owner.groups
 	}
 	if v.Chdir != "" {
 		doc.Chdir = &v.Chdir
 	}
 	if doc.PythonPath == nil {
 		doc.PythonPath = []string{}
+	}
+	for _, a := range v.Bind {
+		doc.Address = append(doc.Address, pythonAddress(a))
 	}
 	for _, e := range v.RawEnv {
 		name, value, _ := strings.Cut(e, "=")
@@ -51,4 +98,16 @@ func newBootDocument(v *settings.Values, workers int) ([]byte, error) {
 		return nil, fmt.Errorf("boot document: %w", err)
 	}
 	return text, nil
+}
+
+// pythonAddress is an address as gunicorn's objects have it: host and port, the path of a unix socket, or the number of a descriptor.
+func pythonAddress(a settings.Address) any {
+	switch network, address, ok := a.ListenArgs(); {
+	case !ok:
+		return a.FD
+	case network == "unix":
+		return address
+	default:
+		return []any{a.Host, a.Port}
+	}
 }

@@ -2,9 +2,10 @@ package main
 
 // Exit codes, as gunicorn means them.
 const (
-	exitOK     = 0 // stopped by a signal, --help, --version, --check-config without a problem
-	exitError  = 1 // a setting, an address, the worker binary or --check-config failed
-	exitUsage  = 2 // unknown or malformed flag
-	exitBoot   = 3 // the application failed to load
-	exitAppErr = 4 // the application was not found or is not callable
+	exitOK     = 0   // stopped by a signal, --help, --version, --check-config without a problem
+	exitError  = 1   // a setting, an address, the worker binary or --check-config failed
+	exitUsage  = 2   // unknown or malformed flag
+	exitBoot   = 3   // the application failed to load
+	exitAppErr = 4   // the application was not found or is not callable
+	exitPanic  = 255 // an error of ours in the main loop
 )

@@ -53,7 +53,7 @@ func observe(t *testing.T, network, address string) string {
 // asked runs the program and returns its exit code and what it printed.
 func ran(env map[string]string, args ...string) (code int, stdout, stderr string) {
 	var out, complaint bytes.Buffer
-	code = run(args, func(name string) (string, bool) { v, ok := env[name]; return v, ok }, &out, &complaint)
+	code = run(&process{}, args, func(name string) (string, bool) { v, ok := env[name]; return v, ok }, &out, &complaint)
 	return code, out.String(), complaint.String()
 }
 

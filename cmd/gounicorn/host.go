@@ -19,7 +19,7 @@ func inheritedSockets(env func(string) (string, bool), pid int) []int {
 	}
 	text, _ = env("LISTEN_FDS")
 	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > 128 {
+	if err != nil || n < 1 || n > maxInherited {
 		return nil
 	}
 	var fds []int
@@ -29,6 +29,7 @@ func inheritedSockets(env func(string) (string, bool), pid int) []int {
 	}
 	_ = os.Unsetenv("LISTEN_PID")
 	_ = os.Unsetenv("LISTEN_FDS")
+	_ = os.Unsetenv("LISTEN_FDNAMES")
 	return fds
 }
 

@@ -1,13 +1,18 @@
 package main
 
 import (
+	"cmp"
+	"math"
 	"os"
 	"time"
 
 	"github.com/gounicorn/gounicorn/server"
 	"github.com/gounicorn/gounicorn/server/accesslog"
 	"github.com/gounicorn/gounicorn/server/http1"
+	"github.com/gounicorn/gounicorn/server/settings"
 )
+
+const usualHead = 64 << 10 // bytes of a whole head, unless its fields may be larger
 
 // serverConfig turns the settings into what the HTTP side needs.
 func (m *master) serverConfig() server.Config {
@@ -21,13 +26,15 @@ func (m *master) serverConfig() server.Config {
 	cfg := server.Config{
 		App: &dispatch{m.pool},
 		Limits: http1.Limits{
-			RequestLine: v.LimitRequestLine, Fields: v.LimitRequestFields, FieldSize: v.LimitRequestFieldSize, Body: v.LimitRequestBody,
+			RequestLine: v.LimitRequestLine, Fields: cmp.Or(v.LimitRequestFields, math.MaxInt), FieldSize: v.LimitRequestFieldSize, Body: v.LimitRequestBody,
+			HeadBytes: max(usualHead, 2*v.LimitRequestFieldSize),
 		},
 		Timeouts: http1.Timeouts{
 			Header: never(v.HeaderTimeout), Body: never(v.BodyTimeout), Send: never(v.SendTimeout), Idle: never(v.KeepAlive),
 		},
+		Trust: trust(v), AnyMethod: v.PermitUnconventionalHTTPMethod, CasefoldMethod: v.CasefoldHTTPMethod,
 		MaxConnections: v.ConnectionLimit(m.workers), ServerName: "gounicorn",
-		SpoolMemory: v.SpoolMemory, SpoolDisk: v.SpoolDisk, SpoolDir: v.SpoolDir,
+		SpoolMemory: v.SpoolMemory, SpoolDisk: v.SpoolDisk, SpoolDir: cmp.Or(v.SpoolDir, v.TmpUploadDir),
 		PID: os.Getpid(), Metrics: m.metrics, Debugf: m.log.Debugf, Warnf: m.log.Warningf, Errorf: m.log.Errorf,
 	}
 	if v.KeepAlive == 0 {
@@ -38,3 +45,20 @@ func (m *master) serverConfig() server.Config {
 	}
 	return cfg
 }
+
+// trust turns the settings into whom the HTTP side believes.
+func trust(v *settings.Values) server.Trust {
+	t := server.Trust{
+		Forwarded: server.AllowList(v.ForwardedAllowIPs), ForwarderHeaders: v.ForwarderHeaders, HeaderMap: headerMaps[v.HeaderMap], ScriptName: v.ScriptName,
+		Proxy: proxyModes[v.ProxyProtocol], ProxyAllow: server.AllowList(v.ProxyAllowIPs),
+		Hops: v.ProxyHops, HopField: v.ProxyHopsHeader, DropClaims: v.DropForwarded,
+	}
+	for name, value := range v.SecureSchemeHeaders {
+		t.SchemeFields = append(t.SchemeFields, server.SchemeField{Name: name, Value: value})
+	}
+	return t
+}
+
+var headerMaps = map[string]http1.Underscores{"drop": http1.UnderscoreDrop, "refuse": http1.UnderscoreRefuse, "dangerous": http1.UnderscorePass}
+
+var proxyModes = map[string]http1.ProxyMode{"off": http1.ProxyOff, "v1": http1.ProxyV1, "v2": http1.ProxyV2, "auto": http1.ProxyAuto}

@@ -6,98 +6,245 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
+	"syscall"
 	"time"
 
 	"github.com/gounicorn/gounicorn/server"
 	"github.com/gounicorn/gounicorn/server/metrics"
+	"github.com/gounicorn/gounicorn/server/settings"
 )
 
 const (
 	bindTries = 5 // as gunicorn: a predecessor may be about to leave
 	bindPause = time.Second
+	drainTime = 10 * time.Second // for the queue of an address that is closed after a reload
 )
 
-// listen opens every address. A port that is in use gets some time to become free.
+// socket is a listener and the address in the settings that it is for.
+type socket struct {
+	*server.Listener
+	of string // as settings.Address writes it; empty: nobody knows
+}
+
+// listen opens every address, or takes the sockets that we were given. What is in use gets some time to become free.
 func (m *master) listen(sigs <-chan os.Signal) error {
-	for _, a := range m.addressesToBind() {
-		for try := 1; ; try++ {
-			ln, err := server.Listen(a, m.v.Backlog)
-			if err == nil {
-				m.listeners = append(m.listeners, ln)
-				break
-			}
-			if !errors.Is(err, server.ErrInUse) {
-				return fmt.Errorf("cannot listen at %s: %w", describe(a), err)
-			}
-			m.log.Errorf("Connection in use: %s", describe(a))
-			if try == bindTries {
-				return fmt.Errorf("Can't connect to %s: %w; stop what listens there, or choose another address with --bind", describe(a), err)
-			}
-			m.log.Errorf("Retrying in 1 second.")
-			select {
-			case <-time.After(bindPause):
-			case <-sigs:
-				return errors.New("stopped while waiting for the address")
-			}
+	if len(m.proc.fds) == 0 {
+		opened, err := m.open(m.v.Bind, bindTries, sigs)
+		m.sockets = opened
+		return err
+	}
+	for i, fd := range m.proc.fds {
+		ln, err := server.Listen(server.Address{Network: "fd", FD: fd}, server.Socket{Backlog: m.v.Backlog})
+		if err != nil {
+			return err
 		}
+		s := socket{Listener: ln}
+		if !m.proc.lent && len(m.proc.fds) == len(m.v.Bind) {
+			s.of = m.v.Bind[i].String() // another master of ours opened them in this order
+		}
+		m.sockets = append(m.sockets, s)
 	}
 	return nil
 }
 
-func (m *master) addressesToBind() []server.Address {
-	var all []server.Address
-	if fds := inheritedSockets(m.env, os.Getpid()); len(fds) > 0 {
-		for _, fd := range fds {
-			all = append(all, server.Address{Network: "fd", FD: fd})
-		}
-		return all
+// open opens addresses, or none of them.
+func (m *master) open(addresses []settings.Address, tries int, sigs <-chan os.Signal) (opened []socket, err error) {
+	how := server.Socket{Backlog: m.v.Backlog, ReusePort: m.v.ReusePort, Umask: os.FileMode(m.v.Umask)}
+	if m.owner.changes() {
+		how.Owner = &server.Owner{UID: m.owner.uid, GID: m.owner.gid}
 	}
-	for _, a := range m.v.Bind {
-		if network, address, ok := a.ListenArgs(); ok {
-			all = append(all, server.Address{Network: network, Address: address})
-		} else {
-			all = append(all, server.Address{Network: "fd", FD: a.FD})
+	for _, a := range addresses {
+		ln, err := m.openOne(a, how, tries, sigs)
+		if err != nil {
+			for _, s := range opened {
+				_ = s.Remove()
+				_ = s.Close()
+			}
+			return nil, err
 		}
+		opened = append(opened, socket{ln, a.String()})
 	}
-	return all
+	return opened, nil
 }
 
-func describe(a server.Address) string {
-	if a.Network == "fd" {
-		return fmt.Sprintf("fd://%d", a.FD)
+// openOne opens one address, with gunicorn's lines when that fails.
+func (m *master) openOne(a settings.Address, how server.Socket, tries int, sigs <-chan os.Signal) (*server.Listener, error) {
+	where := server.Address{Network: "fd", FD: a.FD}
+	if network, address, ok := a.ListenArgs(); ok {
+		where = server.Address{Network: network, Address: address}
 	}
-	return a.Address
+	name := addressText(a)
+	for try := 1; ; try++ {
+		ln, err := server.Listen(where, how)
+		if err == nil {
+			return ln, nil
+		}
+		missing := errors.Is(err, syscall.EADDRNOTAVAIL)
+		if !errors.Is(err, server.ErrInUse) && !missing {
+			return nil, fmt.Errorf("cannot listen at %s: %w", name, err)
+		}
+		if missing {
+			m.log.Errorf("Invalid address: %s", name)
+		} else {
+			m.log.Errorf("Connection in use: %s", name)
+		}
+		m.log.Errorf("connection to %s failed: %s", name, pythonError(err))
+		if try == tries {
+			return nil, fmt.Errorf("Can't connect to %s; stop what listens there, or choose another address with --bind", name)
+		}
+		m.log.Debugf("Retrying in 1 second.")
+		select {
+		case <-time.After(bindPause):
+		case <-sigs:
+			return nil, errors.New("stopped while waiting for the address")
+		}
+	}
+}
+
+// addressText writes an address as gunicorn logs it: as Python shows it.
+func addressText(a settings.Address) string {
+	switch a.Network {
+	case settings.TCP4, settings.TCP6:
+		return fmt.Sprintf("('%s', %d)", a.Host, a.Port)
+	case settings.Unix:
+		return a.Path
+	default:
+		return a.String()
+	}
+}
+
+// pythonError writes an error of the system as Python does.
+func pythonError(err error) string {
+	var number syscall.Errno
+	if !errors.As(err, &number) {
+		if !errors.Is(err, server.ErrInUse) {
+			return err.Error()
+		}
+		number = syscall.EADDRINUSE
+	}
+	text := number.Error()
+	return fmt.Sprintf("[Errno %d] %s", int(number), strings.ToUpper(text[:1])+text[1:])
 }
 
 // addresses is what the log says of the listeners.
 func (m *master) addresses() string {
 	var all []string
-	for _, ln := range m.listeners {
-		if ln.Addr().Network() == "unix" {
-			all = append(all, "unix:"+ln.Addr().String())
+	for _, s := range m.sockets {
+		if s.Addr().Network() == "unix" {
+			all = append(all, "unix:"+s.Addr().String())
 		} else {
-			all = append(all, "http://"+ln.Addr().String())
+			all = append(all, "http://"+s.Addr().String())
 		}
 	}
 	return strings.Join(all, ",")
 }
 
-// closeListeners stops accepting; a unix socket is removed from its folder.
-func (m *master) closeListeners() {
-	for _, ln := range m.listeners {
-		_ = ln.Close() // a server may have closed it before us
+// accept serves what connects to a socket, until it is closed.
+func (m *master) accept(s socket) {
+	go func() {
+		if err := m.server.Serve(s); err != nil {
+			m.log.Criticalf("%v", err)
+		}
+	}()
+}
+
+// closeSockets stops listening, without a reset for those whom the kernel has accepted: they are served, or, when another master has
+// the same sockets, left to that one. When ctx is done they are closed in any case.
+func (m *master) closeSockets(ctx context.Context, sockets []socket) {
+	ours := m.other.alone() && !m.proc.lent
+	if ours && !m.v.ReusePort {
+		m.remove(sockets)
+	}
+	if !m.serving {
+		for _, s := range sockets {
+			m.accept(s) // for what waits already
+		}
+	}
+	closeAll(ctx, sockets, ours)
+}
+
+// remove removes the files of unix sockets.
+func (m *master) remove(sockets []socket) {
+	for _, s := range sockets {
+		if err := s.Remove(); err != nil {
+			m.log.Debugf("the file of the socket stays: %v", err) // in a folder that our user may not write; the next start replaces it
+		}
 	}
 }
 
-func (m *master) serveMetrics() error {
-	network, address, ok := m.v.MetricsBind.ListenArgs()
-	if !ok {
+// closeAll drains all at the same time.
+func closeAll(ctx context.Context, sockets []socket, ours bool) {
+	var drains sync.WaitGroup
+	for _, s := range sockets {
+		drains.Go(func() { s.Drain(ctx, !ours) })
+	}
+	drains.Wait()
+}
+
+// rebind opens what is new in the setting bind and closes what is not in it any more, after a reload. When something cannot be opened
+// all stays.
+func (m *master) rebind() error {
+	wanted, have := map[string]bool{}, map[string]bool{}
+	for _, a := range m.v.Bind {
+		wanted[a.String()] = true
+	}
+	var all, gone []socket
+	for _, s := range m.sockets {
+		if wanted[s.of] || s.of == "" {
+			all, have[s.of] = append(all, s), true
+		} else {
+			gone = append(gone, s)
+		}
+	}
+	if have[""] {
+		return nil // sockets that we were given count for more than bind
+	}
+	var fresh []settings.Address
+	for _, a := range m.v.Bind {
+		if !have[a.String()] {
+			fresh, have[a.String()] = append(fresh, a), true
+		}
+	}
+	if len(fresh) == 0 && len(gone) == 0 {
 		return nil
 	}
-	ln, err := server.Listen(server.Address{Network: network, Address: address}, 0)
+	opened, err := m.open(fresh, 1, nil)
+	if err != nil {
+		return err
+	}
+	m.sockets = append(all, opened...)
+	m.log.Infof("Listening at: %s", m.addresses())
+	for _, s := range opened {
+		m.accept(s)
+	}
+	ours := m.other.alone()
+	if ours && !m.v.ReusePort {
+		m.remove(gone)
+	}
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+		defer cancel()
+		closeAll(ctx, gone, ours)
+	}()
+	return nil
+}
+
+// serveMetrics serves the private listener. While another master has its address, that is tried again when that one has gone.
+func (m *master) serveMetrics() error {
+	network, address, ok := m.v.MetricsBind.ListenArgs()
+	if !ok || m.private != nil {
+		return nil
+	}
+	ln, err := server.Listen(server.Address{Network: network, Address: address}, server.Socket{})
+	if errors.Is(err, server.ErrInUse) && m.other.parent != 0 {
+		m.log.Infof("Metrics follow when the old master has gone.")
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("cannot serve metrics at %s: %w", m.v.MetricsBind, err)
 	}
+	m.private = ln
 	if ln.Addr().Network() == "unix" {
 		m.log.Infof("Metrics at: unix:%s", ln.Addr())
 	} else {

@@ -4,20 +4,13 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/gounicorn/gounicorn/server/accesslog"
 	"github.com/gounicorn/gounicorn/server/errorlog"
 	"github.com/gounicorn/gounicorn/server/logfile"
-	"github.com/gounicorn/gounicorn/server/settings"
 )
 
-// openLogs opens the error log, the access log and our standard output, and compiles the format of the access log.
+// openLogs opens the error log, the access log and our standard output.
 func (m *master) openLogs() (err error) {
 	v := &m.v
-	if m.accessFormat, err = accesslog.Compile(v.AccessLogFormat); err != nil {
-		return &settings.ValueError{
-			Setting: settings.Lookup("access_log_format"), From: v.Origin("access_log_format"), Value: v.AccessLogFormat, Problem: err.Error(),
-		}
-	}
 	if m.errFile, err = logfile.Open(logfile.Config{Path: v.ErrorLog, Std: os.Stderr}); err != nil {
 		return fmt.Errorf("error log: %w", err)
 	}
@@ -31,6 +24,7 @@ func (m *master) openLogs() (err error) {
 			return fmt.Errorf("access log: %w", err)
 		}
 	}
+	m.opened.Store(true)
 	return nil
 }
 

@@ -13,15 +13,21 @@ import (
 var version = "0.0.0+unknown"
 
 func main() {
-	os.Exit(run(os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr))
+	p := takeProcess()
+	if p.daemon != nil && p.daemon.second {
+		os.Exit(p.third())
+	}
+	code := run(p, p.args[1:], os.LookupEnv, os.Stdout, os.Stderr)
+	p.daemon.done(code)
+	os.Exit(code)
 }
 
 // run is main without the process: it returns the exit code.
-func run(args []string, env func(string) (string, bool), stdout, stderr io.Writer) int {
+func run(p *process, args []string, env func(string) (string, bool), stdout, stderr io.Writer) int {
 	if len(args) > 0 && args[0] == explainVerb {
 		return explain(args[1:], env, stdout, stderr)
 	}
-	values, err := settings.Parse(args, env)
+	command, err := settings.ParseCommand(args, env)
 	var usage *settings.UsageError
 	switch {
 	case errors.Is(err, settings.ErrHelp):
@@ -37,14 +43,11 @@ func run(args []string, env func(string) (string, bool), stdout, stderr io.Write
 		fmt.Fprintf(stderr, "\nError: %v\n", err)
 		return exitError
 	}
-	m, err := newMaster(values, env)
+	m, err := newMaster(p, command, env, stderr)
 	if err != nil {
 		fmt.Fprintf(stderr, "\nError: %v\n", err)
 		return exitError
 	}
 	defer m.close()
-	if values.CheckConfig {
-		return m.check()
-	}
-	return m.serve()
+	return m.run()
 }

@@ -1,12 +1,13 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"net"
+	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"runtime/debug"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gounicorn/gounicorn/prefork"
@@ -23,14 +24,21 @@ const gcPercent = 400 // the master's heap is small and its garbage short-lived
 
 // master is one running gounicorn.
 type master struct {
+	command      *settings.Command
 	v            settings.Values
 	env          func(string) (string, bool)
+	stderr       io.Writer // for what is wrong before the logs are open
 	started      time.Time
+	directory    string // where it was started
+	config       string // the config file, see settings.Command.ConfigLocation
 	interpreter  interpreter
 	workerBin    string
 	lanes        []lane.Rule
 	workers      int
-	sizing       string // how the number of workers came about
+	sizing       string        // how the number of workers came about
+	adopted      chan *intent  // of a generation that serves, and of the first when its config file was read
+	kept         chan struct{} // a reload failed, and the old generation goes on; capacity 1
+	opened       atomic.Bool   // the logs are open
 	errFile      *logfile.Writer
 	accessFile   *logfile.Writer
 	accessFormat *accesslog.Format
@@ -38,75 +46,94 @@ type master struct {
 	log          *errorlog.Logger
 	metrics      *metrics.Metrics
 	pool         *prefork.Pool
-	listeners    []net.Listener
+	proc         *process
+	owner        ownership
+	server       *server.Server // nil until there may be listeners
+	serving      bool           // the first workers have loaded the application
+	sockets      []socket
+	private      *server.Listener // for metrics; nil: none
+	pidFile      *pidFile         // nil: none
+	other        upgrade
+	resting      *rest       // nil: we serve
+	ending       atomic.Bool // "Shutting down" may be said when the last worker has gone
+	goodbye      sync.Once   // it was said
 }
 
-// newMaster checks what can be checked before anything starts and opens the logs.
-func newMaster(v settings.Values, env func(string) (string, bool)) (*master, error) {
-	m := &master{v: v, env: env, started: time.Now()}
-	if v.WSGIApp == "" {
-		return nil, errors.New("No application module specified.\n\nName it as module:callable, for example: gounicorn myproject.wsgi:application")
-	}
+// newMaster finds what has to be there before the config file can be read.
+func newMaster(p *process, command *settings.Command, env func(string) (string, bool), stderr io.Writer) (*master, error) {
+	m := &master{proc: p, command: command, env: env, stderr: stderr, started: time.Now(), adopted: make(chan *intent, 16), kept: make(chan struct{}, 1)}
 	var err error
-	for _, text := range v.Lanes {
-		rule, err := lane.ParseRule(text)
-		if err != nil {
-			return nil, &settings.ValueError{Setting: settings.Lookup("lanes"), From: v.Origin("lanes"), Value: text, Problem: err.Error()}
-		}
-		m.lanes = append(m.lanes, rule)
-	}
-	if err = m.openLogs(); err != nil {
+	if m.directory, err = startDirectory(); err != nil {
 		return nil, err
 	}
-	m.workers = v.Workers
-	if m.workers == 0 {
-		s := settings.DefaultWorkers(os.DirFS("/"), processors())
-		m.workers, m.sizing = s.Workers, s.Why
-	}
-	if m.interpreter, err = findInterpreter(v.Python, env); err != nil {
+	if m.config, err = command.ConfigLocation(m.directory, exists); err != nil {
 		return nil, err
 	}
-	if m.workerBin, err = findWorker(v.WorkerBin, m.interpreter.version); err != nil {
+	if m.interpreter, err = findInterpreter(command.Python, env); err != nil {
 		return nil, err
 	}
-	names := []string{lane.FastName, lane.NewName, lane.SlowName}
-	for _, rule := range m.lanes {
-		names = append(names, rule.Lane)
+	if m.workerBin, err = findWorker(command.WorkerBin, m.interpreter.version); err != nil {
+		return nil, err
 	}
-	m.metrics = metrics.New(metrics.Build{Version: version, GoVersion: goVersion(), Python: m.interpreter.version}, names...)
 	return m, nil
 }
 
-// check loads the application in one worker and says whether that worked (--check-config).
-func (m *master) check() int {
-	if err := m.newPool(1); err != nil {
-		m.log.Errorf("%v", err)
-		return exitError
-	}
-	err := m.pool.Start(context.Background())
-	m.stopPool(m.v.GracefulTimeout)
-	if err != nil {
-		m.log.Record(time.Time{}, errorlog.LevelError, 0, err.Error())
-		return exitError
-	}
-	return exitOK
-}
-
-// serve runs until a signal ends it and returns the exit code.
-func (m *master) serve() int {
+// run is the life of the master: it runs until a signal ends it, or until --check-config has its answer, and returns the exit code.
+func (m *master) run() int {
 	debug.SetGCPercent(gcPercent)
 	if procs, set := m.env("GOMAXPROCS"); !set || procs == "" {
 		// The workers need the processors more than we do, and fewer threads of ours find more requests each time they wake.
 		runtime.GOMAXPROCS(max(1, processors()/2))
 	}
 	sigs := received()
+	if err := m.configure(sigs); err != nil {
+		return m.failed(err)
+	}
+	if m.v.PrintConfig {
+		fmt.Print(m.v.Print(m.directory, os.Geteuid(), os.Getegid()))
+	}
+	if m.v.CheckConfig || m.v.PrintConfig {
+		return m.check(sigs)
+	}
+	if m.v.Daemon && m.proc.detaches() {
+		return m.background()
+	}
+	defer m.disclaim()
+	if err := m.start(sigs); err != nil {
+		return m.failed(err)
+	}
+	return m.serve(sigs)
+}
+
+// check loads the application, without any worker, and says whether that worked (--check-config).
+func (m *master) check(sigs <-chan os.Signal) int {
+	err := m.await(sigs, m.pool.Load)
+	m.stopPool(m.v.GracefulTimeout)
+	if err != nil {
+		fmt.Fprintf(m.stderr, "\nError while loading the application:\n\n%v\n", err)
+		return exitError
+	}
+	return exitOK
+}
+
+// start does everything up to the moment when the listeners are open and the workers have loaded the application.
+func (m *master) start(sigs <-chan os.Signal) error {
 	m.log.Infof("Starting gounicorn %s", version)
 	for _, w := range m.v.Warnings {
 		m.log.Warningf("%s", w)
 	}
+	if err := m.other.follow(m.proc.parent); err != nil {
+		return err
+	}
+	if err := m.claim(); err != nil {
+		return err
+	}
+	if err := m.await(sigs, m.pool.Load); err != nil {
+		return err
+	}
+	m.server = server.New(m.serverConfig())
 	if err := m.listen(sigs); err != nil {
-		m.log.Errorf("%v", err)
-		return exitError
+		return err
 	}
 	m.log.Infof("Listening at: %s (%d)", m.addresses(), os.Getpid())
 	class := "sync"
@@ -117,78 +144,76 @@ func (m *master) serve() int {
 	if m.sizing != "" {
 		m.log.Infof("Using %d workers: %s", m.workers, m.sizing)
 	}
-	if err := m.newPool(m.workers); err != nil {
-		m.log.Errorf("%v", err)
-		return exitError
+	m.showTitle()
+	if err := m.drop(); err != nil {
+		return err
 	}
-	started := make(chan error, 1)
-	go func() { started <- m.pool.Start(context.Background()) }()
-	srv := server.New(m.serverConfig())
-	serving := false
+	return m.await(sigs, m.pool.Start)
+}
+
+// serve answers requests until a signal ends it and returns the exit code.
+func (m *master) serve(sigs <-chan os.Signal) (code int) {
+	defer func() {
+		if v := recover(); v != nil {
+			m.log.Errorf("Unhandled exception in main loop: %v\n%s", v, debug.Stack())
+			code = exitPanic
+			m.abandon()
+		}
+	}()
+	m.serving = true
+	for _, s := range m.sockets {
+		m.accept(s)
+	}
+	if err := m.serveMetrics(); err != nil {
+		m.log.Errorf("%v", err)
+	}
+	m.tell(stateReady("gounicorn serves"))
+	m.proc.daemon.done(exitOK)
+	alive, watched := m.proc.notify.watchdog()
+	defer alive.Stop()
 	for {
 		select {
-		case err := <-started:
-			if err != nil {
-				return m.bootFailed(err)
-			}
-			serving = true
-			for _, ln := range m.listeners {
-				go func() {
-					if err := srv.Serve(ln); err != nil {
-						m.log.Criticalf("%v", err)
-					}
-				}()
-			}
-			if err := m.serveMetrics(); err != nil {
-				m.log.Errorf("%v", err)
-			}
+		case in := <-m.adopted:
+			m.adopt(in)
+			m.tell(stateReady("gounicorn serves"))
+		case <-m.kept:
+			m.tell(stateReady("gounicorn serves; the last reload failed"))
+		case <-m.other.parentGone:
+			m.promote()
+		case <-m.other.childGone:
+			m.childEnded()
+		case <-watched:
+			m.tell(stateAlive)
 		case sig := <-sigs:
 			act, name := actionOf(sig)
 			if act == actNothing {
 				continue
 			}
-			if act == actLater {
-				m.log.Warningf("Signal %s does nothing in this version", name)
-				continue
-			}
 			m.log.Infof("Handling signal: %s", name)
 			switch act {
 			case actReload:
-				if serving {
-					m.log.Infof("Hang up: Master")
-					m.pool.Reload()
-				}
+				m.log.Infof("Hang up: %s", m.name())
+				m.tell(stateReloading())
+				m.wake(m.workers)
+				m.pool.Reload()
 			case actReopen:
 				m.reopen()
+			case actMore:
+				m.wake(0)
+				m.pool.Grow(1)
+			case actFewer:
+				m.pool.Grow(-1)
+			case actRest:
+				m.winch()
+			case actUpgrade:
+				m.upgrade()
 			case actGraceful:
-				m.stop(srv, sigs)
+				m.stop(sigs)
 				return exitOK
 			case actQuick:
-				m.quit(srv)
+				m.quit()
 				return exitOK
 			}
 		}
 	}
-}
-
-// bootFailed reports why the application could not be loaded; the pool has stopped itself.
-func (m *master) bootFailed(err error) int {
-	m.stopPool(quickGrace)
-	m.closeListeners()
-	var boot *prefork.BootError
-	if !errors.As(err, &boot) {
-		m.log.Errorf("%v", err)
-		return exitError
-	}
-	m.log.Record(time.Time{}, errorlog.LevelError, boot.PID, boot.Text)
-	m.log.Infof("Shutting down: Master")
-	switch boot.Code {
-	case exitBoot:
-		m.log.Infof("Reason: Worker failed to boot.")
-	case exitAppErr:
-		m.log.Infof("Reason: App failed to load.")
-	default:
-		return exitError
-	}
-	return boot.Code
 }

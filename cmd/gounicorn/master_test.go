@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"os"
 	"regexp"
 	"strings"
@@ -31,25 +30,21 @@ func TestKeepAliveZeroClosesAfterEveryResponse(t *testing.T) {
 	}
 }
 
-func TestMalformedAccessLogFormatIsAnErrorAtStart(t *testing.T) {
-	var out, complaint bytes.Buffer
-	code := run([]string{"--access-logfile", "-", "--access-logformat", "%(h", "app:app"}, noEnv, &out, &complaint)
-	if code != exitError || !strings.Contains(complaint.String(), "access_log_format") || !strings.Contains(complaint.String(), "--access-logformat") {
-		t.Errorf("exit code %d, %q", code, complaint.String())
+func TestWhatTheTableCannotCheckIsAnErrorAtStart(t *testing.T) {
+	for want, args := range map[string][]string{
+		"access_log_format": {"--access-logfile", "-", "--access-logformat", "%(h"},
+		`Invalid value for lanes: GET nowhere=pdf (from --lane)`: {"--lane", "/ok=fast", "--lane", "GET nowhere=pdf"},
+	} {
+		if _, err := newIntent(parse(t, args...)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", args, err, want)
+		}
 	}
-}
-
-func TestMalformedRuleIsAnErrorAtStart(t *testing.T) {
-	for _, env := range []map[string]string{nil, {"GOUNICORN_LANES": "/ok=fast 'GET nowhere=pdf'"}} {
-		args := []string{"app:app"}
-		if env == nil {
-			args = []string{"--lane", "/ok=fast", "--lane", "GET nowhere=pdf", "app:app"}
-		}
-		var out, complaint bytes.Buffer
-		code := run(args, func(name string) (string, bool) { v, ok := env[name]; return v, ok }, &out, &complaint)
-		if code != exitError || !strings.Contains(complaint.String(), `invalid value for lanes: "GET nowhere=pdf" (from `) {
-			t.Errorf("exit code %d, %q", code, complaint.String())
-		}
+	v, err := settings.Parse(nil, noEnv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newIntent(v); err == nil || !strings.Contains(err.Error(), "No application module specified.") {
+		t.Errorf("without an application: %v", err)
 	}
 }
 
@@ -80,7 +75,7 @@ func TestBootDocumentTellsTheMostThreads(t *testing.T) {
 		"--threads 2 --max-threads 8": `"threads":2,"max_threads":8,`,
 	} {
 		v := parse(t, strings.Fields(args)...)
-		text, err := newBootDocument(&v, 1)
+		text, err := newBootDocument(&v, 1, 1, -1, &ownership{uid: os.Geteuid(), gid: os.Getegid()})
 		if err != nil || !strings.Contains(string(text), want) || !strings.Contains(string(text), `"slow_nice":10,`) {
 			t.Errorf("%q: %v in %.200s", args, err, text)
 		}

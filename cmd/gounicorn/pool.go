@@ -1,44 +1,73 @@
 package main
 
 import (
+	"fmt"
 	"log/slog"
 	"os"
 	"time"
 
 	"github.com/gounicorn/gounicorn/prefork"
+	"github.com/gounicorn/gounicorn/prefork/lane"
 	"github.com/gounicorn/gounicorn/prefork/wire"
 	"github.com/gounicorn/gounicorn/server/errorlog"
 	"github.com/gounicorn/gounicorn/server/metrics"
 )
 
-// newPool prepares the pool of workers.
-func (m *master) newPool(workers int) error {
-	boot, err := newBootDocument(&m.v, workers)
+// newPool prepares the pool of workers. Until the logs are open, what its processes print goes to our own output.
+func (m *master) newPool() error {
+	task, err := newTask(m.directory, m.config)
 	if err != nil {
 		return err
 	}
-	v := &m.v
 	m.pool, err = prefork.New(prefork.Config{
-		Worker: m.workerBin, Boot: boot, Workers: workers, Threads: v.Threads,
+		Worker: m.workerBin, Configure: task, Decide: m.decide,
 		Env: append(os.Environ(), "GOUNICORN_PYTHON="+m.interpreter.path, "GOUNICORN_PYTHON_VERSION="+m.interpreter.version,
 			"SERVER_SOFTWARE=gounicorn/"+version),
-		MaxRequests: v.MaxRequests, MaxRequestsJitter: v.MaxRequestsJitter,
-		Timeout: v.Timeout, RequestTimeout: v.RequestTimeout, QueueTimeout: v.QueueTimeout, GracefulTimeout: v.GracefulTimeout,
-		BootTimeout: v.BootTimeout, SoftTimeout: v.SoftTimeout, Lanes: m.lanes, QueueTarget: v.QueueTarget,
-		SlowReserve: v.SlowReserve, SlowAfter: v.SlowAfter, SlowNice: v.SlowNice,
-		MaxWorkers: v.MaxWorkers, OverflowIdle: v.OverflowIdle, MaxThreads: v.MaxThreads,
-		Stdout: func(_ int, text []byte) { _, _ = m.outFile.Write(text) },
-		Stderr: func(_ int, text []byte) { m.log.WriteRaw(text) },
+		Stdout: func(_ int, text []byte) {
+			if m.opened.Load() {
+				_, _ = m.outFile.Write(text)
+			} else {
+				_, _ = os.Stdout.Write(text)
+			}
+		},
+		Stderr: func(_ int, text []byte) {
+			if m.opened.Load() {
+				m.log.WriteRaw(text)
+			} else {
+				_, _ = m.stderr.Write(text)
+			}
+		},
 		Log: func(level, pid int, msg string) {
-			m.log.Record(time.Time{}, slogLevel(level), pid, msg)
+			if m.opened.Load() {
+				m.log.Record(time.Time{}, slogLevel(level), pid, msg)
+			} else if level >= wire.LevelWarning {
+				fmt.Fprintln(m.stderr, msg)
+			}
 		},
 		Replaced: func(why prefork.Cause) { m.metrics.Restarted(restarts[why]) },
+		Kept: func() {
+			select {
+			case m.kept <- struct{}{}:
+			default: // is known already
+			}
+		},
+		Stopped: func() {
+			if m.ending.Load() { // else there is something to say before
+				m.shutDown()
+			}
+		},
 	})
-	if err != nil {
-		return err
+	return err
+}
+
+// countRequests prepares the metrics, whose lanes are known when the settings are.
+func (m *master) countRequests() {
+	names := []string{lane.FastName, lane.NewName, lane.SlowName}
+	for _, rule := range m.lanes {
+		names = append(names, rule.Lane)
 	}
+	m.metrics = metrics.New(metrics.Build{Version: version, GoVersion: goVersion(), Python: m.interpreter.version}, names...)
 	m.metrics.AddSource(m.poolState)
-	return nil
 }
 
 func slogLevel(level int) slog.Level {

@@ -15,7 +15,10 @@ const (
 	actQuick                  // stop at once
 	actReload                 // new generation with the application's code as it is now
 	actReopen                 // reopen the log files
-	actLater                  // not built yet: say so and go on
+	actMore                   // one worker more
+	actFewer                  // one worker less
+	actRest                   // send the workers away, in the background only
+	actUpgrade                // start a second master
 	actNothing
 )
 
@@ -30,11 +33,10 @@ var signals = []struct {
 	{unix.SIGQUIT, actQuick, "quit"},
 	{unix.SIGHUP, actReload, "hup"},
 	{unix.SIGUSR1, actReopen, "usr1"},
-	// Left alone the first two suspend the master and the others end it or are lost; none of that is what gunicorn's users expect.
-	{unix.SIGTTIN, actLater, "ttin"},
-	{unix.SIGTTOU, actLater, "ttou"},
-	{unix.SIGWINCH, actLater, "winch"},
-	{unix.SIGUSR2, actLater, "usr2"},
+	{unix.SIGTTIN, actMore, "ttin"},
+	{unix.SIGTTOU, actFewer, "ttou"},
+	{unix.SIGWINCH, actRest, "winch"},
+	{unix.SIGUSR2, actUpgrade, "usr2"},
 	// A reader of our output that went away must not end the server, as the runtime would have it for descriptors 1 and 2.
 	{unix.SIGPIPE, actNothing, "pipe"},
 }

@@ -2,17 +2,18 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"time"
 
-	"github.com/gounicorn/gounicorn/server"
+	"github.com/gounicorn/gounicorn/server/errorlog"
 )
 
-const quickGrace = time.Second // for workers when we stop at once
+const quickGrace = 2 * time.Second // for everything when we stop at once, as gunicorn has it
 
 // stop ends gracefully: no new connections, then the requests, then the workers. INT or QUIT makes it quick; a second TERM does
 // not, because some process managers send it to the whole group and so twice.
-func (m *master) stop(srv *server.Server, sigs <-chan os.Signal) {
+func (m *master) stop(sigs <-chan os.Signal) {
 	ctx, cancel := context.WithTimeout(context.Background(), m.v.GracefulTimeout)
 	defer cancel()
 	go func() {
@@ -20,30 +21,87 @@ func (m *master) stop(srv *server.Server, sigs <-chan os.Signal) {
 			select {
 			case sig := <-sigs:
 				if act, _ := actionOf(sig); act == actQuick {
-					cancel()
+					m.log.Infof("Quick shutdown requested")
+					time.AfterFunc(quickGrace, cancel)
+					return
 				}
 			case <-ctx.Done():
 				return
 			}
 		}
 	}()
-	if err := srv.Shutdown(ctx); err != nil {
+	m.farewell()
+	m.closeSockets(ctx, m.sockets)
+	if err := m.server.Shutdown(ctx); err != nil {
 		m.log.Warningf("Some requests did not end within %v", m.v.GracefulTimeout)
 	}
-	m.closeListeners()
+	m.ending.Store(true)
 	if m.pool.Shutdown(ctx) != nil {
 		m.log.Warningf("Some workers had to be killed")
 	}
-	srv.Close()
-	m.log.Infof("Shutting down: Master")
+	m.server.Close()
+	m.closePrivate()
+	m.shutDown()
 }
 
-// quit ends at once.
-func (m *master) quit(srv *server.Server) {
-	m.closeListeners()
-	m.stopPool(quickGrace)
-	srv.Close()
-	m.log.Infof("Shutting down: Master")
+// quit ends at once: workers leave in the middle of what they run, whose clients get an error.
+func (m *master) quit() {
+	ctx, cancel := context.WithTimeout(context.Background(), quickGrace)
+	defer cancel()
+	m.farewell()
+	m.closeSockets(ctx, m.sockets)
+	m.ending.Store(true)
+	m.pool.Quit()
+	_ = m.pool.Shutdown(ctx)   // that some had to be killed is what we asked for
+	_ = m.server.Shutdown(ctx) // answers are written out
+	m.server.Close()
+	m.closePrivate()
+	m.shutDown()
+}
+
+// abandon ends a start that has failed. Who is in the queue of a socket already gets 503.
+func (m *master) abandon() {
+	ctx, cancel := context.WithTimeout(context.Background(), quickGrace)
+	defer cancel()
+	if m.server != nil {
+		m.closeSockets(ctx, m.sockets)
+	}
+	if m.pool != nil {
+		m.stopPool(quickGrace)
+	}
+	if m.server != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), quickGrace)
+		defer cancel()
+		_ = m.server.Shutdown(ctx) // what was asked meanwhile has its 503
+		m.server.Close()
+	}
+}
+
+// farewell tells the service manager that we leave, and who stays.
+func (m *master) farewell() {
+	if m.other.child != 0 {
+		m.tell(stateMain(m.other.child))
+		return
+	}
+	m.tell(stateStopping)
+}
+
+func (m *master) closePrivate() {
+	if m.private != nil {
+		_ = m.private.Remove() // in a folder that our user may not write it stays, and is replaced by the next start
+		_ = m.private.Close()
+	}
+}
+
+// shutDown says, once, that there is no worker any more; on_exit follows.
+func (m *master) shutDown() { m.sayGoodbye(errorlog.LevelInfo) }
+
+func (m *master) sayGoodbye(level slog.Level) {
+	m.goodbye.Do(func() {
+		if m.opened.Load() {
+			m.log.Record(time.Time{}, level, 0, "Shutting down: "+m.name())
+		}
+	})
 }
 
 func (m *master) stopPool(grace time.Duration) {

@@ -6,8 +6,8 @@ import (
 	"fmt"
 )
 
-// Version of the protocol, carried by HELLO and BOOT. Peers of different versions refuse each other.
-const Version = 2
+// Version of the protocol, carried by HELLO and CONFIGURE. Peers of different versions refuse each other.
+const Version = 3
 
 // Limits of the protocol, in bytes and descriptors; see PROTOCOL.md for the reasons.
 const (
@@ -55,6 +55,8 @@ const (
 	KindRetiring   Kind = 39
 	KindStacks     Kind = 40
 	KindRoute      Kind = 41
+	KindConfigured Kind = 42
+	KindFiles      Kind = 43
 	KindBoot       Kind = 48
 	KindFork       Kind = 49
 	KindExit       Kind = 50
@@ -62,6 +64,9 @@ const (
 	KindDump       Kind = 53
 	KindInterrupt  Kind = 54
 	KindThread     Kind = 55
+	KindConfigure  Kind = 56
+	KindEvent      Kind = 57
+	KindRecord     Kind = 58
 )
 
 // Causes of an ABORT frame.
@@ -77,6 +82,22 @@ const (
 	RetireMaxRequests = 1
 	RetireAppExit     = 2
 	RetireStopped     = 3
+)
+
+// Events of an EVENT frame.
+const (
+	EventWhenReady       = 1
+	EventNWorkersChanged = 2
+	EventPreExec         = 3
+)
+
+// NoWorkers stands for a number of workers that there was not, in an EVENT frame.
+const NoWorkers = 0xffffffff
+
+// Causes of an EXIT frame.
+const (
+	ExitGeneration = 0
+	ExitServer     = 1
 )
 
 // Levels of a LOG frame; the numbers are those of Python's logging module.

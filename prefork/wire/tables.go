@@ -18,7 +18,8 @@ var kinds = []struct {
 	{KindInterim, "INTERIM"}, {KindAbort, "ABORT"}, {KindLoaded, "LOADED"}, {KindForked, "FORKED"}, {KindExited, "EXITED"},
 	{KindLog, "LOG"}, {KindBootFailed, "BOOT_FAILED"}, {KindReady, "READY"}, {KindRetiring, "RETIRING"}, {KindStacks, "STACKS"},
 	{KindRoute, "ROUTE"}, {KindBoot, "BOOT"}, {KindFork, "FORK"}, {KindExit, "EXIT"}, {KindStop, "STOP"}, {KindDump, "DUMP"},
-	{KindInterrupt, "INTERRUPT"}, {KindThread, "THREAD"},
+	{KindInterrupt, "INTERRUPT"}, {KindThread, "THREAD"}, {KindConfigured, "CONFIGURED"}, {KindFiles, "FILES"}, {KindConfigure, "CONFIGURE"},
+	{KindEvent, "EVENT"}, {KindRecord, "RECORD"},
 }
 
 var knownKinds = func() (bits uint64) {
@@ -36,6 +37,8 @@ var (
 	flags       = []named{{"END", FlagEnd}, {"BODY_FD", FlagBodyFD}, {"PAYLOAD_FD", FlagPayloadFD}, {"BACKGROUND", FlagBackground}}
 	aborts      = []named{{"RAISED", AbortRaised}, {"PROTOCOL", AbortProtocol}, {"EXIT", AbortExit}, {"GONE", AbortGone}}
 	retires     = []named{{"MAX_REQUESTS", RetireMaxRequests}, {"APP_EXIT", RetireAppExit}, {"STOPPED", RetireStopped}}
+	exits       = []named{{"GENERATION", ExitGeneration}, {"SERVER", ExitServer}}
+	events      = []named{{"WHEN_READY", EventWhenReady}, {"NWORKERS_CHANGED", EventNWorkersChanged}, {"PRE_EXEC", EventPreExec}}
 	notices     = []named{{"ABANDONED", NoticeAbandoned}, {"DEMOTED", NoticeDemoted}}
 	levels      = []named{
 		{"DEBUG", LevelDebug}, {"INFO", LevelInfo}, {"WARNING", LevelWarning}, {"ERROR", LevelError}, {"CRITICAL", LevelCritical},
@@ -71,6 +74,8 @@ func CHeader() string {
 	group("FLAG_", flags)
 	group("ABORT_", aborts)
 	group("RETIRE_", retires)
+	group("EXIT_", exits)
+	group("EVENT_", events)
 	group("LEVEL_", levels)
 	group("NOTICE_", notices)
 	group("SLOT_STATE_", states)

@@ -33,6 +33,8 @@ func TestSpecificationMatchesTheCode(t *testing.T) {
 		{"| flag | bit |", 1, flags},
 		{"| abort cause |", 1, aborts},
 		{"| retire cause |", 1, retires},
+		{"| exit cause |", 1, exits},
+		{"| event | number |", 1, events},
 		{"| notice | bit |", 1, notices},
 		{"| level | number |", 1, levels},
 		{"| state | number |", 1, states},

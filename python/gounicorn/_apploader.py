@@ -4,7 +4,8 @@ A spec is one of:
 
 - `module`: the name `application` in the module;
 - `module:name`: a name, or a dotted path of attributes;
-- `module:factory()`: what the factory returns; arguments must be literals, as in `factory("prod", debug=False)`.
+- `module:factory()`: what the factory returns; arguments must be literals, as in `factory("prod", debug=False)`;
+- `paste:/path/to/file.ini#section`: what a file of PasteDeploy describes, see _paste.py.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from gounicorn import _routes
+from gounicorn import _paste, _routes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +43,11 @@ def load(spec: str) -> Callable[..., Any]:
 
 
 def _load(spec: str) -> Callable[..., Any]:
+    if spec.startswith(f"{_paste.PREFIX}/"):
+        try:
+            return _paste.load(spec)
+        except _paste.PasteError as error:
+            raise AppError(str(error)) from None
     module_name, _, expression = spec.partition(":")
     names, call = _parse(expression or "application")
     try:

@@ -1,4 +1,4 @@
-"""First code of the zygote: makes this package importable from the boot document, then prepares the process as it says.
+"""First code of the zygote: makes this package importable from the document of the first packet.
 
 gp_zygote.c runs this file's text by exec, before any module of the package can be imported.
 """
@@ -6,7 +6,6 @@ gp_zygote.c runs this file's text by exec, before any module of the package can 
 from __future__ import annotations
 
 import importlib.machinery
-import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +13,12 @@ if TYPE_CHECKING:
     import types
     from collections.abc import Sequence
 
-Boot = dict[str, Any]
-
 
 class EmbeddedFinder:
-    """Finds and loads the modules of this package in a dict of sources, ahead of any installed copy."""
+    """Finds and loads the modules of this package in a dict of sources, ahead of any installed copy.
+
+    What is not among them, as gounicorn.django, comes from the installed copy.
+    """
 
     def __init__(self, sources: dict[str, str]) -> None:
         """Serve the sources, keyed by path: "gounicorn/_worker.py"."""
@@ -37,6 +37,8 @@ class EmbeddedFinder:
         """Find a module; part of the protocol of sys.meta_path."""
         source = self._path(name)
         if source is None:
+            if name.startswith("gounicorn.") and not path:
+                return importlib.machinery.PathFinder.find_spec(name, [os.path.join(entry, "gounicorn") for entry in sys.path])
             return None
         is_package = source.endswith("__init__.py")
         return importlib.machinery.ModuleSpec(name, self, origin=source, is_package=is_package)
@@ -59,25 +61,9 @@ class EmbeddedFinder:
         return None if path is None else self._sources[path]
 
 
-def prepare(boot: Boot) -> None:
-    """Set environment, directory and import path, in gunicorn's order."""
-    os.environ.update(boot.get("env") or {})
-    os.environ["SERVER_SOFTWARE"] = boot["server_software"]
-    if boot.get("chdir"):
-        os.chdir(boot["chdir"])
-    current = os.getcwd()
-    if current not in sys.path:
-        sys.path.insert(0, current)
-    for path in boot.get("pythonpath") or []:
-        absolute = os.path.abspath(path)
-        if absolute not in sys.path:
-            sys.path.insert(0, absolute)
-    sys.argv = list(boot["argv"])
-
-
-def start(boot: Boot) -> None:
-    """Prepare the zygote and run it. Returns only in a worker."""
-    sys.meta_path.insert(0, EmbeddedFinder(boot["sources"]))
+def start(task: dict[str, Any]) -> None:
+    """Run the zygote with the document of CONFIGURE. Returns only in a worker."""
+    sys.meta_path.insert(0, EmbeddedFinder(task["sources"]))
     from gounicorn import _worker, _zygote
 
-    _worker.start(boot, _zygote.run(boot, prepare))
+    _worker.start(_zygote.run(task))

@@ -1,5 +1,5 @@
-"""A worker, from the fork to its end. The steps are start, in C before Go runs, then configure, serve and
-finish, called by Go (package pyworker)."""
+"""A worker, from the fork to its end. The steps are start, in C before Go runs, then forked, loaded, configure, serve and
+finish, called by Go (package pyworker); leave in place of the last when the worker does not come to serve."""
 
 from __future__ import annotations
 
@@ -16,37 +16,46 @@ from typing import TYPE_CHECKING, Any
 import _gounicorn
 import _gounicorn_process as process
 
-from gounicorn import SoftTimeout
+from gounicorn import SoftTimeout, _apploader, _config, _journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gounicorn._zygote import Job
+    from gounicorn._objects import Server, Worker
+    from gounicorn._zygote import Birth, Job
 
 DEFAULT_GRACE = 30
+EXIT_FAILED = 1
+EXIT_ABORTED = 1  # of a worker that took SIGABRT
+EXIT_UNEXPECTED = 255
 SLOW_NICE = 10  # how much nicer a thread is while it runs what computes for long
 OOM_SCORE = 100  # above the master's, out of 1000: when memory is short, rather a worker than all
 
 _boot: dict[str, Any] = {}
 _job: Job | None = None
+_inherited: _config.Config | None = None
+_server: Server | None = None  # for hooks
+_worker: Worker | None = None  # likewise
+_left = False  # worker_exit has run
 _stopping = False  # SIGTERM came, perhaps while the application was being imported
 _threads: set[threading.Thread] = set()  # that serve, beside the main thread
 _awake, _wake = -1, -1  # a pipe: a byte wakes the main thread when one of them has ended
 
 
-def start(boot: dict[str, Any], job: Job) -> None:
+def start(birth: Birth) -> None:
     """Make the forked child a worker. Runs before the Go runtime: one thread, no locks."""
-    global _job
-    _boot.update(boot)
-    _boot.pop("sources", None)
-    _job = job
-    _take_descriptors(job)
+    global _job, _inherited, _server, _worker
+    _boot.update(birth.boot)
+    _job, _inherited, _server, _worker = birth.job, birth.config, birth.server, birth.worker
+    _take_descriptors(birth.job)
     _take_signals()
-    title = boot.get("proc_name") or boot["app"]
+    title = _boot.get("proc_name") or _boot["app"]
     process.set_name("gounicorn-worke")
     process.set_title(f"gounicorn: worker [{title}]")
     _raise_oom_score()
     _prepare_stacks()
+    if "worker_abort" in birth.config.hooks:
+        signal.signal(signal.SIGABRT, _abort)  # after _prepare_stacks, which takes this signal for its own use
     gc.enable()
 
 
@@ -74,22 +83,85 @@ def _take_signals() -> None:
 
 def _leave_signals() -> None:
     """A process that the application forks, as multiprocessing does, dies of the signals that ask a worker to finish."""
-    for number, ours in ((signal.SIGTERM, _stop), (signal.SIGINT, _quit), (signal.SIGQUIT, _quit)):
+    for number, ours in ((signal.SIGTERM, _stop), (signal.SIGINT, _quit), (signal.SIGQUIT, _quit), (signal.SIGABRT, _abort)):
         if signal.getsignal(number) is ours:
             signal.signal(number, signal.SIG_DFL)
 
 
 def _stop(number: int, frame: object) -> None:
     global _stopping
+    if _worker is not None:
+        _worker.alive = False
     _stopping = True  # no Event: a lock is not for signal handlers
     _gounicorn.stop()
 
 
 def _quit(number: int, frame: object) -> None:
+    _leave_now("worker_int", 0)
+
+
+def _abort(number: int, frame: object) -> None:
+    _leave_now("worker_abort", EXIT_ABORTED)
+
+
+def _leave_now(name: str, code: int) -> None:
+    """End the process from a signal handler, whatever runs, after a hook."""
     try:
+        if not _try(name, _worker):
+            code = EXIT_UNEXPECTED
+        leave()
         _flush()
     finally:
-        os._exit(0)
+        os._exit(code)
+
+
+def _try(name: str, *args: Any) -> bool:
+    """Call a hook; an exception is for the log. Returns whether there was none."""
+    try:
+        if _inherited is not None:
+            _inherited.call(name, *args)
+    except BaseException as error:
+        _journal.write(process.ERROR, _config.blame(name, error))
+        return False
+    return True
+
+
+def _step(name: str, *args: Any) -> tuple[int, str]:
+    """Call a hook without which the worker does not boot; return (0, "") or exit code and reason."""
+    try:
+        if _inherited is not None:
+            _inherited.call(name, *args)
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else EXIT_FAILED
+        return code & 0xFF or EXIT_FAILED, f"The hook {name} called sys.exit({error.code!r})."
+    except BaseException as error:
+        return _apploader.EXIT_BOOT, f"Exception in worker process. {_config.blame(name, error)}"
+    return 0, ""
+
+
+def forked() -> tuple[int, str]:
+    """Run post_fork: Go runs, the application has not been imported unless the zygote has."""
+    return _step("post_fork", _server, _worker)
+
+
+def loaded(app: Callable[..., Any]) -> tuple[int, str]:
+    """Note the application and run post_worker_init, which may replace it."""
+    if _worker is None:
+        return 0, ""
+    _worker.wsgi = _worker.app.callable = app
+    code, text = _step("post_worker_init", _worker)
+    _worker.booted = not code
+    return code, text
+
+
+def leave() -> None:
+    """Run worker_exit, once."""
+    global _left
+    if not _left:
+        _left = True
+        if _worker is not None:
+            _worker.alive = False
+        _try("worker_exit", _server, _worker)
 
 
 def _raise_oom_score() -> None:
@@ -131,9 +203,11 @@ def has_gil() -> bool:
 
 
 def configure(app: Callable[..., Any]) -> None:
-    """Tell the serve loop what it needs to know."""
+    """Tell the serve loop what it needs to know. The application is the one that hooks have left in worker.wsgi."""
     global _awake, _wake
     job = _current()
+    if _worker is not None and _worker.wsgi is not None:
+        app = _worker.wsgi
     _awake, _wake = os.pipe()
     os.set_blocking(_wake, False)
     _gounicorn.configure(
@@ -206,6 +280,7 @@ def _serve_thread(index: int, stream: int) -> None:
 
 def finish() -> None:
     """End as the interpreter would: wait for the application's threads, run its exit functions, flush. Go bounds the time."""
+    leave()
     threading._shutdown()
     atexit._run_exitfuncs()
     _flush()

@@ -1,7 +1,9 @@
-"""The fork server: imports the application when asked to, then forks workers for the master.
+"""The fork server, which plays the part of gunicorn's arbiter: reads the config file, runs the hooks that gunicorn runs in its
+master, imports the application when asked to, and forks workers for the master.
 
-It is the only process that forks, and has one thread. Master and zygote talk over a SOCK_SEQPACKET socket at descriptor 3;
-prefork/wire/PROTOCOL.md is the specification, whose numbers come from C (_gounicorn_process).
+It is the only process that forks, and has one thread unless the configuration starts some. Master and zygote talk over a
+SOCK_SEQPACKET socket at descriptor 3; prefork/wire/PROTOCOL.md is the specification, and
+its numbers come from C (_gounicorn_process).
 """
 
 from __future__ import annotations
@@ -9,26 +11,25 @@ from __future__ import annotations
 import array
 import contextlib
 import gc
+import json
 import os
 import select
 import signal
 import socket
-import struct
 import sys
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, NoReturn
 
 import _gounicorn_process as process
 
-from gounicorn import _apploader
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from gounicorn import _apploader, _config, _journal, _objects
+from gounicorn._journal import HEADER
 
 EXIT_CONFIG = 1
-HEADER = struct.Struct("<IBBHII")  # length, kind, flags, aux, a, b
+EXIT_LOOP = 255  # gunicorn's, for what goes wrong in its main loop
+NO_WORKERS = 0xFFFFFFFF  # in an EVENT: there was no number before
 IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGWINCH)
 DEFAULT_GRACE = 30.0  # seconds that children get once the master has gone
 KILL_AGAIN = 1.0  # seconds between two tries
@@ -60,6 +61,17 @@ class Job:
             os.close(fd)
 
 
+@dataclass
+class Birth:
+    """What a forked child inherits."""
+
+    job: Job
+    boot: dict[str, Any]
+    config: _config.Config
+    server: _objects.Server
+    worker: _objects.Worker
+
+
 class Control:
     """The zygote's end of its control socket."""
 
@@ -70,14 +82,25 @@ class Control:
     def send(self, kind: int, *, aux: int = 0, a: int = 0, b: int = 0, payload: bytes = b"", fd: int | None = None) -> None:
         """Send one packet. A master that has gone is noticed when reading, not here."""
         payload = payload[: process.MAX_PACKET - process.HEADER_SIZE]
-        packet = HEADER.pack(len(payload), kind, 0, aux, a, b) + payload
+        self._send(HEADER.pack(len(payload), kind, 0, aux, a, b) + payload, fd)
+
+    def send_document(self, kind: int, text: bytes) -> None:
+        """Send one packet whose text may be of any size that the protocol allows."""
+        if HEADER.size + len(text) <= process.MAX_PACKET:
+            self.send(kind, payload=text)
+            return
+        fd = os.memfd_create("gounicorn-document")
+        try:
+            with open(fd, "wb", closefd=False) as file:
+                file.write(text)
+            self._send(HEADER.pack(len(text), kind, process.FLAG_PAYLOAD_FD, 0, 0, 0), fd)
+        finally:
+            os.close(fd)
+
+    def _send(self, packet: bytes, fd: int | None) -> None:
         rights = [] if fd is None else [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))]
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.socket.sendmsg([packet], rights, socket.MSG_NOSIGNAL)
-
-    def log(self, level: int, text: str) -> None:
-        """Put a line into the master's log."""
-        self.send(process.LOG, aux=level, payload=text.encode("utf-8", "backslashreplace"))
 
     def receive(self) -> tuple[int, int, int, int, bytes, list[int]] | None:
         """Return kind, aux, a, b, payload and descriptors of one packet, or None when the master has gone."""
@@ -93,37 +116,49 @@ class Control:
                 fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
         if not packet:
             return None
-        size, kind, _, aux, a, b = HEADER.unpack_from(packet)
-        if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC) or size != len(packet) - HEADER.size:
+        size, kind, marks, aux, a, b = HEADER.unpack_from(packet)
+        apart = bool(marks & process.FLAG_PAYLOAD_FD)
+        fits = size <= process.MAX_PAYLOAD_FD and len(fds) > 0 if apart else size == len(packet) - HEADER.size
+        if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC) or not fits:
             message = f"broken packet of {len(packet)} bytes"
             raise ValueError(message)
-        return kind, aux, a, b, packet[HEADER.size :], list(fds)
+        if not apart:
+            return kind, aux, a, b, packet[HEADER.size :], list(fds)
+        with open(fds[0], "rb") as file:
+            file.seek(0)
+            return kind, aux, a, b, file.read(size), list(fds[1:])
 
 
 class Zygote:
-    """The loop: packets of the master, deaths of children."""
+    """The loop: packets of the master, deaths of children, and the hooks that go with them."""
 
-    def __init__(self, control: Control, grace: float) -> None:
-        """Serve a control socket; when it closes, children get grace seconds to leave."""
+    def __init__(self, control: Control, boot: dict[str, Any], config: _config.Config, server: _objects.Server) -> None:
+        """Serve a control socket; when it closes, children get the graceful timeout to leave."""
         self._control = control
-        self._grace = grace
+        self._boot = boot
+        self._config = config
+        self._server = server
+        self._grace = float(boot.get("graceful_timeout", DEFAULT_GRACE))
         self._children: dict[int, tuple[int, int]] = {}  # pidfd: worker id, pid
         self._poll = select.poll()
         self._leaving = False  # EXIT came
+        self._ending = False  # it said that the server ends
         self._deadline: float | None = None  # the master has gone
 
-    def serve(self) -> Job | None:
-        """Run until the last child is reaped. Returns a job in a forked child, None in the zygote."""
+    def serve(self) -> Birth | None:
+        """Run until the last child is reaped. Returns what a forked child is, None in the zygote."""
         self._poll.register(self._control.socket, select.POLLIN)
         while self._children or not (self._leaving or self._deadline):
             for fd, _ in self._poll.poll(self._patience()):
                 if fd in self._children:
                     self._reap(fd)
-                elif (job := self._packet()) is not None:
-                    return job
+                elif (birth := self._packet()) is not None:
+                    return birth
             if self._deadline is not None and time.monotonic() >= self._deadline:
                 self._kill(signal.SIGKILL)
                 self._deadline += KILL_AGAIN
+        if self._ending and not self._boot.get("check"):
+            self._try("on_exit", self._server)
         return None
 
     def _patience(self) -> float | None:
@@ -132,7 +167,14 @@ class Zygote:
             return None
         return max(0.0, self._deadline - time.monotonic()) * 1000 + 1
 
-    def _packet(self) -> Job | None:
+    def _try(self, name: str, *args: Any) -> None:
+        """Call a hook; an exception is for the log."""
+        try:
+            self._config.call(name, *args)
+        except BaseException as error:
+            _journal.write(process.ERROR, _config.blame(name, error))
+
+    def _packet(self) -> Birth | None:
         received = self._control.receive()
         if received is None:
             self._poll.unregister(self._control.socket)
@@ -145,11 +187,33 @@ class Zygote:
             os.close(fd)
         if kind == process.EXIT:
             self._leaving = True
+            self._ending = aux == process.EXIT_SERVER
+        elif kind == process.EVENT:
+            self._event(aux, a, b)
         else:
-            self._control.log(process.ERROR, f"zygote: unexpected packet of kind {kind}")
+            _journal.write(process.ERROR, f"zygote: unexpected packet of kind {kind}")
         return None
 
-    def _fork(self, job: Job) -> Job | None:
+    def _event(self, event: int, now: int, before: int) -> None:
+        if event == process.WHEN_READY:
+            _hook(self._control, self._config, "when_ready", self._server)
+        elif event == process.NWORKERS_CHANGED:
+            self._server.num_workers = now
+            self._try("nworkers_changed", self._server, now, None if before == NO_WORKERS else before)
+        elif event == process.PRE_EXEC:
+            self._try("pre_exec", self._server)
+        self._control.send(process.EVENT, aux=event, a=now, b=before)
+
+    def _fork(self, job: Job) -> Birth | None:
+        worker = self._server.hire()
+        try:
+            self._config.call("pre_fork", self._server, worker)
+        except BaseException as error:
+            job.close()
+            text = _config.blame("pre_fork", error)
+            self._control.send(process.BOOT_FAILED, aux=EXIT_LOOP, a=job.worker, payload=text.encode("utf-8", "backslashreplace"))
+            self._control.send(process.EXITED, a=job.worker, payload=(EXIT_LOOP << 8).to_bytes(4, "little"))
+            return None
         try:
             sys.stdout.flush()
             sys.stderr.flush()
@@ -159,14 +223,17 @@ class Zygote:
             pid = os.fork()
         except OSError as error:
             job.close()
-            self._control.log(process.ERROR, f"fork of worker {job.worker} failed: {error.strerror}")
+            _journal.write(process.ERROR, f"fork of worker {job.worker} failed: {error.strerror}")
             self._control.send(process.EXITED, a=job.worker, payload=(1 << 8).to_bytes(4, "little"))
             return None
         if pid == 0:
             for fd in self._children:
                 os.close(fd)
-            return job
+            worker.pid = os.getpid()
+            return Birth(job, self._boot, self._config, self._server, worker)
         job.close()
+        worker.pid = pid
+        self._server.WORKERS[pid] = worker
         pidfd = os.pidfd_open(pid)
         self._children[pidfd] = job.worker, pid
         self._poll.register(pidfd, select.POLLIN)
@@ -185,6 +252,9 @@ class Zygote:
         os.close(pidfd)
         del self._children[pidfd]
         self._control.send(process.EXITED, a=worker, b=pid, payload=status.to_bytes(4, "little"))
+        gone = self._server.WORKERS.pop(pid, None)
+        if gone is not None:
+            self._try("child_exit", self._server, gone)
 
     def _kill(self, number: int) -> None:
         for pidfd in self._children:
@@ -194,46 +264,152 @@ class Zygote:
                 continue
 
 
-def run(boot: dict[str, Any], prepare: Callable[[dict[str, Any]], None]) -> Job:
+def run(task: dict[str, Any]) -> Birth:
     """Be the zygote. Returns only in a forked child; the zygote leaves with an exit code."""
     gc.disable()  # nothing that is allocated from here to the fork shall leave holes to fill
     for number in IGNORED:
         # a handler, not SIG_IGN, which programs that the application starts would inherit
         signal.signal(number, _ignore)
     control = Control()
-    title = boot.get("proc_name") or boot["app"]
     process.set_name("gounicorn-zygot")
-    process.set_title(f"gounicorn: zygote [{title}]")
-    try:
-        prepare(boot)
-    except OSError as error:
-        _fail(control, EXIT_CONFIG, f"cannot change to the directory {error.filename!r}: {error.strerror}.")
-    if boot.get("preload"):
-        _preload(control, boot["app"])
+    process.set_title("gounicorn: zygote")
+    gc.enable()
+    config = _configure(control, task)
+    boot = _await_boot(control)
+    process.set_title(f"gounicorn: zygote [{boot.get('proc_name') or boot['app']}]")
+    server = _objects.Server(boot)
+    _boot(control, boot, config, server)
+    gc.disable()
     gc.collect()
     gc.freeze()
     control.send(process.LOADED)
-    job = Zygote(control, float(boot.get("graceful_timeout", DEFAULT_GRACE))).serve()
-    if job is None:
+    birth = Zygote(control, boot, config, server).serve()
+    if birth is None:
         _flush()
         os._exit(0)
     control.socket.detach()  # descriptor 3 becomes the worker's own control socket
-    return job
+    return birth
+
+
+def _configure(control: Control, task: dict[str, Any]) -> _config.Config:
+    """Evaluate the config file where gunicorn would, and tell the master what it says."""
+    directory = task["directory"]
+    _change_directory(control, directory)
+    sys.argv = list(task["argv"])
+    os.environ["SERVER_SOFTWARE"] = task["server_software"]
+    try:
+        config = _config.evaluate(task["config"], task["settings"], task["hooks"])
+        document = json.dumps(config.document(), ensure_ascii=True).encode()
+        if len(document) > process.MAX_PAYLOAD_FD:
+            message = f"{config.path}: the values are {len(document)} bytes long, and {process.MAX_PAYLOAD_FD} is the most"
+            raise _config.ConfigError(message)
+    except _config.ConfigError as error:
+        _fail(control, error.code, str(error))
+    finally:
+        _flush()  # what the file printed
+    control.send_document(process.CONFIGURED, document)
+    return config
+
+
+def _await_boot(control: Control) -> dict[str, Any]:
+    """Return the boot document. A master that does not want this zygote any more sends EXIT, or goes."""
+    received = control.receive()
+    if received is None or received[0] == process.EXIT:
+        _flush()
+        os._exit(0)
+    kind, payload = received[0], received[4]
+    if kind != process.BOOT:
+        _fail(control, EXIT_CONFIG, f"zygote: packet of kind {kind} in place of BOOT")
+    boot: dict[str, Any] = json.loads(payload)
+    return boot
+
+
+def _boot(control: Control, boot: dict[str, Any], config: _config.Config, server: _objects.Server) -> None:
+    """Do what comes before the first fork, in gunicorn's order; the user is changed before the application is imported."""
+    _prepare(control, boot)
+    if boot.get("check"):  # only whether the application loads
+        _preload(control, boot["app"])
+        return
+    _hook(control, config, "nworkers_changed", server, boot["workers"], boot.get("workers_before"))
+    starting = "on_starting" if boot["generation"] == 1 else "on_reload"
+    drops = _drops(boot)
+    if boot.get("preload") and not drops:
+        _preload(control, boot["app"])
+    _hook(control, config, starting, server)
+    if drops:
+        _drop(control, boot)
+        if boot.get("preload"):
+            _preload(control, boot["app"])
+
+
+def _prepare(control: Control, boot: dict[str, Any]) -> None:
+    """Set environment, directory and import path."""
+    os.environ.update(boot.get("env") or {})
+    if boot.get("chdir"):
+        _change_directory(control, boot["chdir"])
+    for path in boot.get("pythonpath") or []:
+        absolute = os.path.abspath(path)
+        if absolute not in sys.path:
+            sys.path.insert(0, absolute)
+
+
+def _change_directory(control: Control, path: str) -> None:
+    try:
+        os.chdir(path)
+    except OSError as error:
+        _fail(control, EXIT_CONFIG, f"cannot change to the directory {error.filename!r}: {error.strerror}.")
+    current = os.getcwd()
+    if current not in sys.path:
+        sys.path.insert(0, current)
+
+
+def _drops(boot: dict[str, Any]) -> bool:
+    """Tell whether the process is to become somebody else."""
+    uid, gid = boot.get("uid"), boot.get("gid")
+    return (uid is not None and uid != os.geteuid()) or (gid is not None and gid != os.getegid())
+
+
+def _drop(control: Control, boot: dict[str, Any]) -> None:
+    """Become the user of the boot document. groups: the supplementary groups; None leaves them."""
+    try:
+        if boot.get("groups") is not None:
+            os.setgroups(boot["groups"])
+        if boot.get("gid") is not None:
+            os.setgid(boot["gid"])
+        if boot.get("uid") is not None:
+            os.setuid(boot["uid"])
+    except OSError as error:
+        who = f"user {boot.get('uid')}, group {boot.get('gid')}"
+        _fail(
+            control, EXIT_CONFIG, f"cannot become {who}: {error.strerror}; start gounicorn as root or leave user and group out."
+        )
+    process.set_dumpable()
+
+
+def _hook(control: Control, config: _config.Config, name: str, *args: Any) -> None:
+    """Call a hook without which there is no start."""
+    try:
+        config.call(name, *args)
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else EXIT_CONFIG
+        _fail(control, code & 0xFF or EXIT_CONFIG, f"The hook {name} called sys.exit({error.code!r}).")
+    except BaseException as error:
+        _fail(control, EXIT_CONFIG, _config.blame(name, error))
+    finally:
+        _flush()
 
 
 def _preload(control: Control, app: str) -> None:
-    gc.enable()
     code, text = _apploader.load_or_explain(app)
-    gc.disable()
     if code:
         _fail(control, code, text)
     others = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
     if others:
         names = ", ".join(others)
-        control.log(process.WARNING, f"importing {app} started threads, which do not run in the workers: {names}")
+        _journal.write(process.WARNING, f"importing {app} started threads, which do not run in the workers: {names}")
 
 
-def _fail(control: Control, code: int, text: str) -> None:
+def _fail(control: Control, code: int, text: str) -> NoReturn:
     control.send(process.BOOT_FAILED, aux=code, payload=text.encode("utf-8", "backslashreplace"))
     _flush()
     os._exit(code)

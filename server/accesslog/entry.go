@@ -25,6 +25,7 @@ type Entry struct {
 	UserAgent   []byte
 	Pid         int           // of the process that answered; the worker's, else the master's
 	Worker      int           // pid of the worker, 0 if none was involved
+	Answered    bool          // by a worker to the end, be it that the application raised
 	Queue       time.Duration // waiting for a worker
 	Run         time.Duration // in a worker
 	Lane        []byte

@@ -10,6 +10,9 @@ type Logger struct {
 	format *Format
 	w      io.Writer
 	bufs   sync.Pool
+
+	// Divert takes an Entry in place of the line when it returns true; it may be nil. Set it before the Logger is used.
+	Divert func(e *Entry) bool
 }
 
 // New returns a Logger that makes one Write to w for each line. The writer
@@ -23,6 +26,9 @@ func New(format *Format, w io.Writer) *Logger {
 // Log writes the line for e. A line that the writer refuses is lost; the
 // writer counts it.
 func (l *Logger) Log(e *Entry) {
+	if l.Divert != nil && l.Divert(e) {
+		return
+	}
 	buf := l.bufs.Get().(*[]byte)
 	*buf = append(l.format.Append((*buf)[:0], e), '\n')
 	_, _ = l.w.Write(*buf)

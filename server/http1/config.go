@@ -1,6 +1,8 @@
 package http1
 
-import "time"
+import (
+	"time"
+)
 
 // Limits bound what one request may send. The zero value is usable; each zero
 // field has the meaning written beside it.
@@ -54,8 +56,20 @@ type Config struct {
 	ServerName string
 	// PermitUnconventionalMethod accepts every token as a method.
 	PermitUnconventionalMethod bool
+	// CasefoldMethod turns the letters of methods into capitals.
+	CasefoldMethod bool
 	// Underscores says what becomes of fields with "_" in their name.
 	Underscores Underscores
+	// Forwarder, if set, is asked for every field with "_" in its name, and
+	// answers true for one that is passed on whatever Underscores says. It must
+	// not keep the slice.
+	Forwarder func(c *Conn, name []byte) bool
+	// ProxyProtocol says which versions of the PROXY protocol a connection may
+	// begin with. The header is optional, as in gunicorn.
+	ProxyProtocol ProxyMode
+	// ProxyAllowed is asked whether the peer of a connection may use the PROXY
+	// protocol; false means 403. It is required unless ProxyProtocol is Off.
+	ProxyAllowed func(c *Conn) bool
 	// AllowHost, if set, is asked for every request that names a host, and
 	// answers false for 421. It must not keep the slice.
 	AllowHost func(host []byte) bool
@@ -98,7 +112,9 @@ type rules struct {
 	body        int64
 	underscores Underscores
 	anyMethod   bool
+	foldMethod  bool
 	allowHost   func([]byte) bool
+	forwarder   func(*Conn, []byte) bool
 }
 
 func newRules(c *Config) rules {
@@ -117,7 +133,9 @@ func newRules(c *Config) rules {
 		body:        l.Body,
 		underscores: c.Underscores,
 		anyMethod:   c.PermitUnconventionalMethod,
+		foldMethod:  c.CasefoldMethod,
 		allowHost:   c.AllowHost,
+		forwarder:   c.Forwarder,
 	}
 }
 

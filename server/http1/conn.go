@@ -46,7 +46,9 @@ type Conn struct {
 	srv        *Server
 	nc         net.Conn
 	raw        syscall.RawConn // nil if nc is not a socket
-	remote     netip.AddrPort
+	remote     netip.AddrPort  // the client's, if a PROXY header named one
+	peer       netip.AddrPort
+	proxy      ProxyHeader
 	listener   net.Addr
 	next, prev *Conn // list of the server, guarded by its mutex
 
@@ -57,6 +59,7 @@ type Conn struct {
 	bodySince atomic.Int64 // when the body began
 	bodyBytes atomic.Int64 // how much of it has arrived
 	timedOut  atomic.Bool
+	begun     atomic.Bool // a request has been read
 
 	// mu guards the fields of this block, and also buf, r and w while parked
 	// is set. It is a leaf: nothing is called with it held but the pool.
@@ -93,8 +96,17 @@ type Conn struct {
 	x Exchange
 }
 
-// RemoteAddr returns the peer's address; it is not valid for Unix sockets.
+// RemoteAddr returns the client's address: the one that a PROXY header named,
+// or else the peer's. It is not valid for Unix sockets without such a header.
 func (c *Conn) RemoteAddr() netip.AddrPort { return c.remote }
+
+// PeerAddr returns the address of the other end of the connection; it is not
+// valid for Unix sockets.
+func (c *Conn) PeerAddr() netip.AddrPort { return c.peer }
+
+// Proxy returns the PROXY header that the connection began with; its Protocol
+// is empty if there was none.
+func (c *Conn) Proxy() *ProxyHeader { return &c.proxy }
 
 // LocalAddr returns our address; it is not valid for Unix sockets.
 func (c *Conn) LocalAddr() netip.AddrPort {
@@ -115,11 +127,13 @@ func (c *Conn) NetConn() net.Conn { return c.nc }
 func newConn(s *Server, nc net.Conn) *Conn {
 	c := &Conn{srv: s, nc: nc}
 	c.over.L = &c.mu
+	c.head.conn = c
 	if s, ok := nc.(*socket); ok {
-		c.remote = s.remote
+		c.peer = s.remote
 	} else {
-		c.remote = addrPort(nc.RemoteAddr())
+		c.peer = addrPort(nc.RemoteAddr())
 	}
+	c.remote = c.peer
 	switch nc.(type) {
 	case *net.TCPConn, *net.UnixConn, *socket:
 		if raw, err := nc.(syscall.Conn).SyscallConn(); err == nil {
@@ -164,7 +178,9 @@ func (c *Conn) serve() {
 			c.releaseBuffers()
 		}
 	}()
-	for c.serveRequest() {
+	if c.readProxy() {
+		for c.serveRequest() {
+		}
 	}
 	c.tearDown()
 }
@@ -188,6 +204,9 @@ func (c *Conn) serveRequest() bool {
 		return false
 	}
 	c.requests++
+	if c.requests == 1 {
+		c.begun.Store(true)
+	}
 	x.load(&c.head, c.buf.b[c.r:c.r+n], f)
 	c.r += n
 	c.base = c.r

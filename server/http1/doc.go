@@ -18,6 +18,7 @@
 //	RFC 9112 7.1, 8            streamed responses                    stream.go
 //	all refusals               cause, status, close, rule            verdict.go
 //	RFC 9112 9.5               timeouts                              sweep.go
+//	PROXY protocol 1 and 2     who a connection's client is          proxy.go
 //
 // # Ownership
 //
@@ -39,9 +40,6 @@
 //   - No input allocates before a limit has been checked; no regular
 //     expression and no lenient number parser sees bytes from the wire.
 //   - An idle connection holds no read buffer.
-//
-// The PROXY protocol is not spoken here: its bytes are refused as a malformed
-// request. A listener that unwraps it belongs in front of Serve (row 31).
 //
 // The package imports the standard library and golang.org/x/sys/unix only and
 // knows nothing of WSGI, processes, TLS or HTTP/2.

@@ -63,6 +63,7 @@ type Exchange struct {
 	Method        []byte
 	Target        []byte    // as sent
 	Path          []byte    // percent-decoded once
+	RawPath       []byte    // as sent; empty if the target has none
 	RawQuery      []byte    // behind the "?", as sent
 	Host          []byte    // authority of the target or value of Host, nil if neither
 	Minor         int       // 1 for HTTP/1.1
@@ -117,7 +118,7 @@ type Exchange struct {
 // Conn returns the connection.
 func (x *Exchange) Conn() *Conn { return x.conn }
 
-// RemoteAddr returns the peer's address; it is not valid for Unix sockets.
+// RemoteAddr returns the client's address, see Conn.RemoteAddr.
 func (x *Exchange) RemoteAddr() netip.AddrPort { return x.conn.remote }
 
 // LocalAddr returns our address; it is not valid for Unix sockets.
@@ -172,7 +173,7 @@ func (x *Exchange) left(how Gone) {
 // begin prepares x for a new request on c.
 func (x *Exchange) begin(c *Conn) {
 	x.conn = c
-	x.Method, x.Target, x.Path, x.RawQuery, x.Host, x.line = nil, nil, nil, nil, nil, nil
+	x.Method, x.Target, x.Path, x.RawPath, x.RawQuery, x.Host, x.line = nil, nil, nil, nil, nil, nil, nil
 	x.Fields = nil
 	x.Minor, x.Dropped, x.ContentLength, x.KeepAlive = 1, 0, 0, false
 	x.OnDone, x.UserData = nil, nil
@@ -219,6 +220,7 @@ func (x *Exchange) load(h *head, b []byte, f framing) {
 	x.hasExpect = f.expect
 	x.asterisk = h.parsed.form == formAsterisk
 	x.RawQuery = h.parsed.query.of(x.Target)
+	x.RawPath = h.parsed.path.of(x.Target)
 	x.Path, x.path = h.parsed.decoded(x.Target, x.path)
 	x.fields = x.fields[:0]
 	for _, s := range h.fields {

@@ -22,6 +22,7 @@ const (
 // once, however the bytes are cut into reads, and gives the same verdict for
 // every cut: lines are judged one by one, first by length, then by syntax.
 type head struct {
+	conn     *Conn // whose head it is, for Config.Forwarder; nil in tests
 	stage    uint8
 	minor    uint8
 	skipped  bool // one empty line was tolerated
@@ -53,7 +54,7 @@ type head struct {
 // reset prepares h for the next head and keeps its memory.
 func (h *head) reset() {
 	f := h.fields[:0]
-	*h = head{fields: f}
+	*h = head{conn: h.conn, fields: f}
 }
 
 // feed parses b, which holds everything received since the head began, in the
@@ -165,6 +166,9 @@ func (h *head) requestLine(line []byte, at int, r *rules) Cause {
 	}
 	j += i + 1
 	method, uri, version := line[:i], line[i+1:j], line[j+1:]
+	if r.foldMethod {
+		foldUpper(method)
+	}
 	if !validMethod(method, r.anyMethod) {
 		return CauseMethod
 	}
@@ -197,6 +201,15 @@ func validMethod(m []byte, any bool) bool {
 	return len(m) >= 3 && len(m) <= 20 && m[0] >= 'A' && m[0] <= 'Z' && all(m, classMethod)
 }
 
+// foldUpper turns letters into capitals, in place.
+func foldUpper(p []byte) {
+	for i, c := range p {
+		if c >= 'a' && c <= 'z' {
+			p[i] = c - ('a' - 'A')
+		}
+	}
+}
+
 // fieldLine parses one field line and remembers what framing will need.
 func (h *head) fieldLine(line []byte, at int, r *rules) Cause {
 	h.seen++
@@ -207,7 +220,7 @@ func (h *head) fieldLine(line []byte, at int, r *rules) Cause {
 	if cause != CauseNone {
 		return cause
 	}
-	if under {
+	if under && (r.forwarder == nil || !r.forwarder(h.conn, name)) {
 		switch r.underscores {
 		case UnderscoreRefuse:
 			return CauseFieldUnderscore

@@ -15,6 +15,21 @@ func (x *Exchange) Error(status, retryAfter int) bool {
 	return true
 }
 
+// Refuse answers with the verdict on a request that was read but cannot be
+// served, and reports it like one of the engine's own. It must be called inside
+// ServeHTTP1, and reports false if the answer had already been committed.
+func (x *Exchange) Refuse(cause Cause) bool {
+	if !x.claim() {
+		return false
+	}
+	v := cause.Verdict()
+	if f := x.conn.srv.config.OnError; f != nil {
+		f(x.conn, v)
+	}
+	x.sendVerdict(v)
+	return true
+}
+
 // CloseAfter makes the connection close after this answer.
 func (x *Exchange) CloseAfter() { x.wantClose.Store(true) }
 

@@ -165,6 +165,29 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 }
 
+// quiesceLook is how often Quiesce looks whether connections are left.
+const quiesceLook = 20 * time.Millisecond
+
+// Quiesce is Shutdown without the end: listeners stay open, and Resume undoes
+// it. Whoever calls it sees to it that they accept nothing meanwhile.
+func (s *Server) Quiesce(ctx context.Context) error {
+	s.draining.Store(true)
+	s.sweep()
+	look := time.NewTicker(quiesceLook)
+	defer look.Stop()
+	for s.Connections() > 0 {
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// Resume keeps connections open again.
+func (s *Server) Resume() { s.draining.Store(false) }
+
 // Close stops accepting, resets all connections and waits for their
 // goroutines. It returns only after every outstanding exchange was ended by
 // whoever holds it: the connection's reset is reported to SetGone.

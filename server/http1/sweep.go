@@ -1,6 +1,10 @@
 package http1
 
-import "time"
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
 
 // maxTick is the longest time between two sweeps.
 const maxTick = 250 * time.Millisecond
@@ -95,7 +99,7 @@ func (s *Server) judge(c *Conn, now int64, draining bool) {
 	age := time.Duration(now - c.since.Load())
 	switch c.phase.Load() {
 	case phaseIdle:
-		if draining || s.timing.idle > 0 && age > s.timing.idle {
+		if draining && !c.expected(age) || s.timing.idle > 0 && age > s.timing.idle {
 			c.closeIdle()
 		}
 	case phaseHead:
@@ -111,6 +115,23 @@ func (s *Server) judge(c *Conn, now int64, draining bool) {
 			c.kill()
 		}
 	}
+}
+
+// freshGrace is how long a client that has just connected may take to begin its request when the server drains.
+const freshGrace = 500 * time.Millisecond
+
+// expected reports whether a server that drains should still wait for a request: one has arrived and is about to be read, or the
+// connection is new.
+func (c *Conn) expected(age time.Duration) bool {
+	if !c.begun.Load() && age < freshGrace {
+		return true
+	}
+	if c.raw == nil {
+		return false
+	}
+	unread := 0
+	_ = c.raw.Control(func(fd uintptr) { unread, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ) }) // fails when it is closed
+	return unread > 0
 }
 
 // tooSlow applies MinBodyRate (row 19).

@@ -132,8 +132,12 @@ func DecodePath(method, uri []byte) ([]byte, error) {
 	return path, nil
 }
 
-// unescape appends the path to dst with every escape decoded once. The path
-// has passed checkEscapes.
+// AppendDecoded appends a part of Exchange.RawPath to dst with every escape
+// decoded once.
+func AppendDecoded(dst, path []byte) []byte { return unescape(dst, path) }
+
+// unescape appends the path to dst with every escape decoded once. Half an
+// escape at the end stays.
 func unescape(dst, path []byte) []byte {
 	for i := 0; i < len(path); i++ {
 		b := path[i]

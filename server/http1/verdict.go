@@ -11,6 +11,8 @@ const (
 	CauseNone Cause = iota
 
 	// Request line and line ends.
+	CauseProxySyntax
+	CauseProxyForbidden
 	CauseEmptyLines
 	CauseBareLF
 	CauseBareCR
@@ -32,6 +34,7 @@ const (
 	CauseHostDuplicate
 	CauseHostSyntax
 	CauseHostNotAllowed
+	CauseScriptName
 
 	// Field lines.
 	CauseObsFold
@@ -43,6 +46,7 @@ const (
 	CauseFieldCount
 	CauseHeadTooLarge
 	CauseContentTypeDuplicate
+	CauseScheme
 
 	// Framing.
 	CauseLengthAndCoding
@@ -119,6 +123,8 @@ func Verdicts() []Verdict {
 // protocol that the server would accept (RFC 9110 15.5.22).
 var verdicts = [causeCount]Verdict{
 	CauseNone:               {Name: "none", Text: "nothing wrong"},
+	CauseProxySyntax:        {Name: "proxy_syntax", Status: 400, Text: "malformed PROXY protocol header", Rule: "PROXY protocol; row 31", Close: true},
+	CauseProxyForbidden:     {Name: "proxy_forbidden", Status: 403, Text: "the peer may not use the PROXY protocol", Rule: "PROXY protocol; row 31", Close: true},
 	CauseEmptyLines:         {Name: "empty_lines", Status: 400, Text: "more than one empty line before the request line", Rule: "RFC 9112 2.2; row 34", Close: true},
 	CauseBareLF:             {Name: "bare_lf", Status: 400, Text: "line ends with LF instead of CRLF", Rule: "RFC 9112 2.2; row 7", Close: true},
 	CauseBareCR:             {Name: "bare_cr", Status: 400, Text: "CR that is not followed by LF", Rule: "RFC 9112 2.2; row 7", Close: true},
@@ -139,6 +145,7 @@ var verdicts = [causeCount]Verdict{
 	CauseHostDuplicate:  {Name: "host_duplicate", Status: 400, Text: "more than one Host", Rule: "RFC 9112 3.2; row 28", Close: true},
 	CauseHostSyntax:     {Name: "host_syntax", Status: 400, Text: "malformed Host", Rule: "RFC 9112 3.2; RFC 9110 7.2; row 28", Close: true},
 	CauseHostNotAllowed: {Name: "host_not_allowed", Status: 421, Text: "Host is not served here", Rule: "RFC 9110 7.4; row 28", Close: true},
+	CauseScriptName:     {Name: "script_name", Status: 500, Text: "the path does not begin with SCRIPT_NAME", Rule: "PEP 3333; row 30", Close: true},
 
 	CauseObsFold:              {Name: "obs_fold", Status: 400, Text: "white space at the start of a field line", Rule: "RFC 9112 2.2, 5.2; rows 6, 8", Close: true},
 	CauseFieldName:            {Name: "field_name", Status: 400, Text: "field name is not a token", Rule: "RFC 9112 5.1; RFC 9110 5.1; row 8", Close: true},
@@ -149,6 +156,7 @@ var verdicts = [causeCount]Verdict{
 	CauseFieldCount:           {Name: "field_count", Status: 431, Text: "too many fields", Rule: "RFC 6585 5; row 16", Close: true},
 	CauseHeadTooLarge:         {Name: "head_too_large", Status: 431, Text: "head is too large", Rule: "RFC 6585 5; row 16", Close: true},
 	CauseContentTypeDuplicate: {Name: "content_type_duplicate", Status: 400, Text: "more than one Content-Type", Rule: "RFC 9110 5.3, 8.3", Close: true},
+	CauseScheme:               {Name: "scheme", Status: 400, Text: "fields disagree about the scheme", Rule: "row 30", Close: true},
 
 	CauseLengthAndCoding: {Name: "length_and_coding", Status: 400, Text: "Content-Length together with Transfer-Encoding", Rule: "RFC 9112 6.1, 6.3; row 1", Close: true},
 	CauseCodingSyntax:    {Name: "coding_syntax", Status: 400, Text: "malformed Transfer-Encoding", Rule: "RFC 9112 6.1; row 2", Close: true},

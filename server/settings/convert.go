@@ -1,9 +1,11 @@
 package settings
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -29,12 +31,16 @@ func (s *Setting) assign(v *Values, text string, add bool) error {
 			return err
 		}
 		f.SetBool(on)
-	case Int, Auto:
+	case Int, Auto, Octal:
 		if s.Kind == Auto && text == autoText {
 			f.SetInt(0)
 			return nil
 		}
-		n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 32)
+		base := 10
+		if s.Kind == Octal {
+			base = 8
+		}
+		n, err := parsePythonInt(text, base)
 		if err != nil {
 			return malformed{"it is not " + article(s.Kind)}
 		}
@@ -54,9 +60,16 @@ func (s *Setting) assign(v *Values, text string, add bool) error {
 			return err
 		}
 		f.SetInt(s.lower(n))
-	case String, Path:
+	case String, Path, Class:
 		if strings.IndexByte(text, 0) >= 0 {
 			return fmt.Errorf("it contains a zero byte")
+		}
+		text = strings.TrimSpace(text)
+		if len(s.Choices) > 0 {
+			var err error
+			if text, err = s.choose(text); err != nil {
+				return err
+			}
 		}
 		f.SetString(text)
 	case List:
@@ -73,6 +86,14 @@ func (s *Setting) assign(v *Values, text string, add bool) error {
 			}
 		}
 		f.Set(reflect.ValueOf(list))
+	case IPs:
+		set, err := parseIPs(text)
+		if err != nil {
+			return err
+		}
+		f.Set(reflect.ValueOf(set))
+	case Dict, JSON:
+		return s.assignDict(v, json.RawMessage(text))
 	case Bind:
 		a, err := ParseAddress(text)
 		if err != nil {
@@ -105,10 +126,48 @@ func (s *Setting) lower(n int64) int64 {
 }
 
 func article(k Kind) string {
-	if k == Auto {
+	switch k {
+	case Auto:
 		return `a whole number or "auto"`
+	case Octal:
+		return "an octal number, such as 0022 or 0o22"
 	}
 	return "a whole number"
+}
+
+// synonyms are other words for a choice, which gunicorn takes too.
+var synonyms = map[string]map[string]string{
+	"proxy_protocol": {"false": "off", "0": "off", "none": "off", "true": "auto", "1": "auto"},
+}
+
+// choose returns the legal value that text means.
+func (s *Setting) choose(text string) (string, error) {
+	word := strings.ToLower(text)
+	if plain, ok := synonyms[s.Name][word]; ok {
+		return plain, nil
+	}
+	if !slices.Contains(s.Choices, word) {
+		return "", fmt.Errorf("it must be one of %s", strings.Join(s.Choices, ", "))
+	}
+	return word, nil
+}
+
+// parsePythonInt reads a whole number of 32 bits as Python's int() does in
+// base 10; in base 0 with the prefixes 0x, 0o and 0b; in base 8 as gunicorn
+// reads a umask: as in base 0, and a leading 0 is enough for octal.
+func parsePythonInt(text string, base int) (int64, error) {
+	text = strings.TrimSpace(text)
+	digits := strings.TrimLeft(text, "+-")
+	if len(text)-len(digits) > 1 || strings.HasPrefix(digits, "_") || strings.HasSuffix(digits, "_") || strings.Contains(digits, "__") {
+		return 0, strconv.ErrSyntax
+	}
+	if base == 10 {
+		return strconv.ParseInt(strings.ReplaceAll(text, "_", ""), 10, 32)
+	}
+	if base == 0 && len(digits) > 1 && digits[0] == '0' && strings.Trim(digits, "0_") != "" && digits[1] >= '0' && digits[1] <= '9' {
+		return 0, strconv.ErrSyntax // Python wants 0o before an octal number
+	}
+	return strconv.ParseInt(text, 0, 32)
 }
 
 func parseBool(s string) (bool, error) {
@@ -127,6 +186,9 @@ func parseSeconds(s string) (time.Duration, error) {
 		return 0, malformed{"it is not a number of seconds, such as 30 or 0.5"}
 	}
 	if n < 0 {
+		if n != math.Trunc(n) {
+			return 0, malformed{"it is not a number of seconds, such as 30 or 0.5"}
+		}
 		return 0, fmt.Errorf("it must not be negative; 0 switches the limit off")
 	}
 	if n > maxSeconds {

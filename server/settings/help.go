@@ -37,7 +37,8 @@ func Help() string {
 	wrap(&b, "Show the version.", helpIndent)
 	b.WriteString("\nEnvironment\n")
 	wrap(&b, "Every setting can also be given as GOUNICORN_<NAME>, for example GOUNICORN_GRACEFUL_TIMEOUT=10, and flags as GUNICORN_CMD_ARGS or GOUNICORN_CMD_ARGS. "+
-		"WEB_CONCURRENCY sets the workers and PORT the port. The command line wins over all of them.", 2)
+		"WEB_CONCURRENCY sets the workers and PORT the port. Each of these wins over the one before: the default, a variable, the config file, "+
+		"GUNICORN_CMD_ARGS, GOUNICORN_CMD_ARGS, the command line.", 2)
 	b.WriteString("\nAsking a running server\n  gounicorn explain 'GET /path'\n")
 	wrap(&b, "Which lane does that request go to, and why? gounicorn explain --help says more.", helpIndent)
 	b.WriteString(examples)
@@ -65,22 +66,38 @@ func helpRow(b *strings.Builder, s *Setting) {
 		fmt.Fprintf(b, "  %s\n", s.headless())
 	} else {
 		line := strings.Join(s.Flags, ", ")
-		if s.takesValue() {
+		if s.optional() {
+			line += " [" + s.Metavar + "]"
+		} else if s.takesValue() {
 			line += " " + s.Metavar
 		}
 		fmt.Fprintf(b, "  %s\n", line)
 	}
-	text := s.Help
+	text := s.explanation()
 	if s.Default != "" && s.Kind != Bool {
 		text += " [" + s.Default + "]"
 	}
 	wrap(b, text, helpIndent)
 }
 
+// explanation is the help with what holds instead of it.
+func (s *Setting) explanation() string {
+	switch s.Status {
+	case Accepted:
+		return s.Help + " It has no effect here: " + s.Note + "."
+	case Later:
+		return s.Help + " It is refused: " + s.Note + "."
+	}
+	return s.Help
+}
+
 // headless is the heading of a setting without a flag.
 func (s *Setting) headless() string {
 	if s.Name == "wsgi_app" {
 		return "MODULE:APPLICATION"
+	}
+	if s.Kind == Hook {
+		return "def " + s.Name + "(" + s.Metavar + ")"
 	}
 	names := s.EnvNames()
 	return names[0] + "=" + s.Metavar

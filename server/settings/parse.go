@@ -1,9 +1,10 @@
 package settings
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
+	"path/filepath"
 	"strings"
 )
 
@@ -13,8 +14,8 @@ const (
 	gounicornArgs = "GOUNICORN_CMD_ARGS"
 )
 
-// ErrHelp and ErrVersion are the results of Parse when the user asked for
-// --help or --version: the caller prints it and exits with status 0.
+// ErrHelp and ErrVersion are the results of ParseCommand when the user asked
+// for --help or --version: the caller prints it and exits with status 0.
 var (
 	ErrHelp    = errors.New("help asked for")
 	ErrVersion = errors.New("version asked for")
@@ -38,38 +39,80 @@ type ValueError struct {
 	Setting *Setting
 	From    Origin
 	Value   string
-	Problem string // a clause beginning with "it"
+	Problem string // what is right, or a clause beginning with "it"
 }
 
-// Error names the setting, the value, where it came from and the fix.
+// Error begins as gunicorn's message does, and adds where the value came from
+// and the fix.
 func (e *ValueError) Error() string {
-	from := ""
-	if e.From.Layer != FromDefault {
-		from = " (from " + e.From.String() + ")"
+	value := e.Value
+	if value == "" {
+		value = "''"
 	}
-	return fmt.Sprintf("invalid value for %s: %q%s: %s", e.Setting.Name, e.Value, from, e.Problem)
+	return fmt.Sprintf("Invalid value for %s: %s%s: %s", e.Setting.Name, value, e.From.suffix(), e.Problem)
 }
 
 // ExitCode is the exit status of the process, 1.
 func (e *ValueError) ExitCode() int { return 1 }
 
-// Parse reads the settings from the arguments (without the program's name)
-// and the environment. The error is ErrHelp, ErrVersion, a *UsageError or a
-// *ValueError.
-func Parse(args []string, env func(string) (string, bool)) (Values, error) {
-	var v Values
-	v.origins = make(map[string]Origin, len(All))
-	for i := range All {
-		s := &All[i]
-		if s.Default != "" {
-			if err := s.assign(&v, s.Default, false); err != nil {
-				return Values{}, &ValueError{Setting: s, Value: s.Default, Problem: err.Error()}
-			}
-		}
+// RefusedError is a setting of gunicorn that gounicorn does not have. The exit
+// status is 1.
+type RefusedError struct {
+	Setting *Setting
+	From    Origin
+	Value   string
+}
+
+// Error says what to use instead.
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("%s %s%s is not supported: %s", e.Setting.Name, e.Value, e.From.suffix(), e.Setting.Note)
+}
+
+// ExitCode is the exit status of the process, 1.
+func (e *RefusedError) ExitCode() int { return 1 }
+
+// variableError is a variable whose flags cannot be split into words, which
+// gunicorn too ends with status 1.
+type variableError struct {
+	name string
+	err  error
+}
+
+func (e *variableError) Error() string { return e.name + ": " + e.err.Error() }
+func (e *variableError) Unwrap() error { return e.err }
+
+// ExitCode is the exit status of the process, 1.
+func (e *variableError) ExitCode() int { return 1 }
+
+// Command is what the command line and the environment say. It does not
+// change; Finish may be called for each reading of the config file.
+type Command struct {
+	Config    string // the location given with -c, "" for none; see ConfigLocation
+	Python    string // the setting python, which is needed to read the config file
+	WorkerBin string // the setting worker_bin, likewise
+	App       string // the first positional argument
+
+	env   func(string) (string, bool)
+	given []given // in rising precedence
+}
+
+// given is one flag with its value.
+type given struct {
+	setting *Setting
+	value   string
+	from    Origin
+}
+
+// ParseCommand reads the arguments (without the program's name) and the
+// environment. The error is ErrHelp, ErrVersion, a *UsageError, or another one
+// with the method ExitCode; values are checked by Finish.
+func ParseCommand(args []string, env func(string) (string, bool)) (*Command, error) {
+	c := &Command{env: env}
+	own, app, err := parseArgs(args, FromCommandLine)
+	if err != nil {
+		return nil, err
 	}
-	if err := v.fromEnv(env); err != nil {
-		return Values{}, err
-	}
+	c.App = app
 	for _, layer := range []struct {
 		name  string
 		layer Layer
@@ -77,13 +120,91 @@ func Parse(args []string, env func(string) (string, bool)) (Values, error) {
 		text, _ := env(layer.name)
 		words, err := shellSplit(text)
 		if err != nil {
-			return Values{}, &UsageError{Text: fmt.Sprintf("%s: %v", layer.name, err)}
+			return nil, &variableError{layer.name, err}
 		}
-		if err := v.fromArgs(words, layer.layer); err != nil {
-			return Values{}, err
+		flags, _, err := parseArgs(words, layer.layer)
+		if err != nil {
+			var usage *UsageError
+			if errors.As(err, &usage) {
+				usage.Text = layer.name + ": " + usage.Text
+			}
+			return nil, err
+		}
+		c.given = append(c.given, flags...)
+	}
+	c.given = append(c.given, own...)
+	c.Config, c.Python, c.WorkerBin = c.early("config"), c.early("python"), c.early("worker_bin")
+	return c, nil
+}
+
+// early returns the value of a setting that no config file sets.
+func (c *Command) early(name string) string {
+	value := ""
+	for _, variable := range Lookup(name).EnvNames() {
+		if text, _ := c.env(variable); text != "" {
+			value = text
 		}
 	}
-	if err := v.fromArgs(args, FromCommandLine); err != nil {
+	for _, g := range c.given {
+		if g.setting.Name == name && g.value != "" {
+			value = g.value
+		}
+	}
+	return value
+}
+
+// Parse reads the settings from the arguments and the environment alone,
+// without a config file.
+func Parse(args []string, env func(string) (string, bool)) (Values, error) {
+	c, err := ParseCommand(args, env)
+	if err != nil {
+		return Values{}, err
+	}
+	return c.Finish(nil)
+}
+
+// ConfigLocation returns what the config file is when started in dir: the
+// absolute path of a file, "python:" and a module, or "" for none. exists
+// reports whether there is a file with that absolute path.
+func (c *Command) ConfigLocation(dir string, exists func(path string) bool) (string, error) {
+	if c.Config == "" {
+		for _, name := range []string{ownFile, "gunicorn.conf.py"} {
+			if path := filepath.Join(dir, name); exists(path) {
+				return path, nil
+			}
+		}
+		return "", nil
+	}
+	if strings.HasPrefix(c.Config, "python:") {
+		return c.Config, nil
+	}
+	path := strings.TrimPrefix(c.Config, "file:")
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(dir, path)
+	}
+	if !exists(path) {
+		return "", fmt.Errorf("%s doesn't exist; it was named with --config", reprString(strings.TrimPrefix(c.Config, "file:")))
+	}
+	return path, nil
+}
+
+// Finish returns the complete and checked values, from the lowest layer to the
+// highest: default, environment, framework, config file, GUNICORN_CMD_ARGS,
+// GOUNICORN_CMD_ARGS, command line. An error has the method ExitCode.
+func (c *Command) Finish(file *File) (Values, error) {
+	v := defaults()
+	v.defaultControlSocket(c.env)
+	if err := v.fromEnv(c.env); err != nil {
+		return Values{}, err
+	}
+	if name := c.processName(); name != "" {
+		v.DefaultProcName = name
+		v.origins["default_proc_name"] = Origin{Layer: FromFramework, Name: "the application"}
+	}
+	if err := file.apply(&v); err != nil {
+		return Values{}, err
+	}
+	if err := c.apply(&v); err != nil {
 		return Values{}, err
 	}
 	if err := v.finish(); err != nil {
@@ -92,19 +213,66 @@ func Parse(args []string, env func(string) (string, bool)) (Values, error) {
 	return v, nil
 }
 
+// processName is what gunicorn calls its processes when nobody says: the
+// application, or the file of PasteDeploy.
+func (c *Command) processName() string {
+	for _, g := range c.given {
+		if g.setting.Name == "paste" && g.from.Layer == FromCommandLine {
+			path, _, _ := strings.Cut(g.value, "#")
+			return path
+		}
+	}
+	return c.App
+}
+
+// apply gives v what the flags say, layer by layer: all values of a list, of
+// another flag the last.
+func (c *Command) apply(v *Values) error {
+	type place struct {
+		setting *Setting
+		layer   Layer
+	}
+	last := make(map[place]int)
+	for i, g := range c.given {
+		last[place{g.setting, g.from.Layer}] = i
+	}
+	seen := make(map[place]bool)
+	for i, g := range c.given {
+		s, at := g.setting, place{g.setting, g.from.Layer}
+		if s.Kind != List && s.Kind != Bind && last[at] != i {
+			continue
+		}
+		add := seen[at]
+		seen[at] = true
+		if err := s.assign(v, g.value, add); err != nil {
+			return &ValueError{Setting: s, From: g.from, Value: g.value, Problem: err.Error()}
+		}
+		v.origins[s.Name] = g.from
+	}
+	if c.App != "" {
+		v.WSGIApp = c.App // as it is, blanks and all
+		v.origins["wsgi_app"] = Origin{Layer: FromCommandLine, Name: "the command line"}
+	}
+	return nil
+}
+
 // fromEnv applies the environment variables. An empty variable is an unset
-// one, because a container's environment often has it so.
+// one, because a container's environment often has it so, but where gunicorn
+// makes something of an empty one it counts.
 func (v *Values) fromEnv(env func(string) (string, bool)) error {
 	for i := range All {
 		s := &All[i]
 		for _, name := range s.EnvNames() {
-			text, _ := env(name)
-			if text == "" {
+			text, found := env(name)
+			if text == "" && !(found && s.Empty && name == s.Env) {
 				continue
 			}
 			from := Origin{Layer: FromEnv, Name: name}
-			if name == "PORT" {
+			switch name {
+			case "PORT":
 				text = "0.0.0.0:" + text
+			case "SENDFILE": // gunicorn: everything but these words is off
+				text = fmt.Sprint(strings.Contains(" y 1 yes true ", " "+strings.ToLower(text)+" "))
 			}
 			items := []string{text}
 			if s.Kind == List || s.Kind == Bind {
@@ -124,161 +292,25 @@ func (v *Values) fromEnv(env func(string) (string, bool)) error {
 	return nil
 }
 
-// fromArgs applies one list of arguments. The positional ones count on the
-// command line only, and of them the first.
-func (v *Values) fromArgs(args []string, layer Layer) error {
-	app := ""
-	seen := make(map[string]bool)
-	for i := 0; i < len(args); i++ {
-		arg := args[i]
-		if arg == "--" {
-			if app == "" && i+1 < len(args) {
-				app = args[i+1]
-			}
-			break
-		}
-		if !looksLikeFlag(arg) {
-			if app == "" {
-				app = arg
-			}
-			continue
-		}
-		consumed, err := v.flag(arg, args[i+1:], layer, seen)
-		if err != nil {
-			return err
-		}
-		i += consumed
-	}
-	if app != "" && layer == FromCommandLine {
-		s := Lookup("wsgi_app")
-		from := Origin{Layer: layer, Name: "the command line"}
-		if err := s.assign(v, app, false); err != nil {
-			return &ValueError{Setting: s, From: from, Value: app, Problem: err.Error()}
-		}
-		v.origins[s.Name] = from
-	}
-	return nil
-}
-
-// looksLikeFlag follows argparse: a lone "-" is a value, and so is a negative
-// number or a word with a space in it.
-func looksLikeFlag(arg string) bool {
-	if len(arg) < 2 || arg[0] != '-' {
-		return false
-	}
-	if arg[1] >= '0' && arg[1] <= '9' || arg[1] == '.' {
-		return false
-	}
-	name, _, _ := strings.Cut(arg, "=")
-	return !strings.Contains(name, " ") || len(arg) > 2 && arg[1] != '-' && findShort(arg[:2]) != nil
-}
-
-// flag applies the flag in arg, which may be several short ones in one word,
-// and reports how many of the following words it took as value.
-func (v *Values) flag(arg string, rest []string, layer Layer, seen map[string]bool) (int, error) {
-	for {
-		name, value, hasValue, err := splitFlag(arg)
-		if err != nil {
-			return 0, err
-		}
-		switch name {
-		case "-h", "--help":
-			return 0, ErrHelp
-		case "-v", "--version":
-			return 0, ErrVersion
-		}
-		s := findFlag(name)
-		if s == nil {
-			return 0, &UsageError{Text: "unrecognized arguments: " + arg}
-		}
-		consumed, more := 0, ""
-		switch {
-		case !s.takesValue():
-			if hasValue && len(name) == 2 && !strings.HasPrefix(arg[2:], "=") {
-				more = "-" + value // -Dw4: the letters after a switch are flags
-			} else if hasValue {
-				return 0, &UsageError{Text: fmt.Sprintf("argument %s: ignored explicit argument %q", s.label(), value)}
-			}
-			value = "true"
-		case !hasValue:
-			if len(rest) == 0 || looksLikeFlag(rest[0]) || rest[0] == "--" {
-				return 0, &UsageError{Text: fmt.Sprintf("argument %s: expected one argument", s.label())}
-			}
-			value, consumed = rest[0], 1
-		}
-		from := Origin{Layer: layer, Name: name}
-		if err := s.assign(v, value, seen[s.Name]); err != nil {
-			var bad malformed
-			if errors.As(err, &bad) {
-				return 0, &UsageError{Text: fmt.Sprintf("argument %s: invalid value %q: %s", s.label(), value, bad.text)}
-			}
-			return 0, &ValueError{Setting: s, From: from, Value: value, Problem: err.Error()}
-		}
-		seen[s.Name] = true
-		v.origins[s.Name] = from
-		if more == "" {
-			return consumed, nil
-		}
-		arg = more
+// defaultControlSocket is where gunicorn has it.
+func (v *Values) defaultControlSocket(env func(string) (string, bool)) {
+	if dir, _ := env("XDG_RUNTIME_DIR"); dir != "" {
+		v.ControlSocket = filepath.Join(dir, "gunicorn.ctl")
+	} else if home, _ := env("HOME"); home != "" {
+		v.ControlSocket = filepath.Join(home, ".gunicorn", "gunicorn.ctl")
 	}
 }
 
-// splitFlag finds the full name of the flag in arg and the value written in
-// the same word.
-func splitFlag(arg string) (name, value string, hasValue bool, err error) {
-	if !strings.HasPrefix(arg, "--") {
-		name = arg[:2]
-		if len(arg) > 2 {
-			return name, strings.TrimPrefix(arg[2:], "="), true, nil
-		}
-		return name, "", false, nil
-	}
-	name, value, hasValue = strings.Cut(arg, "=")
-	if slices.Contains(longFlags, name) {
-		return name, value, hasValue, nil
-	}
-	var matches []string
-	for _, f := range longFlags {
-		if strings.HasPrefix(f, name) {
-			matches = append(matches, f)
-		}
-	}
-	switch len(matches) {
-	case 0:
-		return "", "", false, &UsageError{Text: "unrecognized arguments: " + arg}
-	case 1:
-		return matches[0], value, hasValue, nil
-	}
-	return "", "", false, &UsageError{Text: fmt.Sprintf("ambiguous option: %s could match %s", name, strings.Join(matches, ", "))}
-}
-
-// longFlags are the names that a prefix is compared with.
-var longFlags = func() []string {
-	names := []string{"--help", "--version"}
-	for _, s := range All {
-		for _, f := range s.Flags {
-			if strings.HasPrefix(f, "--") {
-				names = append(names, f)
-			}
-		}
-	}
-	return names
-}()
-
-// findFlag returns the row with that flag, or nil.
-func findFlag(name string) *Setting {
+// defaults returns the defaults of the table. A test knows that they are legal.
+func defaults() Values {
+	v := Values{origins: make(map[string]Origin, len(All)), hooks: map[string]Callable{}, dicts: map[string]json.RawMessage{}}
 	for i := range All {
-		if slices.Contains(All[i].Flags, name) {
-			return &All[i]
+		s := &All[i]
+		if s.Default != "" {
+			if err := s.assign(&v, s.Default, false); err != nil {
+				panic(fmt.Sprintf("settings: default of %s: %v", s.Name, err))
+			}
 		}
 	}
-	return nil
-}
-
-// findShort is findFlag for a flag of one letter, help and version included.
-func findShort(name string) *Setting {
-	if name == "-h" || name == "-v" {
-		return &All[0]
-	}
-	return findFlag(name)
+	return v
 }

@@ -18,6 +18,7 @@ func TestCommandLineHasTheHabitsOfArgparse(t *testing.T) {
 		{"app first", "app:app -w 3", "workers", "3", "app:app"},
 		{"app last", "-w 3 app:app", "workers", "3", "app:app"},
 		{"app between", "-w 3 app:app -t 5", "timeout", "5", "app:app"},
+		{"gunicorn's prefix before our flag", "--pyth a", "pythonpath", "a", ""},
 		{"only the first positional is the app", "app:app other thing -w 3", "workers", "3", "app:app"},
 		{"attached", "-w4 app", "workers", "4", "app"},
 		{"short with equals", "-w=4", "workers", "4", ""},
@@ -90,14 +91,14 @@ func TestErrorsNameSettingValueAndFix(t *testing.T) {
 		{"-Z", 2, []string{"unrecognized arguments: -Z"}},
 		{"-w", 2, []string{"argument -w/--workers: expected one argument"}},
 		{"-w --preload", 2, []string{"-w/--workers: expected one argument"}},
-		{"-w many", 2, []string{"-w/--workers", `"many"`, "whole number", "auto"}},
-		{"--threads 1.5", 2, []string{"--threads", `"1.5"`, "whole number"}},
+		{"-w many", 2, []string{"-w/--workers", `'many'`, "whole number", "auto"}},
+		{"--threads 1.5", 2, []string{"--threads", `'1.5'`, "whole number"}},
 		{"--threads 99999999999", 2, []string{"--threads"}},
 		{"-t soon", 2, []string{"-t/--timeout", "seconds", "0.5"}},
 		{"-t nan", 2, []string{"seconds"}},
 		{"--spool-memory lots", 2, []string{"--spool-memory", "64K"}},
-		{"--preload=yes", 2, []string{"--preload", `"yes"`}},
-		{"-w 0", 1, []string{"workers", `"0"`, "from -w", "at least 1"}},
+		{"--preload=yes", 2, []string{"--preload", `'yes'`}},
+		{"-w 0", 1, []string{"Invalid value for workers: 0 (from -w)", "at least 1"}},
 		{"-w -1", 1, []string{"workers", "at least 1"}},
 		{"--timeout -1", 1, []string{"timeout", "negative"}},
 		{"--timeout 1e30", 1, []string{"timeout", "ten years"}},
@@ -203,7 +204,7 @@ func TestEnvironment(t *testing.T) {
 		code        int
 	}{
 		{"WEB_CONCURRENCY", "many", 1}, {"PORT", "http", 1}, {"GOUNICORN_PRELOAD_APP", "perhaps", 1},
-		{"GOUNICORN_RAW_ENV", "'open", 1}, {"GUNICORN_CMD_ARGS", "-w 'open", 2}, {"GUNICORN_CMD_ARGS", "--nope", 2},
+		{"GOUNICORN_RAW_ENV", "'open", 1}, {"GUNICORN_CMD_ARGS", "-w 'open", 1}, {"GUNICORN_CMD_ARGS", "--nope", 2},
 	} {
 		_, err := Parse(nil, envOf(map[string]string{c.name: c.value}))
 		var coder interface{ ExitCode() int }

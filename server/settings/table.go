@@ -1,21 +1,34 @@
 package settings
 
+import "slices"
+
 // The sections, in the order of --help and SETTINGS.md.
 const (
+	secConfig  = "Configuration"
 	secApp     = "Application"
 	secListen  = "Listening"
 	secWorkers = "Workers"
 	secLanes   = "Lanes"
 	secTimes   = "Timeouts"
 	secLimits  = "Limits of a request"
+	secHTTP    = "Strictness of HTTP"
+	secTrust   = "Proxies in front"
 	secSpool   = "Buffered bodies"
 	secLog     = "Logging"
 	secMetrics = "Metrics"
-	secCheck   = "Checking"
+	secProcess = "Process"
+	secControl = "Control"
+	secDevelop = "Development"
+	secHooks   = "Hooks"
+	secTLS     = "TLS and HTTP/2"
+	secOther   = "Other kinds of application"
 )
 
 // Sections are the headings of the table in order.
-var Sections = []string{secApp, secListen, secWorkers, secLanes, secTimes, secLimits, secSpool, secLog, secMetrics, secCheck}
+var Sections = []string{
+	secConfig, secApp, secListen, secWorkers, secLanes, secTimes, secLimits, secHTTP, secTrust, secSpool, secLog, secMetrics,
+	secProcess, secControl, secDevelop, secHooks, secTLS, secOther,
+}
 
 // since is the version all settings of the first release carry.
 const since = "0.1"
@@ -23,8 +36,14 @@ const since = "0.1"
 // autoText is the value of an Auto setting that the server chooses.
 const autoText = "auto"
 
-// All is the table: one row per setting, in the order of --help.
-var All = []Setting{
+// since2 is the version that brought the rest of gunicorn's settings.
+const since2 = "0.2"
+
+// All is the table: one row per setting. --help has them by section.
+var All = slices.Concat(servingRows, mechanicsRows, loggingRows, trustRows, hookRows, tlsRows, otherRows)
+
+// servingRows are the settings that decide how requests are taken and run.
+var servingRows = []Setting{
 	{
 		Name: "wsgi_app", Section: secApp, Kind: String, Metavar: "APP",
 		Reload: Worker, Status: Works, Origin: Gunicorn, Since: since,
@@ -47,24 +66,24 @@ var All = []Setting{
 		Help: "Environment variable for the application, NAME=VALUE. May be repeated.",
 	},
 	{
-		Name: "python", Section: secApp, Flags: []string{"--python"}, Kind: Path, Metavar: "FILE",
-		Reload: Worker, Status: Works, Origin: Gounicorn, Since: since,
+		Name: "python", Section: secApp, Flags: []string{"--python"}, Kind: Path, Metavar: "FILE", Outside: true,
+		Reload: Restart, Status: Works, Origin: Gounicorn, Since: since,
 		Help: "The Python interpreter of the application. Default: the one of the active virtual environment, else python3 from PATH.",
 	},
 	{
-		Name: "worker_bin", Section: secApp, Kind: Path, Metavar: "FILE", Env: "GOUNICORN_WORKER",
+		Name: "worker_bin", Section: secApp, Kind: Path, Metavar: "FILE", Env: "GOUNICORN_WORKER", Outside: true,
 		Reload: Restart, Status: Works, Origin: Gounicorn, Since: since,
 		Help: "The worker program, for developers of gounicorn and packagers. Default: gounicorn-worker beside gounicorn. There is no flag.",
 	},
 
 	{
 		Name: "bind", Section: secListen, Flags: []string{"-b", "--bind"}, Kind: Bind, Default: "127.0.0.1:8000", Metavar: "ADDRESS", Env: "PORT",
-		Reload: Restart, Status: Works, Origin: Gunicorn, Since: since,
+		Reload: Live, Status: Works, Origin: Gunicorn, Since: since,
 		Help: "Address to listen on: HOST, HOST:PORT, :PORT, [V6]:PORT, unix:PATH or fd://N. May be repeated. " +
 			"Port 0 takes a free port, which the log names. With the variable PORT set the default is 0.0.0.0:$PORT.",
 	},
 	{
-		Name: "backlog", Section: secListen, Flags: []string{"--backlog"}, Kind: Int, Default: "2048", Metavar: "N", Min: 1,
+		Name: "backlog", Section: secListen, Flags: []string{"--backlog"}, Kind: Int, Default: "2048", Metavar: "N",
 		Reload: Restart, Status: Works, Origin: Gunicorn, Since: since,
 		Help: "Connections the kernel keeps waiting to be accepted. The kernel lowers it to net.core.somaxconn.",
 	},
@@ -80,22 +99,24 @@ var All = []Setting{
 		Reload: Live, Status: Works, Origin: Gunicorn, Since: since,
 		Help: "Worker processes. The default is computed: twice the CPUs of the container or machine plus one, " +
 			"lowered to what its memory holds, at least 2 (gunicorn: 1), since with one process any slow page blocks the whole site.",
+		Differs: "with one process any slow page blocks the whole site",
 	},
 	{
-		Name: "worker_class", Section: secWorkers, Flags: []string{"-k", "--worker-class"}, Kind: String, Default: "sync", Metavar: "CLASS",
+		Name: "worker_class", Section: secWorkers, Flags: []string{"-k", "--worker-class"}, Kind: Class, Default: "sync", Metavar: "CLASS",
 		Reload: Worker, Status: Works, Origin: Gunicorn, Since: since,
 		Help: "sync: never two requests at once in one process. gthread: --threads requests at once. sync with --threads above 1 means gthread. " +
 			"The classes gevent, eventlet, tornado and asgi are refused with the native way to the same end.",
 	},
 	{
-		Name: "threads", Section: secWorkers, Flags: []string{"--threads"}, Kind: Int, Default: "1", Metavar: "N", Min: 1,
+		Name: "threads", Section: secWorkers, Flags: []string{"--threads"}, Kind: Int, Default: "1", Metavar: "N",
 		Reload: Worker, Status: Works, Origin: Gunicorn, Since: since,
-		Help: "Requests that one worker process runs at once. More than 1 needs a thread-safe application; it helps requests that wait, not requests that compute.",
+		Help: "Requests that one worker process runs at once. 0 is 1. More than 1 needs a thread-safe application; it helps requests that wait, not requests that compute.",
 	},
 	{
 		Name: "worker_connections", Section: secWorkers, Flags: []string{"--worker-connections"}, Kind: Int, Default: "0", Metavar: "N",
 		Reload: Live, Status: Works, Origin: Gunicorn, Since: since,
-		Help: "If set, N times the number of workers is a second limit beside --max-connections. Workers hold no client connections here, so gunicorn's default of 1000 does not apply.",
+		Help:    "If set, N times the number of workers is a second limit beside --max-connections. Workers hold no client connections here, so gunicorn's default of 1000 does not apply.",
+		Differs: "0 is no limit of its own; the master holds the connections, and they cost no worker",
 	},
 	{
 		Name: "max_requests", Section: secWorkers, Flags: []string{"--max-requests"}, Kind: Int, Default: "0", Metavar: "N",
@@ -206,6 +227,7 @@ var All = []Setting{
 		Help: "Time an idle client connection is kept open. gunicorn's default is 2, for a server that only a proxy on the same machine talks to and whose workers hold the connections. " +
 			"Here clients and load balancers connect directly and an idle connection costs no worker; 75 is longer than the 60 of common load balancers, " +
 			"which otherwise reuse a connection just as it is closed. 0 closes after every response.",
+		Differs: "clients connect directly, and an idle connection costs no worker",
 	},
 	{
 		Name: "header_timeout", Section: secTimes, Flags: []string{"--header-timeout"}, Kind: Seconds, Default: "30", Metavar: "SECONDS",
@@ -229,14 +251,14 @@ var All = []Setting{
 		Help: "Longest request line; a longer one gets 414. 0 means the largest, 8190, as in gunicorn's code (its documents say unlimited).",
 	},
 	{
-		Name: "limit_request_fields", Section: secLimits, Flags: []string{"--limit-request-fields"}, Kind: Int, Default: "100", Metavar: "N", Min: 1, Max: 32768,
+		Name: "limit_request_fields", Section: secLimits, Flags: []string{"--limit-request-fields"}, Kind: Int, Default: "100", Metavar: "N", Max: 32768,
 		Reload: Live, Status: Works, Origin: Gunicorn, Since: since,
-		Help: "Most header fields in a request; more get 431.",
+		Help: "Most header fields in a request; more get 431. 0 means the largest, 32768, as in gunicorn.",
 	},
 	{
-		Name: "limit_request_field_size", Section: secLimits, Flags: []string{"--limit-request-field_size"}, Kind: Int, Default: "8190", Metavar: "BYTES", Max: 8190,
+		Name: "limit_request_field_size", Section: secLimits, Flags: []string{"--limit-request-field_size"}, Kind: Int, Default: "8190", Metavar: "BYTES",
 		Reload: Live, Status: Works, Origin: Gunicorn, Since: since,
-		Help: "Longest header field; a longer one gets 431. 0 means the largest, as in gunicorn's code (its documents say unlimited). The underscore in the flag is gunicorn's.",
+		Help: "Longest header field; a longer one gets 431. 0 means 8190, as in gunicorn's code (its documents say unlimited). The underscore in the flag is gunicorn's.",
 	},
 	{
 		Name: "limit_request_body", Section: secLimits, Flags: []string{"--limit-request-body"}, Kind: Bytes, Default: "100M", Metavar: "SIZE",
@@ -295,7 +317,7 @@ var All = []Setting{
 	},
 
 	{
-		Name: "check_config", Section: secCheck, Flags: []string{"--check-config"}, Kind: Bool, Default: "false",
+		Name: "check_config", Section: secConfig, Flags: []string{"--check-config"}, Kind: Bool, Default: "false",
 		Reload: Restart, Status: Works, Origin: Gunicorn, Since: since,
 		Help: "Check the settings and load the application, then exit: 0 if all is well, 1 if not.",
 	},

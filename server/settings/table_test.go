@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"encoding/json"
 	"reflect"
 	"slices"
 	"strings"
@@ -23,6 +24,8 @@ var fieldTypes = map[Kind]reflect.Type{
 	String: reflect.TypeFor[string](), Path: reflect.TypeFor[string](),
 	List: reflect.TypeFor[[]string](), Comma: reflect.TypeFor[[]string](),
 	Bind: reflect.TypeFor[[]Address](), Listen: reflect.TypeFor[Address](),
+	Octal: reflect.TypeFor[int](), IPs: reflect.TypeFor[IPSet](), Dict: reflect.TypeFor[map[string]string](),
+	JSON: reflect.TypeFor[json.RawMessage](), Class: reflect.TypeFor[string](),
 }
 
 func TestEveryRowHasAFieldAndEveryFieldARow(t *testing.T) {
@@ -43,6 +46,9 @@ func TestEveryRowHasAFieldAndEveryFieldARow(t *testing.T) {
 		fields[name] = f.Type
 	}
 	for _, s := range All {
+		if s.Kind == Hook {
+			continue
+		}
 		got, ok := fields[s.Name]
 		if !ok {
 			t.Errorf("row %s has no field", s.Name)
@@ -89,7 +95,10 @@ func TestRowsAreComplete(t *testing.T) {
 		if s.takesValue() == (s.Metavar == "") {
 			t.Errorf("%s: metavar %q does not fit a %v", s.Name, s.Metavar, s.Kind)
 		}
-		if s.Since == "" || s.Origin != Gunicorn && s.Origin != Gounicorn || s.Status != Works && s.Status != Accepted ||
+		if (s.Status == Works) != (s.Note == "") || strings.HasSuffix(s.Note, ".") || (s.Kind == Hook) != (len(s.Arity) > 0) {
+			t.Errorf("%s: note %q does not fit status %s, or arity %v kind %v", s.Name, s.Note, s.Status, s.Arity, s.Kind)
+		}
+		if s.Since == "" || s.Origin != Gunicorn && s.Origin != Gounicorn || s.Status != Works && s.Status != Accepted && s.Status != Later ||
 			s.Reload != Live && s.Reload != Worker && s.Reload != Restart || s.Kind.String() == "" {
 			t.Errorf("%s: since, origin, status, reload or kind is missing", s.Name)
 		}
@@ -108,6 +117,9 @@ func TestDefaultsAreWhatTheTableSays(t *testing.T) {
 		t.Fatalf("defaults: %v", err)
 	}
 	for _, s := range All {
+		if s.Kind == Hook {
+			continue
+		}
 		if s.Default == "" {
 			if f := v.field(s.Name); !f.IsZero() {
 				t.Errorf("%s: %v without a default", s.Name, f)
@@ -133,13 +145,16 @@ func TestDefaultsAreWhatTheTableSays(t *testing.T) {
 func TestTextReadsBack(t *testing.T) {
 	samples := map[Kind]string{
 		Int: "7", Auto: "7", Seconds: "1.5", Bytes: "65536", String: "sync", Path: "/srv/x",
-		List: "A=1", Comma: "a,b", Bind: "[::1]:80", Listen: "unix:/run/m.sock",
+		Octal: "0022", IPs: "10.0.0.0/8,::1", Class: "sync", List: "A=1", Comma: "a,b", Bind: "[::1]:80", Listen: "unix:/run/m.sock",
 	}
 	for _, s := range All {
-		if len(s.Flags) == 0 || s.Kind == Bool {
+		if len(s.Flags) == 0 || s.Kind == Bool || s.Status == Later {
 			continue
 		}
 		sample := samples[s.Kind]
+		if len(s.Choices) > 0 {
+			sample = s.Choices[len(s.Choices)-1]
+		}
 		if s.Name == "loglevel" {
 			sample = "error"
 		}

@@ -1,6 +1,8 @@
 package settings
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -9,7 +11,8 @@ import (
 )
 
 // Values holds one value for each row of All; the tag of a field is the name
-// of its row. A Values from Parse is complete and checked.
+// of its row, and hooks are asked for by Hook. A Values from Finish is complete
+// and checked. Its lists, maps and messages are not to be written to.
 type Values struct {
 	WSGIApp    string   `setting:"wsgi_app"`
 	Chdir      string   `setting:"chdir"`
@@ -70,11 +73,99 @@ type Values struct {
 
 	CheckConfig bool `setting:"check_config"`
 
+	Config                          string   `setting:"config"`
+	PrintConfig                     bool     `setting:"print_config"`
+	Paste                           string   `setting:"paste"`
+	PasteGlobal                     []string `setting:"raw_paste_global_conf"`
+	ScriptName                      string   `setting:"script_name"`
+	ReusePort                       bool     `setting:"reuse_port"`
+	Protocol                        string   `setting:"protocol"`
+	UwsgiAllowIPs                   IPSet    `setting:"uwsgi_allow_ips"`
+	HTTPParser                      string   `setting:"http_parser"`
+	PermitObsoleteFolding           bool     `setting:"permit_obsolete_folding"`
+	StripHeaderSpaces               bool     `setting:"strip_header_spaces"`
+	PermitUnconventionalHTTPMethod  bool     `setting:"permit_unconventional_http_method"`
+	PermitUnconventionalHTTPVersion bool     `setting:"permit_unconventional_http_version"`
+	CasefoldHTTPMethod              bool     `setting:"casefold_http_method"`
+	TmpUploadDir                    string   `setting:"tmp_upload_dir"`
+	WorkerTmpDir                    string   `setting:"worker_tmp_dir"`
+	Daemon                          bool     `setting:"daemon"`
+	PIDFile                         string   `setting:"pidfile"`
+	User                            string   `setting:"user"`
+	Group                           string   `setting:"group"`
+	InitGroups                      bool     `setting:"initgroups"`
+	Umask                           int      `setting:"umask"`
+	ProcName                        string   `setting:"proc_name"`
+	DefaultProcName                 string   `setting:"default_proc_name"`
+	EnableStdioInheritance          bool     `setting:"enable_stdio_inheritance"`
+	Sendfile                        bool     `setting:"sendfile"`
+	ControlSocket                   string   `setting:"control_socket"`
+	ControlSocketMode               int      `setting:"control_socket_mode"`
+	ControlSocketDisable            bool     `setting:"control_socket_disable"`
+	Reload                          bool     `setting:"reload"`
+	ReloadEngine                    string   `setting:"reload_engine"`
+	ReloadExtraFiles                []string `setting:"reload_extra_files"`
+	Spew                            bool     `setting:"spew"`
+
+	LogFormat                     string          `setting:"log_format"`
+	CaptureOutput                 bool            `setting:"capture_output"`
+	DisableRedirectAccessToSyslog bool            `setting:"disable_redirect_access_to_syslog"`
+	LoggerClass                   string          `setting:"logger_class"`
+	LogConfig                     string          `setting:"logconfig"`
+	LogConfigDict                 json.RawMessage `setting:"logconfig_dict"`
+	LogConfigJSON                 string          `setting:"logconfig_json"`
+	Syslog                        bool            `setting:"syslog"`
+	SyslogAddr                    string          `setting:"syslog_addr"`
+	SyslogPrefix                  string          `setting:"syslog_prefix"`
+	SyslogFacility                string          `setting:"syslog_facility"`
+	StatsdHost                    string          `setting:"statsd_host"`
+	StatsdPrefix                  string          `setting:"statsd_prefix"`
+	DogstatsdTags                 string          `setting:"dogstatsd_tags"`
+	EnableBacklogMetric           bool            `setting:"enable_backlog_metric"`
+
+	ForwardedAllowIPs   IPSet             `setting:"forwarded_allow_ips"`
+	SecureSchemeHeaders map[string]string `setting:"secure_scheme_headers"`
+	ForwarderHeaders    []string          `setting:"forwarder_headers"`
+	HeaderMap           string            `setting:"header_map"`
+	ProxyProtocol       string            `setting:"proxy_protocol"`
+	ProxyAllowIPs       IPSet             `setting:"proxy_allow_ips"`
+	ProxyHops           int               `setting:"proxy_hops"`
+	ProxyHopsHeader     string            `setting:"proxy_hops_header"`
+	DropForwarded       bool              `setting:"drop_forwarded"`
+
+	KeyFile                   string   `setting:"keyfile"`
+	CertFile                  string   `setting:"certfile"`
+	CACerts                   string   `setting:"ca_certs"`
+	CertReqs                  int      `setting:"cert_reqs"`
+	Ciphers                   string   `setting:"ciphers"`
+	SSLVersion                string   `setting:"ssl_version"`
+	SuppressRaggedEOFs        bool     `setting:"suppress_ragged_eofs"`
+	DoHandshakeOnConnect      bool     `setting:"do_handshake_on_connect"`
+	HTTPProtocols             []string `setting:"http_protocols"`
+	HTTP2Cleartext            string   `setting:"http2_cleartext"`
+	HTTP2MaxConcurrentStreams int      `setting:"http2_max_concurrent_streams"`
+	HTTP2InitialWindowSize    int      `setting:"http2_initial_window_size"`
+	HTTP2MaxFrameSize         int      `setting:"http2_max_frame_size"`
+	HTTP2MaxHeaderListSize    int      `setting:"http2_max_header_list_size"`
+
+	ASGILoop                  string        `setting:"asgi_loop"`
+	ASGILifespan              string        `setting:"asgi_lifespan"`
+	ASGIDisconnectGracePeriod time.Duration `setting:"asgi_disconnect_grace_period"`
+	WebSocketMaxMessageSize   int           `setting:"websocket_max_message_size"`
+	RootPath                  string        `setting:"root_path"`
+	DirtyApps                 []string      `setting:"dirty_apps"`
+	DirtyWorkers              int           `setting:"dirty_workers"`
+	DirtyTimeout              time.Duration `setting:"dirty_timeout"`
+	DirtyThreads              int           `setting:"dirty_threads"`
+	DirtyGracefulTimeout      time.Duration `setting:"dirty_graceful_timeout"`
+
 	// Warnings are sentences for the log: values that were accepted but
 	// changed or ignored.
 	Warnings []string
 
 	origins map[string]Origin
+	hooks   map[string]Callable
+	dicts   map[string]json.RawMessage // as they were written: a map forgets the order
 }
 
 // Layer is where a value came from, lowest first.
@@ -84,6 +175,8 @@ type Layer uint8
 const (
 	FromDefault Layer = iota
 	FromEnv
+	FromFramework
+	FromFile
 	FromGunicornArgs
 	FromGounicornArgs
 	FromCommandLine
@@ -92,23 +185,42 @@ const (
 // Origin tells where a value came from.
 type Origin struct {
 	Layer Layer
-	Name  string // the flag or the environment variable, "" for a default
+	Name  string // the flag, the environment variable or the file, "" for a default
 }
 
 // String says it in a word or two, e.g. "default", "WEB_CONCURRENCY",
 // "--workers in GUNICORN_CMD_ARGS".
 func (o Origin) String() string {
 	switch o.Layer {
-	case FromEnv:
-		return o.Name
+	case FromDefault:
+		return "default"
 	case FromGunicornArgs:
 		return o.Name + " in " + gunicornArgs
 	case FromGounicornArgs:
 		return o.Name + " in " + gounicornArgs
-	case FromCommandLine:
-		return o.Name
 	}
-	return "default"
+	return o.Name
+}
+
+// suffix is o in brackets for a message, "" for a default.
+func (o Origin) suffix() string {
+	if o.Layer == FromDefault {
+		return ""
+	}
+	return " (from " + o.String() + ")"
+}
+
+// Hook returns the function that the config file gives for the named hook, ok
+// false if it gives none.
+func (v *Values) Hook(name string) (c Callable, ok bool) {
+	c, ok = v.hooks[name]
+	return c, ok
+}
+
+// Hooked reports whether the config file gives a function for the named hook.
+func (v *Values) Hooked(name string) bool {
+	_, ok := v.hooks[name]
+	return ok
 }
 
 // Origin tells where the value of the named setting came from.
@@ -117,6 +229,12 @@ func (v *Values) Origin(name string) Origin { return v.origins[name] }
 // Text returns the value of the named setting as the user would type it; the
 // items of a list are joined by a comma. It is "" for an unknown name.
 func (v *Values) Text(name string) string {
+	if c, ok := v.hooks[name]; ok {
+		return c.Name
+	}
+	if raw, ok := v.dicts[name]; ok {
+		return string(raw)
+	}
 	f := v.field(name)
 	if !f.IsValid() {
 		return ""
@@ -134,9 +252,14 @@ func (v *Values) Text(name string) string {
 		return strings.Join(texts, ",")
 	case Address:
 		return x.String()
+	case json.RawMessage:
+		return string(x)
 	case int:
-		if x == 0 && Lookup(name).Kind == Auto {
+		switch kind := Lookup(name).Kind; {
+		case x == 0 && kind == Auto:
 			return autoText
+		case kind == Octal && x > 0:
+			return fmt.Sprintf("%04o", x)
 		}
 		return fmt.Sprint(x)
 	default:
@@ -157,20 +280,32 @@ func (v *Values) ConnectionLimit(workers int) int {
 	return limit
 }
 
-// field returns the field of the named setting, or the zero reflect.Value.
-func (v *Values) field(name string) reflect.Value {
-	rv := reflect.ValueOf(v).Elem()
-	t := rv.Type()
+// fieldIndex is the place of a setting's field in Values.
+var fieldIndex = func() map[string]int {
+	index := map[string]int{}
+	t := reflect.TypeFor[Values]()
 	for i := range t.NumField() {
-		if t.Field(i).Tag.Get("setting") == name {
-			return rv.Field(i)
+		if name := t.Field(i).Tag.Get("setting"); name != "" {
+			index[name] = i
 		}
 	}
-	return reflect.Value{}
+	return index
+}()
+
+// field returns the field of the named setting, or the zero reflect.Value.
+func (v *Values) field(name string) reflect.Value {
+	i, ok := fieldIndex[name]
+	if !ok {
+		return reflect.Value{}
+	}
+	return reflect.ValueOf(v).Elem().Field(i)
 }
 
 // finish checks what concerns more than one setting, after all layers.
 func (v *Values) finish() error {
+	if err := v.native(); err != nil {
+		return err
+	}
 	class, err := workerClass(v.WorkerClass)
 	if err != nil {
 		return &ValueError{Setting: Lookup("worker_class"), From: v.Origin("worker_class"), Value: v.WorkerClass, Problem: err.Error()}
@@ -186,11 +321,26 @@ func (v *Values) finish() error {
 		v.LogLevel = "info"
 	}
 	if v.LimitRequestFieldSize == 0 {
-		v.LimitRequestFieldSize = int(Lookup("limit_request_field_size").Max)
+		v.LimitRequestFieldSize = defaultFieldSize
+	}
+	if v.LimitRequestFields == 0 {
+		v.LimitRequestFields = int(Lookup("limit_request_fields").Max)
+	}
+	v.Threads, v.Backlog = max(v.Threads, 1), max(v.Backlog, 1)
+	if v.SpoolDir == "" {
+		v.SpoolDir = v.TmpUploadDir
 	}
 	for _, e := range v.RawEnv {
 		if i := strings.IndexByte(e, '='); i <= 0 || strings.IndexByte(e, 0) >= 0 {
 			return &ValueError{Setting: Lookup("raw_env"), From: v.Origin("raw_env"), Value: e, Problem: "it must look like NAME=VALUE"}
+		}
+		if path, ok := strings.CutPrefix(e, "SCRIPT_NAME="); ok {
+			v.ScriptName = path
+		}
+	}
+	if v.StatsdHost != "" {
+		if _, _, _, err := statsdAddress(v.StatsdHost); err != nil {
+			return &ValueError{Setting: Lookup("statsd_host"), From: v.Origin("statsd_host"), Value: v.StatsdHost, Problem: err.Error()}
 		}
 	}
 	if slots := v.Workers * v.Threads; v.Workers > 0 && slots > 1 && v.SlowReserve >= max(v.Workers, 2) {
@@ -215,6 +365,53 @@ func (v *Values) finish() error {
 	return nil
 }
 
+// statsdPort is where statsd listens when nobody says.
+const statsdPort = 8125
+
+// statsdAddress reads where statsd is: the path of a unix socket, or a host
+// and a port. unix:PORT is a host named unix, as in gunicorn.
+func statsdAddress(text string) (path, host string, port int, err error) {
+	if rest, ok := strings.CutPrefix(text, "unix:"); ok && strings.Trim(rest, "0123456789") != "" {
+		return strings.TrimPrefix(rest, "//"), "", 0, nil
+	}
+	a, err := parseTCP(text, strings.TrimPrefix(text, "tcp://"))
+	if err != nil || text == "" {
+		return "", "", 0, errors.New("Value must be one of ('host:port', 'unix://PATH')")
+	}
+	if !strings.Contains(strings.TrimPrefix(text, "["+a.Host+"]"), ":") {
+		a.Port = statsdPort
+	}
+	return "", a.Host, a.Port, nil
+}
+
+// defaultFieldSize is what gunicorn makes of 0.
+const defaultFieldSize = 8190
+
+// native refuses what gunicorn has and gounicorn has not, and warns of what
+// has no effect.
+func (v *Values) native() error {
+	standard := defaults()
+	for i := range All {
+		s := &All[i]
+		if s.Status == Works || v.origins[s.Name].Layer == FromDefault {
+			continue
+		}
+		if s.Kind != Hook && reflect.DeepEqual(v.field(s.Name).Interface(), standard.field(s.Name).Interface()) {
+			continue
+		}
+		if s.Status == Later {
+			return &RefusedError{Setting: s, From: v.Origin(s.Name), Value: v.Text(s.Name)}
+		}
+		v.Warnings = append(v.Warnings, fmt.Sprintf("%s%s has no effect: %s", s.Name, v.Origin(s.Name).suffix(), s.Note))
+	}
+	for _, p := range v.HTTPProtocols {
+		if s := Lookup("http_protocols"); !slices.Contains(s.Choices, p) {
+			return &ValueError{Setting: s, From: v.Origin(s.Name), Value: v.Text(s.Name), Problem: "it is made of " + strings.Join(s.Choices, ", ")}
+		}
+	}
+	return nil
+}
+
 // logLevels are gunicorn's.
 var logLevels = []string{"debug", "info", "warning", "error", "critical"}
 
@@ -230,7 +427,7 @@ var nativeEquivalents = []struct{ prefix, advice string }{
 // workerClass maps the spellings of gunicorn's two native classes to sync and
 // gthread and refuses the others.
 func workerClass(s string) (string, error) {
-	switch s {
+	switch s = strings.TrimPrefix(s, "#"); s {
 	case "sync", "gunicorn.workers.sync.SyncWorker", "egg:gunicorn#sync":
 		return "sync", nil
 	case "gthread", "gunicorn.workers.gthread.ThreadWorker", "egg:gunicorn#gthread":

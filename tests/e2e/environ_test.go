@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"net"
+	"slices"
 	"strings"
 	"testing"
 
@@ -142,7 +143,7 @@ func TestHeadersCannotPoseAsCGIVariables(t *testing.T) {
 		t.Log("gunicorn passes Proxy on: our own rule")
 		return
 	}
-	s := start(t, "echo:app")
+	s := start(t, "echo:app", "--forwarded-allow-ips", "192.0.2.1")
 	echo := echoOver(t, s, "GET / HTTP/1.1\r\nHost: test\r\nProxy: http://evil/\r\nScript_Name: /evil\r\nRemote_User: root\r\n\r\n")
 	for _, key := range []string{"HTTP_PROXY", "HTTP_SCRIPT_NAME", "HTTP_REMOTE_USER", "REMOTE_USER"} {
 		if value, ok := echo.Environ[key]; ok {
@@ -152,4 +153,96 @@ func TestHeadersCannotPoseAsCGIVariables(t *testing.T) {
 	if name := echo.Environ["SCRIPT_NAME"].Value; name != "" {
 		t.Errorf("SCRIPT_NAME is %v", name)
 	}
+}
+
+// The environ is gunicorn's, entry by entry with type and value, but for what is listed here and in docs/http.md.
+func TestEnvironIsThatOfGunicorn(t *testing.T) {
+	t.Parallel()
+	post := "POST /shop/a%20b/caf%C3%A9;p?q=%20x&y HTTP/1.1\r\nHost: example.org:81\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n" +
+		"X-Two: a\r\nX-Two: b\r\nX-Empty:\r\nX-Latin: caf\xe9\r\nCookie: a=b\r\nCookie: c=d\r\nX_Alias: dropped\r\nUser-Agent: t\r\n"
+	for _, group := range []struct {
+		name     string
+		args     []string
+		requests []string // before their last fields
+	}{
+		{"defaults", nil, []string{
+			"GET / HTTP/1.1\r\nHost: x\r\n",
+			"GET //x/../y?a?b HTTP/1.0\r\n",
+			"GET http://x/abs?q HTTP/1.1\r\nHost: x\r\n",
+			"HEAD / HTTP/1.1\r\nHost: [::1]:8000\r\n",
+			post,
+			post + "X-Forwarded-Proto: https\r\nX-Forwarded-For: 192.0.2.1, 192.0.2.2\r\nForwarded: for=192.0.2.1\r\nX-Real-IP: 192.0.2.1\r\n",
+			post + "SCRIPT_NAME: /shop\r\nPATH_INFO: /other\r\nREMOTE_USER: root\r\n",
+			post + "X-Forwarded-Ssl: ON\r\nContent_Length: 9\r\n",
+		}},
+		{"workers", []string{"-w", "2"}, []string{post}},
+		{"threads", []string{"-w", "1", "--threads", "2"}, []string{post}},
+		{"stranger", []string{"--forwarded-allow-ips", "192.0.2.0/24"}, []string{
+			post + "X-Forwarded-Proto: https\r\nX-Forwarded-For: 192.0.2.1\r\nForwarded: for=192.0.2.1\r\nSCRIPT_NAME: /shop\r\n",
+		}},
+		{"everybody", []string{"--forwarded-allow-ips", "*", "--forwarder-headers", "*"}, []string{
+			post + "X-Forwarded-Protocol: ssl\r\nREMOTE_USER: ann\r\nX-Alias: 2\r\nCONTENT_TYPE: a/b\r\n",
+		}},
+		{"dangerous", []string{"--header-map", "dangerous", "--forwarded-allow-ips", "192.0.2.1"}, []string{post + "X-Alias: 2\r\nREMOTE_USER: root\r\n"}},
+		{"proxied", []string{"--proxy-protocol=v1"}, []string{
+			"PROXY TCP4 192.0.2.9 198.51.100.1 4321 443\r\n" + post, "PROXY TCP6 2001:db8::9 2001:db8::1 4321 443\r\n" + post, post,
+		}},
+	} {
+		t.Run(group.name, func(t *testing.T) {
+			t.Parallel()
+			if !slices.Contains(group.args, "-w") {
+				group.args = append(group.args, "-w", "1") // by default we have more than one
+			}
+			ours := harness.Start(t, harness.Config{App: "echo:app", Args: group.args, Kind: harness.Gounicorn})
+			theirs := harness.Start(t, harness.Config{App: "echo:app", Args: group.args, Kind: harness.Gunicorn})
+			for _, request := range group.requests {
+				body := ""
+				if strings.Contains(request, "POST") {
+					body = "body"
+				}
+				request += "Connection: close\r\n\r\n" + body
+				if strings.HasPrefix(request, "HEAD") {
+					request = "GET" + request[4:]
+				}
+				want, got := echoOver(t, theirs, request).Environ, echoOver(t, ours, request).Environ
+				for _, environ := range []map[string]harness.EnvironValue{want, got} {
+					// What they can only have in kind: other objects, other ports.
+					for _, key := range []string{"wsgi.input", "wsgi.errors", "wsgi.file_wrapper", "wsgi.early_hints", "gunicorn.socket"} {
+						value, ok := environ[key]
+						environ[key] = harness.EnvironValue{Value: ok, Callable: value.Callable}
+					}
+					for _, key := range []string{"SERVER_SOFTWARE", "SERVER_PORT", "REMOTE_PORT"} {
+						if value := environ[key]; value.Value != "4321" {
+							environ[key] = harness.EnvironValue{Type: value.Type}
+						}
+					}
+				}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("%q (-gunicorn +gounicorn):\n%s", request, diff)
+				}
+			}
+		})
+	}
+}
+
+// PROXY headers and hops, over the command line.
+func TestClientAddressComesFromWhoIsTrusted(t *testing.T) {
+	t.Parallel()
+	s := start(t, "echo:app", "--access-logfile", "-", "--access-logformat", "client %(h)s",
+		"--proxy-protocol=auto", "--proxy-hops", "2", "--proxy-hops-header", "Forwarded", "--drop-forwarded")
+	echo := echoOver(t, s, "GET / HTTP/1.1\r\nHost: x\r\nForwarded: for=9.9.9.9, for=192.0.2.7, for=192.0.2.8\r\nX-Forwarded-For: 9.9.9.9\r\nConnection: close\r\n\r\n")
+	if got := echo.Environ["REMOTE_ADDR"].Value; got != "192.0.2.7" {
+		t.Errorf("REMOTE_ADDR is %v", got)
+	}
+	s.Out.Wait(t, 0, "client 192.0.2.7", harness.EventBudget)
+	conn := s.DialFor(t)
+	conn.Send("PROXY TCP4 192.0.2.9 198.51.100.1 4321 443\r\n")
+	for range 2 {
+		conn.Send("GET / HTTP/1.1\r\nHost: x\r\nForwarded: for=192.0.2.7, for=192.0.2.8\r\n\r\n")
+		echo = harness.ParseEcho(t, conn.MustRead("GET").Body)
+		if got := echo.Environ["REMOTE_ADDR"].Value; got != "192.0.2.9" { // who is not trusted with more
+			t.Errorf("REMOTE_ADDR is %v", got)
+		}
+	}
+	s.Out.Wait(t, 0, "client 192.0.2.9", harness.EventBudget)
 }

@@ -369,23 +369,6 @@ func writeFile(tb testing.TB, path, text string) {
 	}
 }
 
-// Left to their defaults TTIN and TTOU would suspend the master and USR2 end it.
-func TestSignalsWithoutAMeaningYetAreHarmless(t *testing.T) {
-	t.Parallel()
-	s := start(t, "faults:app", "-w", "1")
-	for sig, name := range map[syscall.Signal]string{
-		syscall.SIGTTIN: "ttin", syscall.SIGTTOU: "ttou", syscall.SIGWINCH: "winch", syscall.SIGUSR2: "usr2",
-	} {
-		if err := syscall.Kill(s.PID, sig); err != nil {
-			t.Fatal(err)
-		}
-		harness.Eventually(t, harness.EventBudget, "a warning about "+name, func() bool {
-			return strings.Contains(strings.Join(s.Log.Lines(), "\n"), "[WARNING] Signal "+name+" does nothing in this version")
-		})
-	}
-	s.WantGet(t, "/pid", 200)
-}
-
 // While no zygote can fork successors, a first generation that cannot be replaced must not be the last try.
 func TestKilledZygoteIsReplacedOnceTheApplicationLoadsAgain(t *testing.T) {
 	t.Parallel()

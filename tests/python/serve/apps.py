@@ -252,6 +252,7 @@ def hints(environ, start_response):
     early = environ["wsgi.early_hints"]
     early([("Link", "</a.css>; rel=preload"), ("Connection", "close")])
     early([("Link", "</b.css>; rel=preload")])
+    error = "none"
     try:
         early([("Bad\r\n", "x")])
     except ValueError as e:
@@ -260,6 +261,34 @@ def hints(environ, start_response):
     yield b"one"
     early([("Link", "</late>")])
     yield b"two"
+
+
+def hints_of_all_kinds(environ, start_response):
+    early = environ["wsgi.early_hints"]
+    early(iter([("Link", "</a>"), ["Link", "</b>"], (b"Link", b"</c>"), ("Link", b"caf\xe9")]))
+    said = []
+    for headers in ([("Link",)], [7], [(b"Link", b"a\r\nb")]):
+        try:
+            early(headers)
+        except (TypeError, ValueError) as e:
+            said.append(f"{type(e).__name__}: {e}")
+    write = start_response("200 OK", [])
+    write(b"")
+    write("".join(line + "\n" for line in said).encode())
+    early([("Bad\r\n", 7)])
+    yield b"nothing"
+
+
+def socket(environ, start_response):
+    """What libraries that want the client's connection do with it."""
+    sock = environ["gunicorn.socket"]
+    said = [str(hasattr(sock, "dup")), repr(sock), str(bool(sock))]
+    for name in ("dup", "fileno"):
+        try:
+            getattr(sock, name)()
+        except AttributeError as e:
+            said.append(str(e))
+    return answer(start_response, said)
 
 
 def fork_returns(environ, start_response):
@@ -512,3 +541,44 @@ def niceness(environ, start_response):
     for gate in environ["QUERY_STRING"].split():
         GATES.setdefault(gate, threading.Event()).set()
     return [b"%d" % os.getpriority(os.PRIO_PROCESS, 0)]
+
+
+ENDED: list = []  # what end() was called with, by request
+
+
+def begin(environ):
+    """Make a request object; raise when the request asks for it."""
+    if "HTTP_X_BEGIN" in environ:
+        eval(environ["HTTP_X_BEGIN"])
+    environ["begun"] = True
+    return [environ["PATH_INFO"]]
+
+
+def end(request, environ, outcome, status, headers, length, sent, nanoseconds):
+    """Note the call; raise when the request asks for it."""
+    same = environ.get("begun") is True and (request is None or request[0] == environ["PATH_INFO"])
+    ENDED.append([same, outcome, status, headers and [list(pair) for pair in headers], length, sent, nanoseconds])
+    if "HTTP_X_END" in environ:
+        eval(environ["HTTP_X_END"])
+    if request is not None:
+        request.append(environ)  # a cycle of everything, for the garbage collector
+
+
+def end_forgetful(*args):
+    """Do the same and forget it."""
+    try:
+        end(*args)
+    finally:
+        ENDED.clear()
+
+
+def ended(environ, start_response):
+    """What end() was called with since the last time."""
+    calls = ENDED[:]
+    ENDED.clear()
+    return answer(start_response, calls)
+
+
+def hooked(environ, start_response):
+    """The zoo, and /ended."""
+    return (ended if environ["PATH_INFO"] == "/ended" else zoo)(environ, start_response)

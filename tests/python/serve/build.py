@@ -15,6 +15,7 @@ SOURCES = (
     "gp_file_wrapper.c",
     "gp_frame.c",
     "gp_handle.c",
+    "gp_hooks.c",
     "gp_input.c",
     "gp_interrupt.c",
     "gp_iterate.c",
@@ -23,6 +24,7 @@ SOURCES = (
     "gp_route.c",
     "gp_serve.c",
     "gp_slot.c",
+    "gp_socket.c",
     "gp_start_response.c",
 )
 

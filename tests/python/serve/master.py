@@ -129,6 +129,8 @@ class Worker:
         nonblocking: bool = False,
         own_queue: bool = False,
         slow_nice: int = 0,
+        begin: str = "",
+        end: str = "",
         wrapper: tuple[str, ...] = (),
     ) -> None:
         self.id = 0xABCDEF
@@ -154,6 +156,8 @@ class Worker:
             "queue": queue.fileno(),
             "own_queue": own.fileno() if own_queue else -1,
             "slow_nice": slow_nice,
+            "begin": begin,
+            "end": end,
             "interrupts": interrupts.fileno(),
             "control": control.fileno(),
             "scoreboard": self.board_fd,

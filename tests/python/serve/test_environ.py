@@ -23,7 +23,7 @@ def test_environ_has_the_required_keys_with_their_types(start):
     assert e["wsgi.input_terminated"] == "True"
     assert e["wsgi.url_scheme"] == "'http'"
     assert e["SERVER_SOFTWARE"] == "'gounicorn/test'"
-    assert e["gunicorn.socket"] == "None"
+    assert e["gunicorn.socket"] == "<gunicorn.socket: held by the master>"
     assert e["REQUEST_METHOD"] == "'GET'"
     assert e["RAW_URI"] == "'/a%20b?q=1'"
     assert e["QUERY_STRING"] == "'q=1'"
@@ -38,6 +38,13 @@ def test_environ_has_the_required_keys_with_their_types(start):
     assert types["wsgi.early_hints"] == "EarlyHints"
     assert all(types[k] == "str" for k in types if k.isupper())
     assert "CONTENT_LENGTH" not in e
+
+
+def test_the_socket_says_that_it_is_none(start):
+    said = dump(start("socket"))
+    assert said[:3] == ["False", "<gunicorn.socket: held by the master>", "True"]
+    assert said[3].startswith("gunicorn.socket has no 'dup': the connection of the client is held by gounicorn's master")
+    assert said[4].startswith("gunicorn.socket has no 'fileno': ")
 
 
 def test_environ_is_fresh_in_every_request(start):

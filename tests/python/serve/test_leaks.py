@@ -34,10 +34,23 @@ KINDS = {
 }
 
 
+HOOKED = {
+    "begin raises": {"path": "/hello", "pairs": {"HTTP_X_BEGIN": "1/0"}},
+    "end raises": {"path": "/hello", "pairs": {"HTTP_X_END": "1/0"}},
+}
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_grows(start, kind):
-    worker = start("dispatch")
-    options = KINDS[kind]
+    grows_not(start("dispatch"), KINDS[kind])
+
+
+@pytest.mark.parametrize("kind", [*KINDS, *HOOKED])
+def test_nothing_grows_with_hooks(start, kind):
+    grows_not(start("dispatch", begin="begin", end="end_forgetful"), {**KINDS, **HOOKED}[kind])
+
+
+def grows_not(worker, options):
 
     def serve(rounds):
         for _ in range(rounds):

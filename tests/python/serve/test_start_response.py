@@ -16,7 +16,6 @@ REFUSED = {
     "(200, [])": "TypeError: status must be str",
     "(None, [])": "TypeError: status must be str",
     "('', [])": "ValueError: status must be three digits",
-    "('200', [])": "ValueError: status must be three digits",
     "('20 OK', [])": "ValueError: status must be three digits",
     "('099 Low', [])": "ValueError: status must be three digits",
     "('1000 High', [])": "ValueError: status must be three digits",
@@ -167,7 +166,13 @@ def test_a_second_call_without_exc_info_is_an_assertion_error(start):
 
 def test_after_a_refused_call_start_response_may_be_called_again(start):
     worker = start("start_with")
-    assert ask(worker, "('200', [])").status == 200
+    assert ask(worker, "('20', [])").status == 200
+
+
+def test_a_status_needs_no_reason(start):
+    worker = start("zoo")
+    r = ask(worker, "[s('204',[]),[]][1]")
+    assert (r.status, r.reason) == (204, "")
 
 
 def test_exc_info_replaces_the_head_before_it_was_sent(start):
@@ -205,6 +210,18 @@ def test_early_hints_are_sent_before_the_head_only(start):
     assert r.interim == [(103, [("Link", "</a.css>; rel=preload")]), (103, [("Link", "</b.css>; rel=preload")])]
     assert "is not a token" in r.header("Error")
     assert r.body == b"onetwo"
+
+
+def test_early_hints_take_what_gunicorn_takes(start):
+    worker = start("hints_of_all_kinds")
+    r = worker.get("/")
+    assert r.interim == [(103, [("Link", "</a>"), ("Link", "</b>"), ("Link", "</c>"), ("Link", "caf\xe9")])]
+    assert r.body.decode().splitlines() == [
+        "TypeError: headers must be a list of (name, value) tuples, but item 0 is ('Link',)",
+        "TypeError: 'int' object is not iterable",
+        "ValueError: value of header 'Link' contains a control character: 'a\\r\\nb'",
+        "nothing",
+    ]
 
 
 def test_early_hints_are_nothing_for_http_1_0(start):

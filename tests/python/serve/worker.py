@@ -31,6 +31,8 @@ def main() -> None:
         own_queue=options["own_queue"],
         slow_nice=options["slow_nice"],
         soft_timeout=apps.SoftTimeout,
+        begin=getattr(apps, options["begin"]) if options["begin"] else None,
+        end=getattr(apps, options["end"]) if options["end"] else None,
     )
     signal.signal(_gounicorn.SOFT_SIGNAL, _gounicorn.soft_signal)
     threading.Thread(target=interrupt, args=(options["interrupts"], _gounicorn.__file__), daemon=True).start()

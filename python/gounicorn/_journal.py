@@ -1,0 +1,28 @@
+"""Lines for the master's log, from the zygote and from workers alike: each has its control socket at the same descriptor."""
+
+from __future__ import annotations
+
+import os
+import select
+import struct
+
+import _gounicorn_process as process
+
+HEADER = struct.Struct("<IBBHII")  # length, kind, flags, aux, a, b
+ERROR_LOG, ACCESS_LOG = 0, 1  # a of LOG
+MAX_LEVEL = 0xFFFF
+
+
+def write(level: int, text: str, log: int = ERROR_LOG) -> None:
+    """Put a line into one of the master's logs; level is one of Python's logging. Any thread and signal handlers may call it."""
+    payload = text.encode("utf-8", "backslashreplace")[: process.MAX_PACKET - HEADER.size]
+    packet = HEADER.pack(len(payload), process.LOG, 0, max(1, min(level, MAX_LEVEL)), log, 0) + payload
+    while True:
+        try:
+            os.write(process.FD_CONTROL, packet)
+        except BlockingIOError:  # a worker's socket does not block
+            select.select([], [process.FD_CONTROL], [])
+            continue
+        except OSError:
+            pass  # the master has gone, which is noticed elsewhere
+        return

@@ -1,0 +1,110 @@
+"""The log of zygote and workers: `worker.log`, `server.log`, and logging.getLogger("gunicorn.error") and "gunicorn.access".
+
+Without a logger of its own a configuration's records go to the master, which writes them as its own. With one (logger_class,
+logconfig, logconfig_dict, logconfig_json) Python writes: workers their own records, the zygote those of the master, which come as
+RECORD packets.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from gounicorn import _cfg, _exchange, _glogging, _journal
+
+if TYPE_CHECKING:
+    from gounicorn._cfg import Config
+
+
+class MasterHandler(logging.Handler):
+    """Sends records to the master."""
+
+    def __init__(self, log: int) -> None:
+        """Send to one of the two logs."""
+        super().__init__()
+        self._log = log
+        self.setFormatter(logging.Formatter("%(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send one record."""
+        try:
+            _journal.write(record.levelno, self.format(record), self._log)
+        except Exception:
+            self.handleError(record)
+
+
+class MasterLogger(_glogging.Logger):
+    """The logger of a configuration that has none of its own."""
+
+    def _set_handler(self, log: logging.Logger, output: str | None, fmt: logging.Formatter, stream: Any = None) -> None:
+        handler = MasterHandler(_journal.ACCESS_LOG if log is self.access_log else _journal.ERROR_LOG)
+        self._add(log, handler, handler.formatter or fmt)
+
+    def _set_syslog_handler(self, log: logging.Logger, cfg: Any, fmt: str, name: str) -> None:
+        """Leave it to the master."""
+
+
+_log: Any = None
+
+
+def is_native(cfg: Config) -> bool:
+    """Tell whether the master writes the logs, rather than Python."""
+    configured = cfg.settings["logger_class"].get()
+    by_class = configured is not None and configured not in _cfg.NATIVE_LOGGERS and not _is_gunicorns(configured)
+    return not (by_class or cfg.logconfig or cfg.logconfig_dict or cfg.logconfig_json)
+
+
+def _is_gunicorns(configured: Any) -> bool:
+    return isinstance(configured, type) and f"{configured.__module__}.{configured.__qualname__}" in (
+        _cfg.LOGGER,
+        _cfg.STATSD,
+        f"{_glogging.__name__}.Logger",
+    )
+
+
+def load_class(configured: Any) -> type:
+    """Return the class that logger_class means."""
+    from gunicorn import util
+
+    found = util.load_class(_cfg.LOGGER if configured in (None, "simple") else configured, _cfg.LOGGER, "gunicorn.loggers")
+    if hasattr(found, "install"):
+        found.install()
+    return found
+
+
+def start(cfg: Config) -> Any:
+    """Make the log of this process and of those it forks. What is wrong with the configuration is raised as it comes."""
+    global _log
+    _log = MasterLogger(cfg) if is_native(cfg) else cfg.logger_class(cfg)
+    return _log
+
+
+def reopen() -> None:
+    """Open log files again, after a rotation."""
+    if _log is not None:
+        _log.reopen_files()
+
+
+def take(level: int, payload: bytes) -> None:
+    """Write what the master sent as a RECORD. Errors go to standard error, never back to the master."""
+    try:
+        record = json.loads(payload)
+        if "environ" in record:
+            _log.access(*_exchange.unserved(record))
+            return
+        error_log = logging.getLogger("gunicorn.error")
+        if error_log.isEnabledFor(level):
+            error_log.handle(_made(level, record))
+    except Exception:
+        traceback.print_exc(file=sys.stderr)
+
+
+def _made(level: int, record: dict[str, Any]) -> logging.LogRecord:
+    made = logging.LogRecord("gunicorn.error", level, "", 0, record["message"], None, None)
+    made.process = record["pid"]
+    made.created = record["time"]
+    made.msecs = (made.created % 1) * 1000
+    return made

@@ -1,0 +1,7 @@
+"""gunicorn.http.message."""
+
+from gounicorn._exchange import Request
+
+Message = Request
+
+__all__ = ["Message", "Request"]

@@ -1,0 +1,9 @@
+"""gunicorn.workers.base_async: a name to import. gounicorn has no such workers, and refuses the settings that ask for one."""
+
+from gunicorn.workers import base
+
+
+class AsyncWorker(base.Worker):
+    """Nothing is an instance of it here."""
+
+    kind = "async"
