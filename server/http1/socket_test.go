@@ -128,3 +128,19 @@ func TestClosingWakesAccept(t *testing.T) {
 		t.Error("the port is still open")
 	}
 }
+
+// net/http tells a deadline of its own from a client that left by net.Error.
+func TestDeadlineOfASocketIsANetError(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, server := accepted(t, ln)
+	if err := server.SetReadDeadline(past); err != nil {
+		t.Fatal(err)
+	}
+	var failed net.Error
+	if _, err := server.Read(make([]byte, 1)); !errors.As(err, &failed) || !failed.Timeout() || !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("read: %v", err)
+	}
+}
