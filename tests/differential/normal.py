@@ -118,4 +118,6 @@ def events(found, run):
 
 
 def packets(found, run):
-    return sorted(re.sub(r"duration:[\d.]+", "duration:TIME", words(p, run)).rstrip("\0\n") for p in found)
+    """The packets, sorted. The priority of syslog is no pid."""
+    texts = [re.sub(r"^<(?=\d+>)", "<priority ", p.decode("utf-8", "replace")) for p in found]
+    return sorted(re.sub(r"duration:[\d.]+", "duration:TIME", words(text, run)).rstrip("\0\n") for text in texts)
