@@ -60,7 +60,6 @@ class Config:
         values = {name: plain(value) for name, value in (self.values | self.hooks).items()}
         return {"path": self.path, "values": values, "unknown": self.unknown, "warnings": self.warnings}
 
-
     def objects(self, final: dict[str, Any]) -> dict[str, Any]:
         """Return the file's values that the master cannot carry, such as classes, unless final has others, from a flag say."""
         kept = {}
