@@ -165,10 +165,11 @@ def loaded(app: Callable[..., Any]) -> tuple[int, str]:
 
 
 def leave() -> None:
-    """Run worker_exit, once."""
+    """Say that the worker leaves and run worker_exit, once."""
     global _left
     if not _left:
         _left = True
+        _journal.write(process.INFO, f"Worker exiting (pid: {os.getpid()})")
         if _worker is not None:
             _worker.alive = False
         _try("worker_exit", _server, _worker)
@@ -225,7 +226,7 @@ def configure(app: Callable[..., Any]) -> None:
         app=app,
         worker=job.worker,
         multiprocess=_boot["workers"] > 1,
-        multithread=max(job.threads, _boot.get("max_threads", 1)) > 1,
+        multithread=_boot.get("multithread", False) or max(job.threads, _boot.get("max_threads", 1)) > 1,
         max_requests=job.max_requests,
         server_software=_boot["server_software"],
         queue=process.FD_QUEUE,
