@@ -196,6 +196,7 @@ func (p *Pool) forked(g *generation, h wire.Header, pidfd *os.File) {
 	}
 	w.pid, w.pidfd = int(h.B), nonblocking(pidfd)
 	w.pidNow.Store(int64(w.pid))
+	close(w.born)
 	p.cfg.info(w.pid, fmt.Sprintf("Booting worker with pid: %d", w.pid))
 	go func() {
 		_ = awaitExit(w.pidfd)

@@ -37,6 +37,7 @@ type worker struct {
 	streams []*wire.Stream // by thread; nil: there is none
 	readers sync.WaitGroup // stream readers
 	pumps   sync.WaitGroup // output pumps
+	born    chan struct{}  // closed when its pid is known
 	gone    chan struct{}  // closed when the process is known to be dead
 	started time.Time
 

@@ -125,13 +125,13 @@ def _leave_now(name: str, code: int) -> None:
         os._exit(code)
 
 
-def _try(name: str, *args: Any) -> bool:
+def _try(name: str, *args: Any, level: int = process.ERROR) -> bool:
     """Call a hook; an exception is for the log. Returns whether there was none."""
     try:
         if _inherited is not None:
             _inherited.call(name, *args)
     except BaseException as error:
-        _journal.write(process.ERROR, _config.blame(name, error))
+        _journal.write(level, _config.blame(name, error))
         return False
     return True
 
@@ -172,7 +172,7 @@ def leave() -> None:
         _journal.write(process.INFO, f"Worker exiting (pid: {os.getpid()})")
         if _worker is not None:
             _worker.alive = False
-        _try("worker_exit", _server, _worker)
+        _try("worker_exit", _server, _worker, level=process.WARNING)
 
 
 def _raise_oom_score() -> None:

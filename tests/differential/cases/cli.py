@@ -132,8 +132,12 @@ CASES = [
         ends(
             "spec-" + name,
             f'"{spec}"',
-            files={"bad.py": "import nowhere_to_be_found\n", "syntax.py": "def (:\n", "leave.py": "import sys\nsys.exit(3)\n",
-                "none.py": "def make():\n    return None\n"},
+            files={
+                "bad.py": "import nowhere_to_be_found\n",
+                "syntax.py": "def (:\n",
+                "leave.py": "import sys\nsys.exit(3)\n",
+                "none.py": "def make():\n    return None\n",
+            },
             bare=False,
         )
         for name, spec in {
