@@ -236,6 +236,10 @@ func (p *Pool) fromWorker(w *worker, h wire.Header, payload []byte) {
 		if len(payload) > 8 {
 			p.d.routeName(binary.LittleEndian.Uint64(payload), string(payload[8:]))
 		}
+	case wire.KindFiles:
+		if names := strings.Trim(string(payload), "\x00"); names != "" && p.cfg.Files != nil {
+			p.cfg.Files(strings.Split(names, "\x00"))
+		}
 	case wire.KindStacks:
 		if w.dumping {
 			p.cfg.error(w.pid, "Python stacks of the worker, most recent call first:\n"+strings.TrimRight(string(payload), "\n"))

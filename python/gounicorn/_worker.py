@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import _gounicorn
 import _gounicorn_process as process
 
-from gounicorn import SoftTimeout, _apploader, _config, _exchange, _journal, _logging
+from gounicorn import SoftTimeout, _apploader, _config, _exchange, _journal, _logging, _reload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -240,6 +240,7 @@ def configure(app: Callable[..., Any]) -> None:
         end=end,
     )
     signal.signal(_gounicorn.SOFT_SIGNAL, _gounicorn.soft_signal)
+    _reload.watch()
     if _stopping:
         _gounicorn.stop()
 
