@@ -1,6 +1,7 @@
 package prefork
 
 import (
+	"maps"
 	"os"
 	"syscall"
 	"testing"
@@ -68,9 +69,7 @@ func machine(mib int, more fstest.MapFS) fstest.MapFS {
 			Data: []byte("Rss: " + kb(500) + " kB\nPrivate_Clean: " + kb(40) + " kB\nPrivate_Dirty: " + kb(60) + " kB\n"),
 		}
 	}
-	for name, file := range more {
-		m[name] = file
-	}
+	maps.Copy(m, more)
 	return m
 }
 

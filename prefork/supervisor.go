@@ -110,6 +110,7 @@ func (p *Pool) begin() {
 		p.bootFailed(nil, &BootError{Code: 1, Text: err.Error()})
 		return
 	}
+	g.edited, p.edited = p.edited, false
 	p.generations = append(p.generations, g)
 	p.incoming = g
 }
@@ -297,6 +298,7 @@ func (p *Pool) mayServe(g *generation) {
 	}
 	p.d.aim(g)
 	if old != nil {
+		old.outdated = g.edited
 		p.end(old)
 	}
 	p.cfg.info(0, fmt.Sprintf("Ready: %d workers", g.size))
@@ -341,7 +343,11 @@ func (p *Pool) retire(w *worker, cause Cause) {
 
 // stop asks a worker to finish what it runs and leave.
 func (p *Pool) stop(w *worker, cause Cause) {
-	_ = w.control.Send(wire.Header{Kind: wire.KindStop}, nil)
+	why := uint16(wire.StopLeave)
+	if w.g.outdated {
+		why = wire.StopEdited
+	}
+	_ = w.control.Send(wire.Header{Kind: wire.KindStop, Aux: why}, nil)
 	p.retire(w, cause)
 }
 

@@ -59,12 +59,10 @@ func (p *Pool) listen(w *worker, index int, f *os.File, joined func()) error {
 		return err
 	}
 	w.streams[index] = s
-	w.readers.Add(1)
-	go func() {
+	w.readers.Go(func() {
 		w.readStream(p.d, s, joined)
 		p.do(func() { p.threadEnded(w, index) })
-		w.readers.Done()
-	}()
+	})
 	return nil
 }
 

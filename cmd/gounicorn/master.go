@@ -191,7 +191,7 @@ func (m *master) serve(sigs <-chan os.Signal) (code int) {
 		case name := <-m.edited():
 			m.log.Infof("Worker reloading: %s modified", name)
 			m.tell(stateReloading())
-			m.pool.Reload()
+			m.pool.Renew()
 		case <-m.other.parentGone:
 			m.promote()
 		case <-m.other.childGone:

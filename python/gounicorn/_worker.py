@@ -110,6 +110,11 @@ def _quit(number: int, frame: object) -> None:
     _leave_now("worker_int", 0)
 
 
+def interrupted() -> None:
+    """Run worker_int: gunicorn does when --reload ends a worker. Here what ran has been finished first."""
+    _try("worker_int", _worker)
+
+
 def _abort(number: int, frame: object) -> None:
     _leave_now("worker_abort", EXIT_ABORTED)
 

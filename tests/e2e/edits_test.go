@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -129,11 +130,14 @@ func TestReloadWatchesExtraFilesAndTheConfigFile(t *testing.T) {
 	write(t, dir+"/site_under_edit.py", "import os\ntext = open('data/deep/word.txt').read() + os.environ['WORD']\n"+
 		"def app(environ, start_response):\n    start_response('200 OK', [])\n    return [text.encode()]\n")
 	write(t, dir+"/data/deep/word.txt", "one-")
-	write(t, dir+"/gunicorn.conf.py", "reload = True\nreload_extra_files = ['data/**/*.txt']\nraw_env = ['WORD=first']\n")
+	write(t, dir+"/gunicorn.conf.py", "reload = True\nreload_extra_files = ['data/**/*.txt']\nraw_env = ['WORD=first']\n"+
+		"def worker_int(worker): worker.log.info('worker_int of %d', worker.pid)\n")
 	s := harness.Start(t, harness.Config{App: "site_under_edit:app", Dir: dir})
 	answers(t, s, "/", 200, "one-first")
+	old := s.Workers()[0]
 	write(t, dir+"/data/deep/word.txt", "another-")
 	answers(t, s, "/", 200, "another-first")
+	s.Log.Wait(t, 0, fmt.Sprintf("worker_int of %d", old), harness.EventBudget) // as gunicorn's hook table says
 	write(t, dir+"/gunicorn.conf.py", "reload = True\nreload_extra_files = ['data/**/*.txt']\nraw_env = ['WORD=second']\n")
 	answers(t, s, "/", 200, "another-second")
 }
