@@ -145,7 +145,7 @@ func (p *Pool) fromZygote(g *generation, h wire.Header, payload []byte, files []
 			_ = g.cmd.Process.Kill()
 		}
 	case wire.KindLog:
-		p.logged(h, g.cmd.Process.Pid, payload)
+		p.logged(h, 0, payload) // it plays the part of the master
 	case wire.KindConfigured:
 		p.answered(g, payload)
 	case wire.KindLoaded:
