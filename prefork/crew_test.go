@@ -1,7 +1,6 @@
 package prefork
 
 import (
-	"maps"
 	"os"
 	"syscall"
 	"testing"
@@ -69,7 +68,9 @@ func machine(mib int, more fstest.MapFS) fstest.MapFS {
 			Data: []byte("Rss: " + kb(500) + " kB\nPrivate_Clean: " + kb(40) + " kB\nPrivate_Dirty: " + kb(60) + " kB\n"),
 		}
 	}
-	maps.Copy(m, more)
+	for name, file := range more {
+		m[name] = file
+	}
 	return m
 }
 

@@ -59,10 +59,12 @@ func (p *Pool) listen(w *worker, index int, f *os.File, joined func()) error {
 		return err
 	}
 	w.streams[index] = s
-	w.readers.Go(func() {
+	w.readers.Add(1)
+	go func() {
 		w.readStream(p.d, s, joined)
 		p.do(func() { p.threadEnded(w, index) })
-	})
+		w.readers.Done()
+	}()
 	return nil
 }
 

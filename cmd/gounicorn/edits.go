@@ -38,6 +38,7 @@ type edits struct {
 	deep     map[string]bool      // folders that are watched with all below them
 	watched  map[string]bool      // folders that inotify watches
 	pending  string
+	settle   time.Duration // settleTime, but for tests
 	timer    *time.Timer
 	stop     chan struct{}
 }
@@ -45,7 +46,7 @@ type edits struct {
 // newEdits starts to watch nothing. warnf is told, once, when inotify is not to be had.
 func newEdits(engine string, warnf func(format string, args ...any)) *edits {
 	e := &edits{
-		changed: make(chan string, 1), warnf: warnf, stop: make(chan struct{}),
+		changed: make(chan string, 1), warnf: warnf, stop: make(chan struct{}), settle: settleTime,
 		files: map[string]time.Time{}, trees: map[string]bool{}, deep: map[string]bool{}, watched: map[string]bool{},
 	}
 	if engine != enginePoll {
@@ -224,14 +225,14 @@ func within(folders map[string]bool, name string) bool {
 	}
 }
 
-// note reports a change once nothing more has changed for settleTime. The caller holds mu.
+// note reports a change once nothing more has changed for the time to settle. The caller holds mu.
 func (e *edits) note(name string) {
 	e.pending = name
 	if e.timer != nil {
-		e.timer.Reset(settleTime)
+		e.timer.Reset(e.settle)
 		return
 	}
-	e.timer = time.AfterFunc(settleTime, func() {
+	e.timer = time.AfterFunc(e.settle, func() {
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		select {
