@@ -110,6 +110,7 @@ func (p *Pool) begin() {
 		p.bootFailed(nil, &BootError{Code: 1, Text: err.Error()})
 		return
 	}
+	g.edited, p.edited = p.edited, false
 	p.generations = append(p.generations, g)
 	p.incoming = g
 }
@@ -196,6 +197,7 @@ func (p *Pool) forked(g *generation, h wire.Header, pidfd *os.File) {
 	}
 	w.pid, w.pidfd = int(h.B), nonblocking(pidfd)
 	w.pidNow.Store(int64(w.pid))
+	close(w.born)
 	p.cfg.info(w.pid, fmt.Sprintf("Booting worker with pid: %d", w.pid))
 	go func() {
 		_ = awaitExit(w.pidfd)
@@ -225,7 +227,10 @@ func (p *Pool) fromWorker(w *worker, h wire.Header, payload []byte) {
 	case wire.KindLog:
 		p.logged(h, int(w.pidNow.Load()), payload)
 	case wire.KindBootFailed:
-		w.bootError = &BootError{Code: int(h.Aux), PID: w.pid, Text: string(payload)}
+		w.bootError = &BootError{Code: int(h.Aux), PID: w.pid, Text: string(payload), Told: !w.overflow}
+		if w.bootError.Told { // before what it says when it leaves
+			p.cfg.error(w.pid, w.bootError.Text)
+		}
 	case wire.KindRetiring:
 		cause := map[uint16]Cause{wire.RetireMaxRequests: CauseMaxRequests, wire.RetireAppExit: CauseExit}[h.Aux]
 		if cause == CauseMaxRequests {
@@ -235,6 +240,10 @@ func (p *Pool) fromWorker(w *worker, h wire.Header, payload []byte) {
 	case wire.KindRoute:
 		if len(payload) > 8 {
 			p.d.routeName(binary.LittleEndian.Uint64(payload), string(payload[8:]))
+		}
+	case wire.KindFiles:
+		if names := strings.Trim(string(payload), "\x00"); names != "" && p.cfg.Files != nil {
+			p.cfg.Files(strings.Split(names, "\x00"))
 		}
 	case wire.KindStacks:
 		if w.dumping {
@@ -293,6 +302,7 @@ func (p *Pool) mayServe(g *generation) {
 	}
 	p.d.aim(g)
 	if old != nil {
+		old.outdated = g.edited
 		p.end(old)
 	}
 	p.cfg.info(0, fmt.Sprintf("Ready: %d workers", g.size))
@@ -337,7 +347,11 @@ func (p *Pool) retire(w *worker, cause Cause) {
 
 // stop asks a worker to finish what it runs and leave.
 func (p *Pool) stop(w *worker, cause Cause) {
-	_ = w.control.Send(wire.Header{Kind: wire.KindStop}, nil)
+	why := uint16(wire.StopLeave)
+	if w.g.outdated {
+		why = wire.StopEdited
+	}
+	_ = w.control.Send(wire.Header{Kind: wire.KindStop, Aux: why}, nil)
 	p.retire(w, cause)
 }
 
@@ -409,7 +423,9 @@ func (p *Pool) bootFailed(g *generation, e *BootError) {
 		p.shutdown(nil)
 		return
 	}
-	p.cfg.error(e.PID, e.Text)
+	if !e.Told {
+		p.cfg.error(e.PID, e.Text)
+	}
 	if g != nil && g == p.incoming {
 		p.cfg.error(0, "Reload failed: the old workers go on serving.")
 		p.cfg.Kept()

@@ -17,7 +17,7 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from gounicorn import _paste, _routes
+from gounicorn import _paste, _reload, _routes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,12 @@ class AppError(Exception):
 def load(spec: str) -> Callable[..., Any]:
     """Import the application, once a process; after a fork the parent's import counts."""
     if spec not in _loaded:
-        _loaded[spec] = _load(spec)
+        try:
+            _loaded[spec] = _load(spec)
+        except (Exception, SystemExit) as error:  # settings that miss something may call sys.exit()
+            if not _reload.enabled:
+                raise
+            _loaded[spec] = _reload.failed(error, explain(error)[1])
         _routes.watch()
     return _loaded[spec]
 
@@ -48,15 +53,17 @@ def _load(spec: str) -> Callable[..., Any]:
             return _paste.load(spec)
         except _paste.PasteError as error:
             raise AppError(str(error)) from None
-    module_name, _, expression = spec.partition(":")
-    names, call = _parse(expression or "application")
+    module_name, colon, expression = spec.partition(":")
+    if not colon:
+        expression = "application"
+    names, call = _parse(expression)
     try:
         module = importlib.import_module(module_name)
     except ImportError:
         if module_name.endswith(".py") and os.path.exists(module_name):
-            hint = f"{module_name.removesuffix('.py').replace('/', '.')}:{expression or 'application'}"
+            hint = f"{module_name.removesuffix('.py').replace('/', '.')}:{expression}"
             message = f"Failed to find application, did you mean {hint!r}?"
-            raise AppError(message) from None
+            raise ImportError(message) from None
         raise
     found: Any = module
     for name in names:
