@@ -74,7 +74,7 @@ test: ## the whole suite: set-up, format, vet, unit and race tests, fuzz seconds
 	@$(MAKE) --no-print-directory demo-test
 	@printf '\n=== %s all stages passed\n' "$$(date +%T)"
 
-.PHONY: vet venv demo-test interpreters install-test
+.PHONY: vet venv demo-test differential interpreters install-test
 vet:
 	@test -z "$$($(dir $(GO))gofmt -l cmd prefork pyworker python server tests wsgi)" || { $(dir $(GO))gofmt -l cmd prefork pyworker python server tests wsgi; echo "run gofmt -w on these files"; exit 1; }
 	CGO_ENABLED=0 $(GO) vet ./...
@@ -106,6 +106,10 @@ sanitize: venv
 e2e: venv
 	GOUNICORN_REQUIRE_PYTHON=1 PYTHON=$(PY) $(PY) python/cgoflags.py $(GO) test -timeout 10m ./pyworker/...
 	$(GO) test -count=1 -timeout 12m -parallel 6 ./tests/harness/... ./tests/e2e/...
+
+differential: build ## gunicorn and gounicorn started alike, everything that can be seen of them compared
+	PYTHON=$(PY) sh tests/differential/setup.sh
+	timeout 900 build/differential-venv/bin/python -m pytest -q tests/differential
 
 interpreters: ## the worker on every other CPython from 3.11 on, of the PATH and of pyenv
 	GO=$(GO) PYTHON=$(PY) sh tests/interpreters.sh

@@ -2,6 +2,7 @@ package prefork
 
 import (
 	"fmt"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -131,22 +132,59 @@ func (p *Pool) obituary(w *worker) {
 		p.cfg.error(0, "a worker could not be forked")
 	case st == nil:
 		p.cfg.info(w.pid, fmt.Sprintf("Worker (pid:%d) ended; its zygote is gone, so its status is unknown", w.pid))
-	case st.Signaled() && w.cause == CauseTimeout && st.Signal() == unix.SIGKILL:
-		p.cfg.info(w.pid, fmt.Sprintf("Worker (pid:%d) was killed because of the timeout.", w.pid))
 	case st.Signaled() && w.broken.Load():
-	case st.Signaled() && st.Signal() == unix.SIGKILL:
-		p.cfg.error(w.pid, fmt.Sprintf("Worker (pid:%d) was sent SIGKILL! Perhaps out of memory?", w.pid))
 	case st.Signaled():
-		core := ""
-		if st.CoreDump() {
-			core = ", core dumped"
-		}
-		p.cfg.error(w.pid, fmt.Sprintf("Worker (pid:%d) was sent %s%s!", w.pid, unix.SignalName(st.Signal()), core))
+		p.signalled(w, *st)
 	case st.ExitStatus() != 0:
 		p.cfg.error(w.pid, fmt.Sprintf("Worker (pid:%d) exited with code %d.", w.pid, st.ExitStatus()))
 	default:
 		p.cfg.info(w.pid, fmt.Sprintf("Worker exiting (pid: %d)", w.pid))
 	}
+}
+
+// signalled logs that a signal ended a worker, at gunicorn's level and in its words, but for SIGKILL, of which gunicorn always supposes
+// that memory was short: it says who sent it, as far as can be known.
+func (p *Pool) signalled(w *worker, st syscall.WaitStatus) {
+	name := unix.SignalName(st.Signal())
+	if name == "" {
+		name = fmt.Sprintf("signal %d", int(st.Signal()))
+	}
+	text := fmt.Sprintf("Worker (pid:%d) was sent %s!", w.pid, name)
+	switch {
+	case st.Signal() == unix.SIGKILL && w.killed != "":
+		p.cfg.warning(w.pid, text+" "+w.killed)
+	case st.Signal() == unix.SIGKILL:
+		p.cfg.error(w.pid, text+" "+p.whoKilled())
+	case st.Signal() == unix.SIGTERM:
+		p.cfg.info(w.pid, text)
+	case st.CoreDump():
+		p.cfg.warning(w.pid, text+" Core dumped.")
+	default:
+		p.cfg.warning(w.pid, text)
+	}
+}
+
+// whoKilled looks whether the kernel's counter of processes that it killed for memory has grown since the last look.
+func (p *Pool) whoKilled() string {
+	now, ok := oomKills(p.cfg.os.root)
+	before := p.oomKills
+	p.oomKills = now
+	switch {
+	case !ok:
+		return "Perhaps out of memory?"
+	case now > before:
+		return fmt.Sprintf("Out of memory: the kernel killed it (oom_kill went from %d to %d).", before, now)
+	default:
+		return "Not out of memory (oom_kill did not change): somebody else sent it."
+	}
+}
+
+// kill ends a worker at once. why is a sentence for the log.
+func (w *worker) kill(why string) {
+	if w.killed == "" {
+		w.killed = why
+	}
+	w.signal(unix.SIGKILL)
 }
 
 // epitaph is the cause of a restart.

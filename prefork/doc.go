@@ -12,6 +12,10 @@
 //   - Each response stream has one goroutine (stream.go) that reads frames and calls the Sink of the job they belong to. While a
 //     job runs, only that goroutine calls its Sink; the supervisor fails the jobs of a dead worker after its streams have ended.
 //
+// A start has three steps, between which the master does its own: Configure (a zygote says what it has read, and Config.Decide makes
+// a Plan of that), Load, Start. A reload takes them in one go; its plan counts from the time when its generation serves. At the end the
+// zygote of the current generation is told last, when the end of every worker has been logged.
+//
 // A worker is:
 //
 //	booting ──READY──► ready ──RETIRING or STOP──► retiring ──► dead

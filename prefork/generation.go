@@ -32,7 +32,7 @@ type generation struct {
 	seats   []*seat // workers that are ready; guarded by the dispatcher's mutex
 	ready   int     // computing threads of all of them; guarded by the dispatcher's mutex
 
-	deadline time.Time // when loaded must be true; zero: never
+	deadline time.Time // when it must have answered, or be ready to fork; zero: never
 }
 
 // phase is how far a generation's zygote has come.
@@ -108,6 +108,9 @@ func (p *Pool) spawn(number int) (*generation, error) {
 		}
 		p.do(func() { p.zygoteExited(g, err) })
 	}()
+	if p.current != nil && p.current.plan.BootTimeout > 0 { // at the start there is somebody who waits
+		g.deadline = time.Now().Add(p.current.plan.BootTimeout)
+	}
 	p.sendDocument(g, wire.KindConfigure, p.cfg.Configure)
 	return g, nil
 }
@@ -153,7 +156,7 @@ func (p *Pool) answered(g *generation, answer []byte) {
 
 // planned gives a generation its plan.
 func (p *Pool) planned(g *generation, plan Plan) {
-	g.plan, g.size, g.phase = plan, plan.Workers, configured
+	g.plan, g.size, g.phase, g.deadline = plan, plan.Workers, configured, time.Time{}
 	if p.current == nil {
 		p.d.follow(plan, true)
 	}

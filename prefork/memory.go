@@ -98,3 +98,18 @@ func field(root fs.FS, file, name string) (int64, bool) {
 	}
 	return 0, false
 }
+
+// oomKills is how many processes of our cgroup the kernel has killed because memory was short; where it does not count that, how many
+// of the whole machine. ok is false when it counts neither.
+func oomKills(root fs.FS) (n int64, ok bool) {
+	for _, file := range []string{
+		path.Join("sys/fs/cgroup", ownCgroup(root, ""), "memory.events"),
+		path.Join("sys/fs/cgroup/memory", ownCgroup(root, "memory"), "memory.oom_control"),
+		"proc/vmstat",
+	} {
+		if n, ok := field(root, file, "oom_kill"); ok {
+			return n, true
+		}
+	}
+	return 0, false
+}

@@ -139,8 +139,11 @@ func TestGenerationWithoutAPlanEndsAndTheOldOneStays(t *testing.T) {
 
 // The zygote hears of the server's end only when the end of the last worker has been logged.
 func TestZygoteSaysGoodbyeLast(t *testing.T) {
-	stopped := 0
-	c := newCrew(t, func(cfg *Config) { cfg.Stopped = func() { stopped++ } })
+	var c *crew
+	stopped, logged := 0, 0
+	c = newCrew(t, func(cfg *Config) {
+		cfg.Stopped = func() { stopped, logged = stopped+1, strings.Count(strings.Join(*c.log, "\n"), "Worker exiting") }
+	})
 	workers := c.in(ready, false)
 	c.p.shutdown(nil)
 	for i, w := range workers {
@@ -149,7 +152,7 @@ func TestZygoteSaysGoodbyeLast(t *testing.T) {
 		}
 		c.die(w, 0)
 	}
-	if h := c.next(); h.Kind != wire.KindExit || h.Aux != wire.ExitServer || stopped != 1 {
-		t.Errorf("the zygote got %+v, Stopped was called %d times", h, stopped)
+	if h := c.next(); h.Kind != wire.KindExit || h.Aux != wire.ExitServer || stopped != 1 || logged != 2 {
+		t.Errorf("the zygote got %+v, Stopped was called %d times, when the ends of %d workers had been logged", h, stopped, logged)
 	}
 }

@@ -53,11 +53,13 @@ type Pool struct {
 	last        *generation     // the one whose zygote says good-bye for the server; nil: there is none, or it has been told to
 	stopped     []chan struct{} // closed when nothing is left
 	dying       int             // dead workers whose end is still to be logged
+	oomKills    int64           // the kernel's count when it was last looked at
 	children    map[int]bool    // zygotes, which exec.Cmd reaps
 
-	size  atomic.Int64 // workers that the current generation is to have
-	mu    sync.Mutex
-	stats Stats // guarded by mu
+	scribe atomic.Pointer[wire.Packets] // the newest zygote that has loaded
+	size   atomic.Int64                 // workers that the current generation is to have
+	mu     sync.Mutex
+	stats  Stats // guarded by mu
 }
 
 // Stats is a snapshot of a pool.
@@ -89,6 +91,7 @@ func New(cfg Config) (*Pool, error) {
 	if p.d, err = newDispatcher(&p.cfg); err != nil {
 		return nil, err
 	}
+	p.oomKills, _ = oomKills(p.cfg.os.root)
 	return p, nil
 }
 
@@ -194,6 +197,30 @@ func (p *Pool) Withdraw(j *Job) bool { return p.d.recall(j) }
 
 // Abandon says that nobody waits for the response of a job: its worker stops at the next piece and closes the iterable.
 func (p *Pool) Abandon(j *Job) { p.d.abandon(j) }
+
+// ErrNoZygote says that there is no process for a record of the master's.
+var ErrNoZygote = errors.New("no zygote to write a record")
+
+// Record sends a record of the master's to the newest zygote that has loaded, for Python's logging; level is a wire.Level…, payload at
+// most a packet. It waits while that one does not keep up. It may be called from any goroutine.
+func (p *Pool) Record(level int, payload []byte) error {
+	to := p.scribe.Load()
+	if to == nil {
+		return ErrNoZygote
+	}
+	return to.Send(wire.Header{Kind: wire.KindRecord, Aux: uint16(level)}, payload)
+}
+
+// Reopen tells the zygotes that log files have been renamed; they tell their workers.
+func (p *Pool) Reopen() {
+	p.do(func() {
+		for _, g := range p.generations {
+			if g.phase >= loaded && !g.exited {
+				_ = g.control.Send(wire.Header{Kind: wire.KindEvent, Aux: wire.EventReopen}, nil)
+			}
+		}
+	})
+}
 
 // Stats returns a snapshot.
 func (p *Pool) Stats() Stats {

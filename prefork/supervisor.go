@@ -40,6 +40,17 @@ func (p *Pool) supervise() {
 	}
 }
 
+// logged hands on a LOG packet.
+func (p *Pool) logged(h wire.Header, pid int, text []byte) {
+	if h.A == wire.AccessLog {
+		if p.cfg.AccessLog != nil {
+			p.cfg.AccessLog(string(text))
+		}
+		return
+	}
+	p.cfg.Log(int(h.Aux), pid, string(text))
+}
+
 func (p *Pool) empty() bool {
 	for _, g := range p.generations {
 		if !g.exited || len(g.workers) > 0 {
@@ -133,12 +144,13 @@ func (p *Pool) fromZygote(g *generation, h wire.Header, payload []byte, files []
 			_ = g.cmd.Process.Kill()
 		}
 	case wire.KindLog:
-		p.cfg.Log(int(h.Aux), g.cmd.Process.Pid, string(payload))
+		p.logged(h, g.cmd.Process.Pid, payload)
 	case wire.KindConfigured:
 		p.answered(g, payload)
 	case wire.KindLoaded:
 		if g.phase == loading {
 			g.phase, g.deadline = loaded, time.Time{}
+			p.scribe.Store(g.control)
 			p.proceed(g)
 		}
 	case wire.KindEvent:
@@ -211,7 +223,7 @@ func (p *Pool) fromWorker(w *worker, h wire.Header, payload []byte) {
 	case wire.KindReady:
 		p.workerReady(w, h.Aux&1 != 0)
 	case wire.KindLog:
-		p.cfg.Log(int(h.Aux), int(w.pidNow.Load()), string(payload))
+		p.logged(h, int(w.pidNow.Load()), payload)
 	case wire.KindBootFailed:
 		w.bootError = &BootError{Code: int(h.Aux), PID: w.pid, Text: string(payload)}
 	case wire.KindRetiring:
@@ -233,7 +245,7 @@ func (p *Pool) fromWorker(w *worker, h wire.Header, payload []byte) {
 				w.signal(unix.SIGABRT)
 				return
 			}
-			w.signal(unix.SIGKILL)
+			w.kill(tooLong)
 		}
 	}
 }
@@ -453,6 +465,9 @@ func backoff(failures int) time.Duration {
 // zygoteExited is told that a zygote is dead. Its workers live on until a new generation can serve.
 func (p *Pool) zygoteExited(g *generation, err error) {
 	g.exited = true
+	if p.scribe.CompareAndSwap(g.control, nil) && p.current != nil && !p.current.exited {
+		p.scribe.Store(p.current.control)
+	}
 	_ = g.control.Close()
 	for _, c := range g.preExec {
 		close(c)
@@ -536,7 +551,7 @@ func (p *Pool) shutdown(done chan struct{}) {
 func (p *Pool) killWorkers() {
 	for _, g := range p.generations {
 		for _, w := range g.workers {
-			w.signal(unix.SIGKILL)
+			w.kill("The server ends, and it had not in time.")
 		}
 		if g.phase < loaded && !g.exited {
 			_ = g.cmd.Process.Kill()

@@ -41,8 +41,11 @@ func (p *Pool) sweep(now time.Time) {
 	for _, g := range p.generations {
 		if !g.deadline.IsZero() && now.After(g.deadline) {
 			g.deadline = time.Time{}
-			p.bootFailed(g, &BootError{Code: 3, PID: g.cmd.Process.Pid, Text: fmt.Sprintf(
-				"The application was not preloaded, or on_starting did not end, within %v (--boot-timeout)", g.plan.BootTimeout)})
+			text := fmt.Sprintf("The application was not preloaded, or a hook did not end, within %v (--boot-timeout)", g.plan.BootTimeout)
+			if g.phase == spawned {
+				text = fmt.Sprintf("The configuration was not read within %v (--boot-timeout)", p.current.plan.BootTimeout)
+			}
+			p.bootFailed(g, &BootError{Code: 3, PID: g.cmd.Process.Pid, Text: text})
 			_ = g.cmd.Process.Kill()
 		}
 		for _, w := range g.workers {
@@ -50,6 +53,7 @@ func (p *Pool) sweep(now time.Time) {
 				continue
 			}
 			w.deadline = time.Time{}
+			why := tooLong
 			switch {
 			case w.dumping:
 				p.cfg.error(w.pid, "the worker did not show its stacks in time")
@@ -60,9 +64,9 @@ func (p *Pool) sweep(now time.Time) {
 				w.bootError = &BootError{Code: 3, PID: w.pid, Text: fmt.Sprintf(
 					"Worker failed to boot: it did not load the application within %v (--boot-timeout)", g.plan.BootTimeout)}
 			default:
-				p.cfg.warning(w.pid, fmt.Sprintf("Worker (pid:%d) did not finish within %v and is killed", w.pid, g.plan.GracefulTimeout))
+				why = fmt.Sprintf("It did not finish within %v (--graceful-timeout).", g.plan.GracefulTimeout)
 			}
-			w.signal(unix.SIGKILL)
+			w.kill(why)
 		}
 	}
 	p.reapOrphans()
@@ -79,16 +83,19 @@ func (p *Pool) strayed(s strayJob) {
 	}
 }
 
+const tooLong = "A request in it was silent or ran for too long (--timeout, --request-timeout)."
+
 // timeout asks a worker whose request is overdue for its Python stacks, then kills it.
 func (p *Pool) timeout(w *worker, j *Job) {
 	w.guilty, w.failure = j, TimedOut
-	p.cfg.Log(wire.LevelCritical, w.pid, fmt.Sprintf("WORKER TIMEOUT (pid:%d) %s, running for %v", w.pid, j.Sink, p.d.running(j).Round(time.Millisecond)))
+	p.cfg.Log(wire.LevelCritical, w.pid, fmt.Sprintf("WORKER TIMEOUT (pid:%d)", w.pid)) // gunicorn's line, whole
+	p.cfg.error(w.pid, fmt.Sprintf("The request that took too long: %s, running for %v", j.Sink, p.d.running(j).Round(time.Millisecond)))
 	p.retire(w, CauseTimeout)
 	w.dumping = true
 	w.deadline = time.Now().Add(stacksWait)
 	if w.control.Send(wire.Header{Kind: wire.KindDump}, nil) != nil {
 		w.dumping = false
-		w.signal(unix.SIGKILL)
+		w.kill(tooLong)
 	}
 }
 

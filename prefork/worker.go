@@ -49,8 +49,9 @@ type worker struct {
 	threadsSince  time.Time // when the number of its threads was last looked at
 	noThreadUntil time.Time // it could not start one
 
-	cause     Cause // why it is retiring or was killed
-	guilty    *Job  // the request it was killed for
+	cause     Cause  // why it is retiring or was killed
+	killed    string // why we sent SIGKILL, a sentence; empty: we did not
+	guilty    *Job   // the request it was killed for
 	failure   Failure
 	dumping   bool
 	aborted   bool // it was sent SIGABRT

@@ -191,10 +191,12 @@ static int receive(gp_thread *t, packet *pk)
             atomic_store(&gp_w.stopping, 1);
             return 0;
         }
-        if (errno == EINTR && PyErr_CheckSignals() < 0)
-            return interrupted();
-        if (errno != EINTR && errno != EAGAIN)
+        if (errno == EINTR) { /* a handler of Python's may change errno */
+            if (PyErr_CheckSignals() < 0)
+                return interrupted();
+        } else if (errno != EAGAIN) {
             return receive_failed();
+        }
     }
     return 0;
 }

@@ -189,15 +189,19 @@ func spawn(t *testing.T, b boot) *master {
 			t.Logf("stderr of the zygote:\n%s", m.stderr)
 		}
 	})
+	cfg := map[string]any{"loglevel": "info", "errorlog": "-", "accesslog": nil, "syslog": false, "logger_class": "gunicorn.glogging.Logger"}
+	for _, name := range []string{"logconfig", "logconfig_json", "logconfig_dict"} {
+		cfg[name] = nil
+	}
 	task := map[string]any{
 		"argv": []string{"gounicorn", b.app}, "server_software": "gounicorn/0.1.0", "sources": python.Sources(),
-		"directory": must(filepath.Abs(m.zygote.Dir))(t), "config": b.config, "settings": []string{"workers", "bind"}, "hooks": hooks,
+		"directory": must(filepath.Abs(m.zygote.Dir))(t), "config": b.config, "paste": "", "defaults": cfg, "settings": []string{"workers", "bind"}, "hooks": hooks,
 	}
 	maps.Copy(task, b.task)
 	m.send(t, wire.KindConfigure, must(json.Marshal(task))(t))
 	document := map[string]any{
 		"app": b.app, "preload": b.preload, "chdir": nil, "pythonpath": []string{}, "env": map[string]string{}, "threads": 1, "workers": 2,
-		"generation": 1, "pid": os.Getpid(), "server_software": "gounicorn/0.1.0", "graceful_timeout": 5,
+		"generation": 1, "settings": cfg, "python_logs": false, "pid": os.Getpid(), "server_software": "gounicorn/0.1.0", "graceful_timeout": 5,
 	}
 	maps.Copy(document, b.document)
 	m.send(t, wire.KindBoot, must(json.Marshal(document))(t))

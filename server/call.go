@@ -75,6 +75,12 @@ type Call struct {
 	remote  []byte // REMOTE_ADDR: near, or hop
 	hop     []byte // address that the fields of a believed peer name
 	scratch []byte
+	origin  []byte // whose turn it is: near, or what a believed peer says; of the request
+	user    []byte // for the log, as what follows
+	receive time.Duration
+	entry   accesslog.Entry
+	// requestID is empty unless the log wants ids.
+	requestID []byte
 	// The listener's address; on a unix socket only unixName is not empty.
 	serverName, serverPort, unixName string
 
@@ -337,7 +343,7 @@ func (c *Call) done(x *http1.Exchange, r http1.Result) {
 	if c.Report.Retried {
 		s.cfg.Metrics.Retried()
 	}
-	if s.cfg.AccessLog != nil {
+	if s.cfg.AccessLog.Enabled() {
 		c.log(x, status, r.Sent)
 	}
 	c.release()
@@ -355,17 +361,26 @@ func (c *Call) stage() metrics.Stage {
 
 func (c *Call) log(x *http1.Exchange, status int, sent int64) {
 	now := time.Now()
-	proto := protocols[min(x.Minor, 1)]
-	e := accesslog.Entry{
-		RemoteAddr: c.remote, Time: now, Duration: now.Sub(x.Received), RequestLine: x.RequestLine(), Method: x.Method,
-		Target: x.Target, Path: x.Path, Query: x.RawQuery, Proto: proto, Status: status, BytesSent: sent,
-		Referer: x.Get("referer"), UserAgent: x.Get("user-agent"), Pid: c.Report.PID, Worker: c.Report.PID,
+	e := &c.entry
+	*e = accesslog.Entry{
+		RemoteAddr: c.remote, Client: c.origin, Host: x.Host, Time: now, Duration: now.Sub(x.Received), RequestLine: x.RequestLine(), Method: x.Method,
+		Target: x.Target, Path: x.Path, Query: x.RawQuery, Proto: protocols[min(x.Minor, 1)], Status: status, BytesSent: sent,
+		Referer: x.Get("referer"), UserAgent: x.Get("user-agent"), Pid: c.Report.PID, Worker: c.Report.PID, Receive: c.receive,
 		Queue: c.Report.Queued, Run: c.Report.Run, Route: c.Key, Fields: (*fields)(c),
 		Answered: c.Report.PID != 0 && (c.failed.Status == 0 || c.failed.Status == 500),
 	}
+	if e.RemoteAddr == nil {
+		e.RemoteAddr = noAddress // as gunicorn on a unix socket
+	}
+	if e.Query == nil {
+		e.Query = noAddress
+	}
+	if len(c.requestID) > 0 {
+		e.RequestID = c.requestID
+	}
 	if auth := x.Get("authorization"); auth != nil {
-		if user, ok := accesslog.BasicUser(nil, auth); ok {
-			e.User = user
+		if user, ok := accesslog.BasicUser(c.user[:0], auth); ok {
+			c.user, e.User = user, user
 		}
 	}
 	if c.Report.Lane != "" {
@@ -375,7 +390,9 @@ func (c *Call) log(x *http1.Exchange, status int, sent int64) {
 	if e.Pid == 0 {
 		e.Pid = c.h.s.cfg.PID
 	}
-	c.h.s.cfg.AccessLog.Log(&e)
+	c.h.s.cfg.AccessLog.Log(e)
 }
+
+var noAddress = []byte{}
 
 var protocols = [2][]byte{[]byte("HTTP/1.0"), []byte("HTTP/1.1")}

@@ -12,5 +12,11 @@ func (f *fields) RequestHeader(name string) ([]byte, bool) {
 // ResponseHeader implements accesslog.Fields.
 func (f *fields) ResponseHeader(name string) ([]byte, bool) { return f.x.ResponseField(name) }
 
-// Environ implements accesslog.Fields: the entries that the master knows.
-func (f *fields) Environ(name string) ([]byte, bool) { return f.environ.Lookup(name) }
+// Environ implements accesslog.Fields: the entries that the master knows. What an application puts in stays in its worker.
+func (f *fields) Environ(name string) ([]byte, bool) {
+	if value, ok := f.environ.Lookup(name); ok {
+		return value, true
+	}
+	value, ok := f.h.s.cfg.Environ[name]
+	return []byte(value), ok
+}

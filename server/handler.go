@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"time"
 
 	"github.com/gounicorn/gounicorn/server/http1"
 	"github.com/gounicorn/gounicorn/server/spool"
@@ -21,8 +22,14 @@ type handler struct {
 // ServeHTTP1 implements http1.Handler.
 func (h *handler) ServeHTTP1(x *http1.Exchange) {
 	c := h.call(x)
+	if h.s.cfg.AccessLog.WantsRequestID() {
+		c.identify(x.Get(requestIDField))
+	}
 	if !h.readBody(c, x) {
 		return
+	}
+	if x.ContentLength != 0 && h.s.cfg.AccessLog.Enabled() {
+		c.receive = time.Since(x.Received)
 	}
 	if c.BodyFile != nil {
 		h.s.cfg.Metrics.Received(int(c.body.Size()))
@@ -65,6 +72,7 @@ func (h *handler) call(x *http1.Exchange) *Call {
 	c.mu.Unlock()
 	c.x, c.open, c.remote = x, true, c.near
 	c.failed = Failure{}
+	c.origin, c.receive, c.requestID = c.remote, 0, c.requestID[:0]
 	c.Report = Report{}
 	x.OnDone = c.onDone
 	c.refs.Store(2)
@@ -147,10 +155,16 @@ func (c *Call) build() http1.Cause {
 	strict := trust.DropClaims && !c.trusted
 	for i := range x.Fields {
 		f := &x.Fields[i]
+		if len(c.requestID) > 0 && equalFold(f.Name, requestIDField) {
+			continue // set below
+		}
 		if (strict && claims(f.Name)) || (chunked && equalFold(f.Name, "transfer-encoding")) {
 			continue
 		}
 		e.Field(f.Name, f.Value)
+	}
+	if len(c.requestID) > 0 {
+		e.Field(requestIDName, c.requestID)
 	}
 	c.Payload = e.Payload(uint64(size), c.inlineBody())
 	c.Pairs = e.Pairs()
@@ -198,7 +212,7 @@ func (c *Call) address() {
 		}
 		if hop.IsValid() {
 			c.hop = hop.Addr().AppendTo(c.hop[:0])
-			c.remote, c.Client, port = c.hop, ClientOf(c.hop), nil
+			c.remote, c.origin, c.Client, port = c.hop, c.hop, ClientOf(c.hop), nil
 			if hop.Port() != 0 {
 				c.scratch = strconv.AppendUint(c.scratch[:0], uint64(hop.Port()), 10)
 				port = c.scratch
@@ -206,7 +220,8 @@ func (c *Call) address() {
 		} else {
 			for i := range x.Fields {
 				if equalFold(x.Fields[i].Name, "x-forwarded-for") {
-					c.Client = ClientOf(lastOf(x.Fields[i].Value))
+					c.origin = bytes.TrimSpace(lastOf(x.Fields[i].Value))
+					c.Client = ClientOf(c.origin)
 				}
 			}
 		}

@@ -63,6 +63,18 @@ func Listen(a Address, s Socket) (*Listener, error) {
 	return l, nil
 }
 
+// Backlog is the number of connections that nobody has accepted yet; ok is false if the listener cannot tell, as that of a unix socket.
+func (l *Listener) Backlog() (n int, ok bool) {
+	_ = l.control(func(fd int) error {
+		info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+		if err == nil {
+			n, ok = int(info.Unacked), true // tcpi_unacked of a listening socket, see tcp_get_info in Linux
+		}
+		return err
+	})
+	return n, ok
+}
+
 // Probes of silent connections: the first after so many seconds, then so many more in such intervals, as net has it.
 const (
 	probeIdle     = 15

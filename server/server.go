@@ -31,9 +31,11 @@ type Config struct {
 	SpoolMemory, SpoolDisk int64  // bytes that all bodies together may hold; 0: no limit
 	SpoolDir               string // for the files; empty: the system's
 
-	PID       int // of the master, for the access log of requests no worker saw
-	AccessLog *accesslog.Logger
-	Metrics   *metrics.Metrics // required
+	PID       int               // of the master, for the access log of requests no worker saw
+	AccessLog *accesslog.Logger // nil: none
+	Metrics   *metrics.Metrics  // required
+	// Environ has the entries that workers add to every environ, by name in lower case, as Python prints them; for the access log.
+	Environ map[string]string
 
 	// Log functions, in the manner of Printf; all required.
 	Debugf, Warnf, Errorf func(format string, args ...any)
@@ -65,7 +67,7 @@ func New(cfg Config) *Server {
 		ProxyAllowed: func(c *http1.Conn) bool { return trust.ProxyAllow.Has(c.PeerAddr().Addr()) },
 		OnError: func(c *http1.Conn, v http1.Verdict) {
 			s.cfg.Metrics.BadRequest(v.Cause.String())
-			s.cfg.Debugf("Invalid request from ip=%s: %s", peerName(c), v.Error())
+			s.complain(s.cfg.Warnf, "Invalid request from ip=%s: %s", peerName(c), v.Text)
 			s.logRefused(c, v)
 		},
 		OnPanic: func(c *http1.Conn, value any, stack []byte) {
@@ -96,7 +98,7 @@ func (s *Server) Serve(ln net.Listener) error {
 // logRefused writes the access line of a request whose head was refused, of which nothing else is known. One whose body was refused is
 // a call, and logged as such.
 func (s *Server) logRefused(c *http1.Conn, v http1.Verdict) {
-	if call, ok := c.UserData.(*Call); s.cfg.AccessLog == nil || (ok && call.open) {
+	if call, ok := c.UserData.(*Call); !s.cfg.AccessLog.Enabled() || (ok && call.open) {
 		return
 	}
 	e := accesslog.Entry{Time: time.Now(), Status: v.Status, Pid: s.cfg.PID}
@@ -110,7 +112,7 @@ func peerName(c *http1.Conn) string {
 	if a := c.RemoteAddr(); a.IsValid() {
 		return a.Addr().String()
 	}
-	return "unix socket"
+	return ""
 }
 
 // Shutdown stops accepting, lets the requests that have begun end, and closes every connection. When ctx is done it closes what is

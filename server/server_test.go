@@ -102,7 +102,7 @@ func start(t *testing.T, app App, change func(*Config)) (string, *log) {
 	}
 	cfg := Config{
 		App: app, Metrics: metrics.New(metrics.Build{}), SpoolMemory: 8 << 20, SpoolDisk: 8 << 20, SpoolDir: t.TempDir(), PID: 7,
-		AccessLog: accesslog.New(format, access), ServerName: "gounicorn", Trust: defaultTrust(),
+		AccessLog: accesslog.New(accesslog.Lines(format, access)), ServerName: "gounicorn", Trust: defaultTrust(),
 		Debugf: t.Logf, Warnf: t.Logf, Errorf: t.Logf,
 	}
 	if change != nil {

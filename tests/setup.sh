@@ -1,11 +1,11 @@
 #!/bin/sh
 # Makes build/test-venv, the virtual environment that the tests use, once; later runs return at once.
-# PYTHON names the interpreter to base it on (default: python3 on PATH).
+# PYTHON names the interpreter to base it on (default: python3 on PATH). Another environment: setup.sh FOLDER REQUIREMENTS.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 python=${PYTHON:-python3}
 venv=${1:-$root/build/test-venv}
-requirements=$root/tests/python/requirements.txt
+requirements=${2:-$root/tests/python/requirements.txt}
 mkdir -p "$(dirname "$venv")"
 exec 9>"$venv.lock"
 flock 9

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/gounicorn/gounicorn/prefork/wire"
@@ -18,6 +19,8 @@ type task struct {
 	Config         string            `json:"config"`    // absolute path or python:MODULE, empty for none
 	Settings       []string          `json:"settings"`  // the names that a config file may set
 	Hooks          []string          `json:"hooks"`     // those of them that are functions
+	Defaults       map[string]any    `json:"defaults"`  // of the settings, as cfg has them
+	Paste          string            `json:"paste"`     // the file of PasteDeploy, empty for none
 	ServerSoftware string            `json:"server_software"`
 	Sources        map[string]string `json:"sources"`
 }
@@ -29,7 +32,9 @@ type bootDocument struct {
 	Check          bool              `json:"check"`      // only load the application
 	PID            int               `json:"pid"`        // of the master
 	App            string            `json:"app"`
-	ProcName       string            `json:"proc_name"` // empty: the application
+	Settings       map[string]any    `json:"settings"`    // all, as cfg has them
+	PythonLogs     bool              `json:"python_logs"` // the configuration's own logger writes the logs
+	ProcName       string            `json:"proc_name"`   // empty: the application
 	Preload        bool              `json:"preload"`
 	Chdir          *string           `json:"chdir"`
 	PythonPath     []string          `json:"pythonpath"`
@@ -48,11 +53,14 @@ type bootDocument struct {
 	Groups         []int             `json:"groups"` // supplementary groups; none: they stay
 }
 
+// pastePrefix begins an app spec that is a file of PasteDeploy; python/gounicorn/_paste.py reads it.
+const pastePrefix = "paste:"
+
 // newTask returns the document of CONFIGURE as JSON.
-func newTask(directory, config string) ([]byte, error) {
+func newTask(directory, config, paste string) ([]byte, error) {
 	t := task{
 		Argv: os.Args, Directory: directory, Config: config, Settings: settings.FileNames(),
-		ServerSoftware: "gounicorn/" + version, Sources: python.Sources(),
+		Defaults: settings.DefaultCfg(), Paste: paste, ServerSoftware: "gounicorn/" + version, Sources: python.Sources(),
 	}
 	for i := range settings.All {
 		if s := &settings.All[i]; s.Kind == settings.Hook {
@@ -70,9 +78,18 @@ func newTask(directory, config string) ([]byte, error) {
 func newBootDocument(v *settings.Values, generation, workers, before int, owner *ownership) ([]byte, error) {
 	doc := bootDocument{
 		Version: wire.Version, Generation: generation, Check: v.CheckConfig || v.PrintConfig, PID: os.Getpid(), App: v.WSGIApp, ProcName: v.ProcName,
+		Settings: v.Cfg(), PythonLogs: v.LogsInPython(),
 		Preload: v.PreloadApp, PythonPath: v.PythonPath, Env: map[string]string{}, Threads: v.Threads, MaxThreads: max(v.Threads, v.MaxThreads),
 		Workers: workers, SlowNice: v.SlowNice, ServerSoftware: "gounicorn/" + version,
 		Timeout: v.Timeout.Seconds(), GracefulTime: v.GracefulTimeout.Seconds(),
+	}
+	doc.Settings["workers"] = workers
+	if v.Paste != "" {
+		path, err := filepath.Abs(v.Paste)
+		if err != nil {
+			return nil, fmt.Errorf("--paste: %w", err)
+		}
+		doc.App = pastePrefix + path
 	}
 	if before >= 0 {
 		doc.WorkersBefore = &before

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/gounicorn/gounicorn/server"
-	"github.com/gounicorn/gounicorn/server/accesslog"
 	"github.com/gounicorn/gounicorn/server/http1"
 	"github.com/gounicorn/gounicorn/server/settings"
 )
@@ -40,8 +39,11 @@ func (m *master) serverConfig() server.Config {
 	if v.KeepAlive == 0 {
 		cfg.MaxKeepAliveRequests = 1
 	}
-	if m.accessFile != nil {
-		cfg.AccessLog = accesslog.New(m.accessFormat, m.accessFile)
+	cfg.AccessLog = m.access
+	python := map[bool]string{false: "False", true: "True"}
+	cfg.Environ = map[string]string{
+		"server_software": "gounicorn/" + version, "wsgi.version": "(1, 0)", "wsgi.run_once": python[false], "wsgi.input_terminated": python[true],
+		"wsgi.multithread": python[max(v.Threads, v.MaxThreads) > 1], "wsgi.multiprocess": python[m.workers > 1],
 	}
 	return cfg
 }

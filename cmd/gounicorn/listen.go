@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"sync"
@@ -252,7 +253,7 @@ func (m *master) serveMetrics() error {
 	}
 	handler := observer(m.metrics.Handler(m.v.MetricsPprof), m.pool, m.started)
 	go func() {
-		if err := metrics.Serve(context.Background(), ln, handler); err != nil {
+		if err := metrics.Serve(context.Background(), ln, handler); err != nil && !errors.Is(err, net.ErrClosed) { // closed by us at the end
 			m.log.Errorf("metrics: %v", err)
 		}
 	}()

@@ -15,7 +15,6 @@ import (
 	"github.com/gounicorn/gounicorn/server"
 	"github.com/gounicorn/gounicorn/server/accesslog"
 	"github.com/gounicorn/gounicorn/server/errorlog"
-	"github.com/gounicorn/gounicorn/server/logfile"
 	"github.com/gounicorn/gounicorn/server/metrics"
 	"github.com/gounicorn/gounicorn/server/settings"
 )
@@ -24,44 +23,44 @@ const gcPercent = 400 // the master's heap is small and its garbage short-lived
 
 // master is one running gounicorn.
 type master struct {
-	command      *settings.Command
-	v            settings.Values
-	env          func(string) (string, bool)
-	stderr       io.Writer // for what is wrong before the logs are open
-	started      time.Time
-	directory    string // where it was started
-	config       string // the config file, see settings.Command.ConfigLocation
-	interpreter  interpreter
-	workerBin    string
-	lanes        []lane.Rule
-	workers      int
-	sizing       string        // how the number of workers came about
-	adopted      chan *intent  // of a generation that serves, and of the first when its config file was read
-	kept         chan struct{} // a reload failed, and the old generation goes on; capacity 1
-	opened       atomic.Bool   // the logs are open
-	errFile      *logfile.Writer
-	accessFile   *logfile.Writer
-	accessFormat *accesslog.Format
-	outFile      *logfile.Writer // what workers print to standard output
-	log          *errorlog.Logger
-	metrics      *metrics.Metrics
-	pool         *prefork.Pool
-	proc         *process
-	owner        ownership
-	server       *server.Server // nil until there may be listeners
-	serving      bool           // the first workers have loaded the application
-	sockets      []socket
-	private      *server.Listener // for metrics; nil: none
-	pidFile      *pidFile         // nil: none
-	other        upgrade
-	resting      *rest       // nil: we serve
-	ending       atomic.Bool // "Shutting down" may be said when the last worker has gone
-	goodbye      sync.Once   // it was said
+	command     *settings.Command
+	v           settings.Values
+	env         func(string) (string, bool)
+	stderr      io.Writer // for what is wrong before the logs are open
+	started     time.Time
+	directory   string // where it was started
+	config      string // the config file, see settings.Command.ConfigLocation
+	interpreter interpreter
+	workerBin   string
+	lanes       []lane.Rule
+	workers     int
+	sizing      string        // how the number of workers came about
+	adopted     chan *intent  // of a generation that serves, and of the first when its config file was read
+	kept        chan struct{} // a reload failed, and the old generation goes on; capacity 1
+	logs        atomic.Pointer[logs]
+	log         *errorlog.Logger
+	access      *accesslog.Logger
+	records     *recorder // for a configuration whose logger is Python's
+	metrics     *metrics.Metrics
+	observed    int // workers, when that was last told
+	pool        *prefork.Pool
+	proc        *process
+	owner       ownership
+	server      *server.Server // nil until there may be listeners
+	serving     bool           // the first workers have loaded the application
+	sockets     []socket
+	private     *server.Listener // for metrics; nil: none
+	pidFile     *pidFile         // nil: none
+	other       upgrade
+	resting     *rest       // nil: we serve
+	ending      atomic.Bool // "Shutting down" may be said when the last worker has gone
+	goodbye     sync.Once   // it was said
 }
 
 // newMaster finds what has to be there before the config file can be read.
 func newMaster(p *process, command *settings.Command, env func(string) (string, bool), stderr io.Writer) (*master, error) {
 	m := &master{proc: p, command: command, env: env, stderr: stderr, started: time.Now(), adopted: make(chan *intent, 16), kept: make(chan struct{}, 1)}
+	m.records = newRecorder(func(level int, payload []byte) error { return m.pool.Record(level, payload) })
 	var err error
 	if m.directory, err = startDirectory(); err != nil {
 		return nil, err
@@ -89,9 +88,6 @@ func (m *master) run() int {
 	if err := m.configure(sigs); err != nil {
 		return m.failed(err)
 	}
-	if m.v.PrintConfig {
-		fmt.Print(m.v.Print(m.directory, os.Geteuid(), os.Getegid()))
-	}
 	if m.v.CheckConfig || m.v.PrintConfig {
 		return m.check(sigs)
 	}
@@ -105,8 +101,11 @@ func (m *master) run() int {
 	return m.serve(sigs)
 }
 
-// check loads the application, without any worker, and says whether that worked (--check-config).
+// check loads the application, without any worker, and says whether that worked (--check-config). --print-config shows the settings too.
 func (m *master) check(sigs <-chan os.Signal) int {
+	if m.v.PrintConfig {
+		fmt.Fprint(os.Stdout, m.v.Print(m.directory, os.Geteuid(), os.Getegid()))
+	}
 	err := m.await(sigs, m.pool.Load)
 	m.stopPool(m.v.GracefulTimeout)
 	if err != nil {
@@ -118,6 +117,7 @@ func (m *master) check(sigs <-chan os.Signal) int {
 
 // start does everything up to the moment when the listeners are open and the workers have loaded the application.
 func (m *master) start(sigs <-chan os.Signal) error {
+	m.dumpConfiguration()
 	m.log.Infof("Starting gounicorn %s", version)
 	for _, w := range m.v.Warnings {
 		m.log.Warningf("%s", w)
@@ -131,6 +131,7 @@ func (m *master) start(sigs <-chan os.Signal) error {
 	if err := m.await(sigs, m.pool.Load); err != nil {
 		return err
 	}
+	m.records.begin()
 	m.server = server.New(m.serverConfig())
 	if err := m.listen(sigs); err != nil {
 		return err
@@ -171,8 +172,13 @@ func (m *master) serve(sigs <-chan os.Signal) (code int) {
 	m.proc.daemon.done(exitOK)
 	alive, watched := m.proc.notify.watchdog()
 	defer alive.Stop()
+	observing := time.NewTicker(observeEvery)
+	defer observing.Stop()
+	m.observe()
 	for {
 		select {
+		case <-observing.C:
+			m.observe()
 		case in := <-m.adopted:
 			m.adopt(in)
 			m.tell(stateReady("gounicorn serves"))

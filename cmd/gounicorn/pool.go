@@ -15,7 +15,7 @@ import (
 
 // newPool prepares the pool of workers. Until the logs are open, what its processes print goes to our own output.
 func (m *master) newPool() error {
-	task, err := newTask(m.directory, m.config)
+	task, err := newTask(m.directory, m.config, m.command.Paste)
 	if err != nil {
 		return err
 	}
@@ -23,25 +23,23 @@ func (m *master) newPool() error {
 		Worker: m.workerBin, Configure: task, Decide: m.decide,
 		Env: append(os.Environ(), "GOUNICORN_PYTHON="+m.interpreter.path, "GOUNICORN_PYTHON_VERSION="+m.interpreter.version,
 			"SERVER_SOFTWARE=gounicorn/"+version),
-		Stdout: func(_ int, text []byte) {
-			if m.opened.Load() {
-				_, _ = m.outFile.Write(text)
-			} else {
-				_, _ = os.Stdout.Write(text)
-			}
-		},
-		Stderr: func(_ int, text []byte) {
-			if m.opened.Load() {
-				m.log.WriteRaw(text)
-			} else {
-				_, _ = m.stderr.Write(text)
-			}
-		},
+		Stdout: func(pid int, text []byte) { m.printed(pid, "stdout", text) },
+		Stderr: func(pid int, text []byte) { m.printed(pid, "stderr", text) },
 		Log: func(level, pid int, msg string) {
-			if m.opened.Load() {
+			switch {
+			case !m.opened():
+				if level >= wire.LevelWarning {
+					fmt.Fprintln(m.stderr, msg)
+				}
+			case level == wire.LevelPrinted:
+				m.log.Printed(pid, "wsgi.errors", []byte(msg))
+			default:
 				m.log.Record(time.Time{}, slogLevel(level), pid, msg)
-			} else if level >= wire.LevelWarning {
-				fmt.Fprintln(m.stderr, msg)
+			}
+		},
+		AccessLog: func(line string) {
+			if l := m.logs.Load(); l != nil && l.accessFile != nil {
+				_, _ = l.accessFile.Write([]byte(line + "\n"))
 			}
 		},
 		Replaced: func(why prefork.Cause) { m.metrics.Restarted(restarts[why]) },
@@ -109,8 +107,6 @@ func (m *master) poolState(st *metrics.State) {
 	spare := min(s.Slots.SpareBusy, s.Slots.Spare) // a worker that leaves takes its threads along
 	st.Threads[metrics.Spare][metrics.ThreadBusy] += spare
 	st.Threads[metrics.Spare][metrics.ThreadIdle] += s.Slots.Spare - spare
-	st.LogDropped[metrics.ErrorLog] += m.errFile.Dropped()
-	if m.accessFile != nil {
-		st.LogDropped[metrics.AccessLog] += m.accessFile.Dropped()
-	}
+	m.logs.Load().dropped(st)
+	st.LogDropped[metrics.ErrorLog] += m.records.dropped.Load()
 }

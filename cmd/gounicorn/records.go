@@ -23,6 +23,7 @@ const (
 type recorder struct {
 	send    func(level int, payload []byte) error // may wait; an error: there is no zygote
 	queue   chan record
+	once    sync.Once
 	dropped atomic.Uint64 // records for which there was no room
 	ended   chan struct{}
 
@@ -53,10 +54,11 @@ type accessRecord struct {
 }
 
 func newRecorder(send func(level int, payload []byte) error) *recorder {
-	r := &recorder{send: send, queue: make(chan record, recordQueue), ended: make(chan struct{})}
-	go r.run()
-	return r
+	return &recorder{send: send, queue: make(chan record, recordQueue), ended: make(chan struct{})}
 }
+
+// begin hands out what comes and what waits, from when there is a zygote or never will be. Until then records wait.
+func (r *recorder) begin() { r.once.Do(func() { go r.run() }) }
 
 func (r *recorder) run() {
 	defer close(r.ended)
@@ -69,6 +71,7 @@ func (r *recorder) run() {
 
 // close hands out what waits, for a short time. Records that come later are the master's.
 func (r *recorder) close() {
+	r.begin()
 	r.mu.Lock()
 	if !r.closed {
 		r.closed = true
@@ -101,9 +104,13 @@ func (r *recorder) put(level int, v any, native func()) bool {
 }
 
 // error takes a record of the error log.
-func (r *recorder) error(at time.Time, level slog.Level, pid int, text string, native func()) bool {
+func (r *recorder) error(e errorlog.Record, native func()) bool {
+	text := e.Message
+	if e.Traceback != "" {
+		text += "\n" + e.Traceback
+	}
 	text = text[:min(len(text), recordLimit)]
-	return r.put(pythonLevel(level), errorRecord{text, pid, float64(at.UnixMicro()) / 1e6}, native)
+	return r.put(pythonLevel(e.Level), errorRecord{text, e.PID, float64(e.Time.UnixMicro()) / 1e6}, native)
 }
 
 // access takes the entry of a request; one that a worker answered is the worker's to log, and true.
@@ -133,6 +140,28 @@ func (r *recorder) access(e *accesslog.Entry, native func()) bool {
 		}
 	}
 	return r.put(wire.LevelInfo, rec, native)
+}
+
+// recorded is the access log of a configuration whose logger is Python's. What no zygote takes goes to the outputs.
+type recorded struct {
+	records *recorder
+	outputs []accesslog.Output
+}
+
+// Log implements accesslog.Output.
+func (l recorded) Log(e *accesslog.Entry) {
+	native := func() {}
+	if !e.Answered && len(l.outputs) > 0 {
+		kept := e.Clone()
+		native = func() {
+			for _, out := range l.outputs {
+				out.Log(kept)
+			}
+		}
+	}
+	if !l.records.access(e, native) {
+		native()
+	}
 }
 
 // pythonLevel is a level as Python's logging counts.

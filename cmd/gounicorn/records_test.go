@@ -27,9 +27,10 @@ func TestRecordsGoToTheZygoteInOrder(t *testing.T) {
 		got = append(got, fmt.Sprint(level, " ", rec.PID, " ", rec.Message, " ", rec.Time))
 		return nil
 	})
+	r.begin()
 	at := time.Unix(1, 500000000)
 	for i := range 3 {
-		if !r.error(at, errorlog.LevelWarning, 7, fmt.Sprint("line\n", i), func() { t.Error("written by the master") }) {
+		if !r.error(errorlog.Record{Time: at, Level: errorlog.LevelWarning, PID: 7, Message: fmt.Sprint("line\n", i)}, func() { t.Error("written by the master") }) {
 			t.Error("refused")
 		}
 	}
@@ -37,7 +38,7 @@ func TestRecordsGoToTheZygoteInOrder(t *testing.T) {
 	if want := []string{"30 7 line\n0 1.5", "30 7 line\n1 1.5", "30 7 line\n2 1.5"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if r.error(at, errorlog.LevelInfo, 7, "late", nil) {
+	if r.error(errorlog.Record{Time: at, Level: errorlog.LevelInfo, PID: 7, Message: "late"}, nil) {
 		t.Error("a record after the end was taken")
 	}
 }
@@ -45,7 +46,7 @@ func TestRecordsGoToTheZygoteInOrder(t *testing.T) {
 func TestRecordsWithoutAZygoteAreTheMasters(t *testing.T) {
 	r := newRecorder(func(int, []byte) error { return errNoZygote })
 	written := make(chan string, 1)
-	r.error(time.Now(), errorlog.LevelInfo, 1, "x", func() { written <- "x" })
+	r.error(errorlog.Record{Time: time.Now(), Level: errorlog.LevelInfo, PID: 1, Message: "x"}, func() { written <- "x" })
 	r.close()
 	if len(written) != 1 {
 		t.Error("nobody wrote the record")
@@ -59,7 +60,7 @@ func TestAFullQueueDropsAndCounts(t *testing.T) {
 	for range 4 {
 		wait.Go(func() {
 			for range recordQueue {
-				r.error(time.Now(), errorlog.LevelInfo, 1, "x", nil)
+				r.error(errorlog.Record{Time: time.Now(), Level: errorlog.LevelInfo, PID: 1, Message: "x"}, nil)
 			}
 		})
 	}
@@ -74,7 +75,7 @@ func TestAFullQueueDropsAndCounts(t *testing.T) {
 func TestRecordsFitAPacket(t *testing.T) {
 	var size int
 	r := newRecorder(func(_ int, payload []byte) error { size = len(payload); return nil })
-	if !r.error(time.Now(), errorlog.LevelError, 1, strings.Repeat("\x01", 1<<20), nil) {
+	if !r.error(errorlog.Record{Time: time.Now(), Level: errorlog.LevelError, PID: 1, Message: strings.Repeat("\x01", 1<<20)}, nil) {
 		t.Error("refused")
 	}
 	long := []byte(strings.Repeat("\x01", 1<<16))

@@ -23,7 +23,6 @@ var errStopped = errors.New("stopped by a signal")
 type intent struct {
 	v       settings.Values
 	lanes   []lane.Rule
-	format  *accesslog.Format
 	workers int
 	sizing  string // how the number of workers came about
 }
@@ -34,6 +33,9 @@ func newIntent(v settings.Values) (*intent, error) {
 	if v.WSGIApp == "" && v.Paste == "" {
 		return nil, errors.New("No application module specified.\n\nName it as module:callable, for example: gounicorn myproject.wsgi:application")
 	}
+	if err := v.CheckPaths(exists); err != nil {
+		return nil, err
+	}
 	for _, text := range v.Lanes {
 		rule, err := lane.ParseRule(text)
 		if err != nil {
@@ -41,8 +43,7 @@ func newIntent(v settings.Values) (*intent, error) {
 		}
 		in.lanes = append(in.lanes, rule)
 	}
-	var err error
-	if in.format, err = accesslog.Compile(v.AccessLogFormat); err != nil {
+	if _, err := accesslog.Compile(v.AccessLogFormat); err != nil {
 		return nil, &settings.ValueError{
 			Setting: settings.Lookup("access_log_format"), From: v.Origin("access_log_format"), Value: v.AccessLogFormat, Problem: err.Error(),
 		}
@@ -63,15 +64,9 @@ func (m *master) configure(sigs <-chan os.Signal) error {
 		return err
 	}
 	in := <-m.adopted
-	m.v, m.lanes, m.accessFormat, m.workers, m.sizing = in.v, in.lanes, in.format, in.workers, in.sizing
-	if err := m.v.CheckPaths(exists); err != nil {
-		return err
-	}
-	if m.v.PrintConfig {
-		fmt.Print(m.v.Print(m.directory, os.Geteuid(), os.Getegid()))
-	}
+	m.v, m.lanes, m.workers, m.sizing = in.v, in.lanes, in.workers, in.sizing
 	m.countRequests()
-	return m.openLogs()
+	return m.openLogs(&m.v)
 }
 
 // await does one step of the start. A signal that stops the server ends it with errStopped.
@@ -87,12 +82,12 @@ func (m *master) await(sigs <-chan os.Signal, step func(context.Context) error) 
 		case sig := <-sigs:
 			switch act, name := actionOf(sig); act {
 			case actGraceful, actQuick:
-				if m.opened.Load() {
+				if m.opened() {
 					m.log.Infof("Handling signal: %s", name)
 				}
 				return errStopped
 			case actReopen:
-				if m.opened.Load() {
+				if m.opened() {
 					m.reopen()
 				}
 			}
@@ -108,9 +103,6 @@ func (m *master) decide(generation int, document []byte) (prefork.Plan, error) {
 	}
 	v, err := m.command.Finish(file)
 	if err != nil {
-		return prefork.Plan{}, err
-	}
-	if err := v.CheckPaths(exists); err != nil {
 		return prefork.Plan{}, err
 	}
 	in, err := newIntent(v)
@@ -154,7 +146,7 @@ func (in *intent) plan(generation, before int, owner *ownership) (prefork.Plan, 
 // applied are the settings with which a new generation comes, and those that the master takes over from it while it runs.
 var applied = map[string]bool{
 	"workers": true, "max_workers": true, "overflow_idle": true, "max_threads": true, "timeout": true, "request_timeout": true,
-	"soft_timeout": true, "graceful_timeout": true, "boot_timeout": true, "loglevel": true,
+	"soft_timeout": true, "graceful_timeout": true, "boot_timeout": true,
 	"bind": true, "pidfile": true, "proc_name": true,
 }
 
@@ -165,18 +157,13 @@ func (m *master) adopt(in *intent) {
 	for _, w := range in.v.Warnings {
 		m.log.Warningf("%s", w)
 	}
-	for i := range settings.All {
-		s := &settings.All[i]
-		if s.Kind == settings.Hook || s.Reload == settings.Worker || applied[s.Name] || old.Text(s.Name) == in.v.Text(s.Name) {
-			continue
+	for _, c := range settings.Changed(&old, &in.v) {
+		if c.Setting.Reload != settings.Worker && !applied[c.Setting.Name] && !ofLogs(c.Setting) {
+			m.log.Warningf("%s has changed from %q to %q, which takes effect when gounicorn is started again", c.Setting.Name, c.Old, c.New)
 		}
-		m.log.Warningf("%s has changed from %q to %q, which takes effect when gounicorn is started again", s.Name, old.Text(s.Name), in.v.Text(s.Name))
 	}
 	m.applyProcess()
-	if old.LogLevel != in.v.LogLevel {
-		level, _ := errorlog.ParseLevel(in.v.LogLevel)
-		m.log.SetLevel(level)
-	}
+	m.applyLogs(&old)
 }
 
 // failed reports why the server did not come up and returns the exit code. Everything that was started is stopped.
@@ -187,7 +174,7 @@ func (m *master) failed(err error) int {
 		code = exitOK
 	case !errors.As(err, &boot):
 		m.complain(err)
-	case m.opened.Load():
+	case m.opened():
 		code = boot.Code
 		m.log.Record(time.Time{}, errorlog.LevelError, boot.PID, boot.Text)
 	default: // the config file
@@ -200,7 +187,7 @@ func (m *master) failed(err error) int {
 		level = errorlog.LevelInfo
 	}
 	m.sayGoodbye(level)
-	if boot != nil && m.opened.Load() {
+	if boot != nil && m.opened() {
 		switch boot.Code {
 		case exitBoot:
 			m.log.Errorf("Reason: Worker failed to boot.")
@@ -213,7 +200,7 @@ func (m *master) failed(err error) int {
 
 // complain says what is wrong, in the log if there is one.
 func (m *master) complain(err error) {
-	if m.opened.Load() {
+	if m.opened() {
 		m.log.Errorf("%v", err)
 		return
 	}

@@ -66,6 +66,11 @@ func (m *master) abandon() {
 	if m.server != nil {
 		m.closeSockets(ctx, m.sockets)
 	}
+	if m.server != nil {
+		now, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = m.server.Shutdown(now) // what is answered from here on is the last of its connection
+	}
 	if m.pool != nil {
 		m.stopPool(quickGrace)
 	}
@@ -98,9 +103,10 @@ func (m *master) shutDown() { m.sayGoodbye(errorlog.LevelInfo) }
 
 func (m *master) sayGoodbye(level slog.Level) {
 	m.goodbye.Do(func() {
-		if m.opened.Load() {
+		if m.opened() {
 			m.log.Record(time.Time{}, level, 0, "Shutting down: "+m.name())
 		}
+		m.records.close()
 	})
 }
 

@@ -89,6 +89,7 @@ const (
 	EventWhenReady       = 1
 	EventNWorkersChanged = 2
 	EventPreExec         = 3
+	EventReopen          = 4
 )
 
 // NoWorkers stands for a number of workers that there was not, in an EVENT frame.
@@ -100,8 +101,12 @@ const (
 	ExitServer     = 1
 )
 
+// AccessLog marks a LOG frame for the access log.
+const AccessLog = 1
+
 // Levels of a LOG frame; the numbers are those of Python's logging module.
 const (
+	LevelPrinted  = 0 // whole lines that are written as they are
 	LevelDebug    = 10
 	LevelInfo     = 20
 	LevelWarning  = 30

@@ -38,10 +38,10 @@ var (
 	aborts      = []named{{"RAISED", AbortRaised}, {"PROTOCOL", AbortProtocol}, {"EXIT", AbortExit}, {"GONE", AbortGone}}
 	retires     = []named{{"MAX_REQUESTS", RetireMaxRequests}, {"APP_EXIT", RetireAppExit}, {"STOPPED", RetireStopped}}
 	exits       = []named{{"GENERATION", ExitGeneration}, {"SERVER", ExitServer}}
-	events      = []named{{"WHEN_READY", EventWhenReady}, {"NWORKERS_CHANGED", EventNWorkersChanged}, {"PRE_EXEC", EventPreExec}}
+	events      = []named{{"WHEN_READY", EventWhenReady}, {"NWORKERS_CHANGED", EventNWorkersChanged}, {"PRE_EXEC", EventPreExec}, {"REOPEN", EventReopen}}
 	notices     = []named{{"ABANDONED", NoticeAbandoned}, {"DEMOTED", NoticeDemoted}}
 	levels      = []named{
-		{"DEBUG", LevelDebug}, {"INFO", LevelInfo}, {"WARNING", LevelWarning}, {"ERROR", LevelError}, {"CRITICAL", LevelCritical},
+		{"PRINTED", LevelPrinted}, {"DEBUG", LevelDebug}, {"INFO", LevelInfo}, {"WARNING", LevelWarning}, {"ERROR", LevelError}, {"CRITICAL", LevelCritical},
 	}
 	states = []named{
 		{"FREE", int(SlotFree)}, {"QUEUED", int(SlotQueued)}, {"RUNNING", int(SlotRunning)}, {"DONE", int(SlotDone)},

@@ -6,6 +6,7 @@ gp_zygote.c runs this file's text by exec, before any module of the package can 
 from __future__ import annotations
 
 import importlib.machinery
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +65,7 @@ class EmbeddedFinder:
 def start(task: dict[str, Any]) -> None:
     """Run the zygote with the document of CONFIGURE. Returns only in a worker."""
     sys.meta_path.insert(0, EmbeddedFinder(task["sources"]))
-    from gounicorn import _worker, _zygote
+    from gounicorn import _names, _worker, _zygote
 
+    _names.install(task["sources"])
     _worker.start(_zygote.run(task))

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 LOGGER = "gunicorn.glogging.Logger"
-STATSD = "gunicorn.instrument.statsd.Statsd"
-NATIVE_LOGGERS = {LOGGER, STATSD, "simple"}  # whose work the master does
 
 # Hooks with the number of arguments that they take.
 HOOKS = {
@@ -33,6 +31,10 @@ HOOKS = {
     "nworkers_changed": 3,
     "on_exit": 1,
     "ssl_context": 2,
+    "on_dirty_starting": 1,
+    "dirty_post_fork": 2,
+    "dirty_worker_init": 1,
+    "dirty_worker_exit": 2,
 }
 
 
@@ -228,6 +230,7 @@ def use(values: Mapping[str, Any], objects: Mapping[str, Any] | None = None) -> 
     _values.update(values)
     _values["user"] = _number(values.get("user"), os.geteuid(), lambda name: pwd.getpwnam(name).pw_uid)
     _values["group"] = _number(values.get("group"), os.getegid(), lambda name: grp.getgrnam(name).gr_gid)
+    _values["chdir"] = values.get("chdir") or os.getcwd()
     for name, function in DEFAULT_HOOKS.items():
         if not callable(_values.get(name)):
             _values[name] = function

@@ -92,6 +92,8 @@ def parse_syslog_address(addr: str) -> tuple[socket.SocketKind | None, Any]:
 class Logger:
     """Writes the error log and the access log."""
 
+    __module__ = "gunicorn.glogging"  # the name that a configuration has for it
+
     LOG_LEVELS = {
         "critical": logging.CRITICAL,
         "error": logging.ERROR,

@@ -50,21 +50,6 @@ class MasterLogger(_glogging.Logger):
 _log: Any = None
 
 
-def is_native(cfg: Config) -> bool:
-    """Tell whether the master writes the logs, rather than Python."""
-    configured = cfg.settings["logger_class"].get()
-    by_class = configured is not None and configured not in _cfg.NATIVE_LOGGERS and not _is_gunicorns(configured)
-    return not (by_class or cfg.logconfig or cfg.logconfig_dict or cfg.logconfig_json)
-
-
-def _is_gunicorns(configured: Any) -> bool:
-    return isinstance(configured, type) and f"{configured.__module__}.{configured.__qualname__}" in (
-        _cfg.LOGGER,
-        _cfg.STATSD,
-        f"{_glogging.__name__}.Logger",
-    )
-
-
 def load_class(configured: Any) -> type:
     """Return the class that logger_class means."""
     from gunicorn import util
@@ -75,10 +60,10 @@ def load_class(configured: Any) -> type:
     return found
 
 
-def start(cfg: Config) -> Any:
-    """Make the log of this process and of those it forks. What is wrong with the configuration is raised as it comes."""
+def start(cfg: Config, *, native: bool) -> Any:
+    """Make the log of this process and of those it forks; native: the master writes. What is wrong is raised as it comes."""
     global _log
-    _log = MasterLogger(cfg) if is_native(cfg) else cfg.logger_class(cfg)
+    _log = MasterLogger(cfg) if native else cfg.logger_class(cfg)
     return _log
 
 

@@ -6,52 +6,14 @@ except that `Server.pid` and `Worker.ppid` are the master's, which is no process
 
 from __future__ import annotations
 
-import traceback
 from typing import TYPE_CHECKING, Any
 
-import _gounicorn_process as process
-
-from gounicorn import _apploader, _journal
+from gounicorn import _apploader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 BOOTING = "[booting]"  # a worker's pid before the fork
-
-
-class Log:
-    """Writes to the server's error log."""
-
-    def log(self, level: int, message: str, *args: Any, **kwargs: Any) -> None:
-        """Write a line; args are filled in as by logging."""
-        text = str(message) % args if args else str(message)
-        if kwargs.get("exc_info"):
-            text += "\n" + traceback.format_exc().rstrip()
-        _journal.write(level, text)
-
-    def debug(self, message: str, *args: Any, **kwargs: Any) -> None:
-        """Write a line of level debug."""
-        self.log(process.DEBUG, message, *args, **kwargs)
-
-    def info(self, message: str, *args: Any, **kwargs: Any) -> None:
-        """Write a line of level info."""
-        self.log(process.INFO, message, *args, **kwargs)
-
-    def warning(self, message: str, *args: Any, **kwargs: Any) -> None:
-        """Write a line of level warning."""
-        self.log(process.WARNING, message, *args, **kwargs)
-
-    def error(self, message: str, *args: Any, **kwargs: Any) -> None:
-        """Write a line of level error."""
-        self.log(process.ERROR, message, *args, **kwargs)
-
-    def critical(self, message: str, *args: Any, **kwargs: Any) -> None:
-        """Write a line of level critical."""
-        self.log(process.CRITICAL, message, *args, **kwargs)
-
-    def exception(self, message: str, *args: Any, **kwargs: Any) -> None:
-        """Write a line of level error, and the exception that is being handled."""
-        self.log(process.ERROR, message, *args, **{"exc_info": True, **kwargs})
 
 
 class App:
@@ -81,7 +43,7 @@ class Server:
         """Know what the boot document says."""
         self.pid = int(boot["pid"])  # the master's
         self.cfg: Any = None
-        self.log: Any = Log()
+        self.log: Any = None
         self.app = App(boot["app"], self.cfg)
         self.address = [tuple(a) if isinstance(a, list) else a for a in boot.get("address") or []]  # (host, port) or a path
         self.proc_name = str(boot.get("proc_name") or boot["app"])

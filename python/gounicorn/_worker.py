@@ -7,6 +7,7 @@ import atexit
 import contextlib
 import faulthandler
 import gc
+import io
 import os
 import signal
 import sys
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import _gounicorn
 import _gounicorn_process as process
 
-from gounicorn import SoftTimeout, _apploader, _config, _journal
+from gounicorn import SoftTimeout, _apploader, _config, _exchange, _journal, _logging
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,7 @@ EXIT_FAILED = 1
 EXIT_ABORTED = 1  # of a worker that took SIGABRT
 EXIT_UNEXPECTED = 255
 SLOW_NICE = 10  # how much nicer a thread is while it runs what computes for long
+PRINTED = 0  # the level of a LOG whose text is written as it is
 OOM_SCORE = 100  # above the master's, out of 1000: when memory is short, rather a worker than all
 
 _boot: dict[str, Any] = {}
@@ -77,7 +79,8 @@ def _take_signals() -> None:
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _quit)
     signal.signal(signal.SIGQUIT, _quit)
-    # SIGHUP, SIGUSR1 and SIGWINCH keep the zygote's handler, which does nothing
+    signal.signal(signal.SIGUSR1, _reopen)
+    # SIGHUP and SIGWINCH keep the zygote's handler, which does nothing
     os.register_at_fork(after_in_child=_leave_signals)
 
 
@@ -94,6 +97,13 @@ def _stop(number: int, frame: object) -> None:
         _worker.alive = False
     _stopping = True  # no Event: a lock is not for signal handlers
     _gounicorn.stop()
+
+
+def _reopen(number: int, frame: object) -> None:
+    try:
+        _logging.reopen()
+    except Exception as error:
+        _journal.write(process.ERROR, f"reopen logs: {_apploader.describe(error)}")
 
 
 def _quit(number: int, frame: object) -> None:
@@ -210,6 +220,7 @@ def configure(app: Callable[..., Any]) -> None:
         app = _worker.wsgi
     _awake, _wake = os.pipe()
     os.set_blocking(_wake, False)
+    begin, end = _around()
     _gounicorn.configure(
         app=app,
         worker=job.worker,
@@ -220,15 +231,52 @@ def configure(app: Callable[..., Any]) -> None:
         queue=process.FD_QUEUE,
         scoreboard=process.FD_SCOREBOARD,
         control=process.FD_CONTROL,
-        errors=sys.stderr,
+        errors=_errors(),
         environ=_boot.get("environ"),
         own_queue=job.queue if has_gil() else -1,
         slow_nice=_boot.get("slow_nice", SLOW_NICE),
         soft_timeout=SoftTimeout,
+        begin=begin,
+        end=end,
     )
     signal.signal(_gounicorn.SOFT_SIGNAL, _gounicorn.soft_signal)
     if _stopping:
         _gounicorn.stop()
+
+
+def _around() -> tuple[Callable[..., Any] | None, Callable[..., Any] | None]:
+    """Return what runs before and after each request, None for nothing."""
+    if _worker is None or _inherited is None:
+        return None, None
+    debug = _worker.cfg.loglevel == "debug"  # then pre_request logs by default
+    hooked = debug or "pre_request" in _inherited.hooks or "post_request" in _inherited.hooks
+    return _exchange.around(_worker, hooked=hooked, access=bool(_boot["python_logs"]))
+
+
+class _ErrorLog(io.RawIOBase):
+    """The bytes of wsgi.errors, for the error log of the master: stderr is another stream when the log is a file."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        from gounicorn._zygote import HEADER
+
+        rest = bytes(data)
+        while rest:
+            room = process.MAX_PACKET - process.HEADER_SIZE
+            if len(rest) > room:
+                room = rest.rfind(b"\n", 0, room) + 1 or room
+            piece, rest = rest[:room], rest[room:]
+            with contextlib.suppress(OSError):  # the master has gone, or does not keep up: a log must not stop a request
+                os.write(process.FD_CONTROL, HEADER.pack(len(piece), process.LOG, 0, PRINTED, 0, 0) + piece)
+        return len(data)
+
+
+def _errors() -> io.TextIOWrapper:
+    return io.TextIOWrapper(
+        io.BufferedWriter(_ErrorLog(), 1 << 16), encoding="utf-8", errors="backslashreplace", line_buffering=True
+    )
 
 
 def serve() -> None:

@@ -24,7 +24,7 @@ from typing import Any, NoReturn
 
 import _gounicorn_process as process
 
-from gounicorn import _apploader, _config, _journal, _objects
+from gounicorn import _apploader, _cfg, _config, _exchange, _journal, _logging, _objects, _paste
 from gounicorn._journal import HEADER
 
 EXIT_CONFIG = 1
@@ -190,6 +190,8 @@ class Zygote:
             self._ending = aux == process.EXIT_SERVER
         elif kind == process.EVENT:
             self._event(aux, a, b)
+        elif kind == process.RECORD:
+            _logging.take(aux, payload)
         else:
             _journal.write(process.ERROR, f"zygote: unexpected packet of kind {kind}")
         return None
@@ -202,7 +204,19 @@ class Zygote:
             self._try("nworkers_changed", self._server, now, None if before == NO_WORKERS else before)
         elif event == process.PRE_EXEC:
             self._try("pre_exec", self._server)
+        elif event == process.REOPEN:
+            self._reopen()
         self._control.send(process.EVENT, aux=event, a=now, b=before)
+
+    def _reopen(self) -> None:
+        """Open log files again, here and in the workers."""
+        try:
+            _logging.reopen()
+        except Exception as error:
+            _journal.write(process.ERROR, f"reopen logs: {_apploader.describe(error)}")
+        for pidfd in self._children:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(pidfd, signal.SIGUSR1)
 
     def _fork(self, job: Job) -> Birth | None:
         worker = self._server.hire()
@@ -297,14 +311,19 @@ def _configure(control: Control, task: dict[str, Any]) -> _config.Config:
     _change_directory(control, directory)
     sys.argv = list(task["argv"])
     os.environ["SERVER_SOFTWARE"] = task["server_software"]
+    _cfg.use(task["defaults"])  # for a file that makes a cfg of its own
     try:
+        framework, warnings = _paste.settings(task["paste"], directory) if task["paste"] else ({}, [])
         config = _config.evaluate(task["config"], task["settings"], task["hooks"])
-        document = json.dumps(config.document(), ensure_ascii=True).encode()
+        config.warnings[:0] = warnings
+        document = json.dumps({**config.document(), "framework": framework}, ensure_ascii=True).encode()
         if len(document) > process.MAX_PAYLOAD_FD:
             message = f"{config.path}: the values are {len(document)} bytes long, and {process.MAX_PAYLOAD_FD} is the most"
             raise _config.ConfigError(message)
     except _config.ConfigError as error:
         _fail(control, error.code, str(error))
+    except _paste.PasteError as error:
+        _fail(control, EXIT_CONFIG, f"Error: {error}")
     finally:
         _flush()  # what the file printed
     control.send_document(process.CONFIGURED, document)
@@ -327,6 +346,7 @@ def _await_boot(control: Control) -> dict[str, Any]:
 def _boot(control: Control, boot: dict[str, Any], config: _config.Config, server: _objects.Server) -> None:
     """Do what comes before the first fork, in gunicorn's order; the user is changed before the application is imported."""
     _prepare(control, boot)
+    _equip(control, boot, config, server)
     if boot.get("check"):  # only whether the application loads
         _preload(control, boot["app"])
         return
@@ -340,6 +360,23 @@ def _boot(control: Control, boot: dict[str, Any], config: _config.Config, server
         _drop(control, boot)
         if boot.get("preload"):
             _preload(control, boot["app"])
+
+
+def _equip(control: Control, boot: dict[str, Any], config: _config.Config, server: _objects.Server) -> None:
+    """Give the server its cfg and its log."""
+    objects: dict[str, Any] = dict(config.hooks)
+    if "post_request" in objects:
+        objects["post_request"] = _exchange.adapted(objects["post_request"])
+    chosen = config.values.get("logger_class")
+    if isinstance(chosen, type) and _config.plain(chosen)["$callable"] == boot["settings"]["logger_class"]:
+        objects["logger_class"] = chosen  # unless a flag named another one
+    server.cfg = server.app.cfg = _cfg.use(boot["settings"], objects)
+    try:
+        server.log = _logging.start(server.cfg, native=not boot["python_logs"])
+    except RuntimeError as error:
+        _fail(control, EXIT_CONFIG, f"Error: {str(error).removeprefix('Error: ')}")
+    except Exception as error:
+        _fail(control, EXIT_CONFIG, f"The logger cannot be set up: {_apploader.describe(error)}")
 
 
 def _prepare(control: Control, boot: dict[str, Any]) -> None:

@@ -2,7 +2,8 @@
 // format.
 //
 // [Compile] reads a format once; [Format.Append] then makes a line from an
-// [Entry] without allocating. [Logger] joins a Format to a log file. A Format
+// [Entry] without allocating, and [JSON] an object. [Logger] passes entries to
+// its outputs: [Lines] joins a format to a log file. A Format
 // is immutable and an Entry is only read, and no slice of it is kept, so it may
 // live in a buffer that is used again.
 //
@@ -19,6 +20,9 @@
 //
 //	queue   microseconds the request waited for a worker
 //	run     microseconds a worker spent on it
+//	receive microseconds that reading the body took
+//	client  address of the client behind the proxies that are trusted
+//	request_id  X-Request-ID of the request, or one made for it
 //	worker  pid of the worker, - if none was involved
 //	lane    fast, new, slow or a name given with --lane; - if it was answered before it had one
 //	route   the key under which the request's duration is learnt

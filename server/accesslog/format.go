@@ -13,8 +13,12 @@ const Default = `%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"`
 
 // Format is a compiled format. It is immutable.
 type Format struct {
-	parts []part
+	parts     []part
+	requestID bool
 }
+
+// RequestID reports whether the format has {request_id}x, so that requests need one.
+func (f *Format) RequestID() bool { return f.requestID }
 
 // kind says what a part appends.
 type kind uint8
@@ -39,11 +43,14 @@ type part struct {
 	fixed  string // literal: the text; look-ups: the name in lower case
 	text   func(*Entry) []byte
 	number func(*Entry) (int64, bool)
+	verb   byte // Python's type: s, d or one of those that convert reads
 
 	padded    bool // width is not the natural one
 	left      bool
 	zero      bool
 	plus      bool
+	space     bool
+	alternate bool
 	width     int
 	precision int // -1 is none
 }
@@ -51,9 +58,11 @@ type part struct {
 // maxWidth bounds width and precision of an atom.
 const maxWidth = 1000
 
-// Compile reads a format. Beside %(atom)s it understands Python's width and
-// precision, the types d and i for the numeric atoms, and %%. An atom that
-// gunicorn does not know is "-", as it is there.
+// Compile reads a format. Beside %(atom)s it understands Python's flags, width
+// and precision, %%, the types r and a for text, and for the numeric atoms all
+// of Python's: d i u x X o e E f F g G. What would make Python fail for every
+// line is an error here. An atom that gunicorn does not know is "-", as it is
+// there.
 func Compile(format string) (*Format, error) {
 	f := &Format{}
 	var lit strings.Builder
@@ -78,6 +87,7 @@ func Compile(format string) (*Format, error) {
 			continue
 		}
 		p, after, err := compileAtom(rest)
+		f.requestID = f.requestID || strings.HasPrefix(rest, requestIDAtom)
 		if err != nil {
 			return nil, fmt.Errorf("access log format: at %q: %w", clip("%"+rest), err)
 		}
@@ -93,6 +103,8 @@ func Compile(format string) (*Format, error) {
 	return f, nil
 }
 
+const requestIDAtom = "({request_id}x)"
+
 // clip shortens a piece of a format for a message.
 func clip(s string) string {
 	if len(s) > 20 {
@@ -106,10 +118,11 @@ func compileAtom(s string) (p part, rest string, err error) {
 	if !strings.HasPrefix(s, "(") {
 		return p, "", fmt.Errorf("a percent sign must begin an atom, such as %%(h)s, or be doubled")
 	}
-	name, rest, found := strings.Cut(s[1:], ")")
-	if !found {
+	end := closing(s)
+	if end < 0 {
 		return p, "", fmt.Errorf("the bracket is not closed")
 	}
+	name, rest := s[1:end], s[end+1:]
 	p, err = atom(name)
 	if err != nil {
 		return p, "", err
@@ -122,6 +135,10 @@ func compileAtom(s string) (p part, rest string, err error) {
 			p.zero = true
 		case '+':
 			p.plus = true
+		case ' ':
+			p.space = true
+		case '#':
+			p.alternate = true
 		}
 		rest = rest[1:]
 	}
@@ -134,24 +151,45 @@ func compileAtom(s string) (p part, rest string, err error) {
 			return p, "", err
 		}
 	}
+	if rest != "" && strings.IndexByte("hlL", rest[0]) >= 0 {
+		rest = rest[1:] // C's sizes, which Python too reads and ignores
+	}
 	if rest == "" {
 		return p, "", fmt.Errorf("the atom ends without its type; write %%(%s)s", name)
 	}
-	switch rest[0] {
-	case 's':
-		p.zero, p.plus = false, false
-	case 'd', 'i':
+	p.verb = rest[0]
+	switch {
+	case p.verb == 's' || p.verb == 'r' || p.verb == 'a':
+		p.zero, p.plus, p.space = false, false, false
+		p.padded = p.width > 0 || p.precision >= 0 || p.verb != 's'
+	case strings.IndexByte(integerVerbs+floatVerbs, p.verb) >= 0:
 		if p.kind != number {
 			return p, "", fmt.Errorf("the atom is no number; write %%(%s)s", name)
 		}
-		if p.precision >= 0 {
-			return p, "", fmt.Errorf("a precision for a number is not supported")
+		if p.verb == 'i' || p.verb == 'u' {
+			p.verb = 'd'
 		}
+		p.padded = true
 	default:
 		return p, "", fmt.Errorf("type %q is not supported; write %%(%s)s", rest[:1], name)
 	}
-	p.padded = p.width > 0 || p.precision >= 0 || p.plus
 	return p, rest[1:], nil
+}
+
+// closing returns where the bracket that s begins with is closed, -1 if it is not; brackets in the name count, as in Python.
+func closing(s string) int {
+	open := 0
+	for i := range len(s) {
+		switch s[i] {
+		case '(':
+			open++
+		case ')':
+			if open--; open == 0 {
+				return i
+			}
+		}
+	}
+	return -1
 }
 
 // digits reads a number, 0 if there is none.
@@ -214,36 +252,39 @@ func fieldAtom(name string) (part, error) {
 		if get, ok := numbers["x "+key]; ok {
 			return part{kind: number, number: get}, nil
 		}
-		return part{}, fmt.Errorf("there is no {%s}x; there are queue, run, worker, lane and route", key)
+		return part{}, fmt.Errorf("there is no {%s}x; there are queue, run, receive, worker, lane, route, client and request_id", key)
 	}
 	return part{kind: literal, fixed: missing}, nil
 }
 
 // texts are the atoms that are text of the entry.
 var texts = map[string]func(*Entry) []byte{
-	"h":       func(e *Entry) []byte { return e.RemoteAddr },
-	"u":       func(e *Entry) []byte { return e.User },
-	"m":       func(e *Entry) []byte { return e.Method },
-	"U":       func(e *Entry) []byte { return e.Path },
-	"q":       func(e *Entry) []byte { return e.Query },
-	"H":       func(e *Entry) []byte { return e.Proto },
-	"f":       func(e *Entry) []byte { return e.Referer },
-	"a":       func(e *Entry) []byte { return e.UserAgent },
-	"x lane":  func(e *Entry) []byte { return e.Lane },
-	"x route": func(e *Entry) []byte { return e.Route },
+	"h":            func(e *Entry) []byte { return e.RemoteAddr },
+	"u":            func(e *Entry) []byte { return e.User },
+	"m":            func(e *Entry) []byte { return e.Method },
+	"U":            func(e *Entry) []byte { return e.Path },
+	"q":            func(e *Entry) []byte { return e.Query },
+	"H":            func(e *Entry) []byte { return e.Proto },
+	"f":            func(e *Entry) []byte { return e.Referer },
+	"a":            func(e *Entry) []byte { return e.UserAgent },
+	"x client":     func(e *Entry) []byte { return e.Client },
+	"x request_id": func(e *Entry) []byte { return e.RequestID },
+	"x lane":       func(e *Entry) []byte { return e.Lane },
+	"x route":      func(e *Entry) []byte { return e.Route },
 }
 
 // numbers are the atoms that are numbers; ok false is a missing one.
 var numbers = map[string]func(*Entry) (int64, bool){
-	"s":        func(e *Entry) (int64, bool) { return int64(e.Status), e.Status != 0 },
-	"b":        func(e *Entry) (int64, bool) { return e.BytesSent, true },
-	"B":        func(e *Entry) (int64, bool) { return e.BytesSent, true },
-	"T":        func(e *Entry) (int64, bool) { return int64(e.Duration / time.Second), true },
-	"M":        func(e *Entry) (int64, bool) { return e.Duration.Milliseconds(), true },
-	"D":        func(e *Entry) (int64, bool) { return e.Duration.Microseconds(), true },
-	"x queue":  func(e *Entry) (int64, bool) { return e.Queue.Microseconds(), true },
-	"x run":    func(e *Entry) (int64, bool) { return e.Run.Microseconds(), true },
-	"x worker": func(e *Entry) (int64, bool) { return int64(e.Worker), e.Worker != 0 },
+	"s":         func(e *Entry) (int64, bool) { return int64(e.Status), e.Status != 0 },
+	"b":         func(e *Entry) (int64, bool) { return e.BytesSent, true },
+	"B":         func(e *Entry) (int64, bool) { return e.BytesSent, true },
+	"T":         func(e *Entry) (int64, bool) { return int64(e.Duration / time.Second), true },
+	"M":         func(e *Entry) (int64, bool) { return e.Duration.Milliseconds(), true },
+	"D":         func(e *Entry) (int64, bool) { return e.Duration.Microseconds(), true },
+	"x queue":   func(e *Entry) (int64, bool) { return e.Queue.Microseconds(), true },
+	"x receive": func(e *Entry) (int64, bool) { return e.Receive.Microseconds(), true },
+	"x run":     func(e *Entry) (int64, bool) { return e.Run.Microseconds(), true },
+	"x worker":  func(e *Entry) (int64, bool) { return int64(e.Worker), e.Worker != 0 },
 }
 
 // Append appends the line for e to dst, without a newline.
@@ -255,12 +296,17 @@ func (f *Format) Append(dst []byte, e *Entry) []byte {
 			continue
 		}
 		start := len(dst)
-		if p.kind == number && p.plus {
-			if n, ok := p.number(e); ok && n >= 0 {
-				dst = append(dst, '+')
+		if p.verb != 's' && p.kind == number {
+			if n, ok := p.number(e); ok {
+				dst = p.pad(p.appendNumber(dst, n), start, false)
+				continue
 			}
 		}
-		dst = p.pad(p.append(dst, e), start)
+		dst = p.append(dst, e)
+		if p.verb != 's' && p.kind != number {
+			dst = quote(dst, start)
+		}
+		dst = p.pad(dst, start, true)
 	}
 	return dst
 }
@@ -331,8 +377,8 @@ func appendFraction(dst []byte, d time.Duration) []byte {
 
 // pad brings what stands behind start to width and precision, which count
 // characters as Python does.
-func (p *part) pad(dst []byte, start int) []byte {
-	if p.precision >= 0 {
+func (p *part) pad(dst []byte, start int, cut bool) []byte {
+	if p.precision >= 0 && cut {
 		end := start
 		for n := 0; n < p.precision && end < len(dst); n++ {
 			_, size := utf8.DecodeRune(dst[end:])
@@ -354,8 +400,8 @@ func (p *part) pad(dst []byte, start int) []byte {
 		dst = append(dst, fill)
 	}
 	if !p.left {
-		if fill == '0' && (dst[start] == '+' || dst[start] == '-') {
-			start++
+		if fill == '0' {
+			start += signLen(dst[start:])
 		}
 		copy(dst[start+gap:], dst[start:len(dst)-gap])
 		for i := range gap {

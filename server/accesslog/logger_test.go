@@ -29,7 +29,7 @@ func TestLoggerMakesOneWriteForEachLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out sink
-	l := accesslog.New(f, &out)
+	l := accesslog.New(accesslog.Lines(f, &out))
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
@@ -55,7 +55,7 @@ func TestLoggerGoesOnAfterALostLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := sink{err: errors.New("no room")}
-	l := accesslog.New(f, &out)
+	l := accesslog.New(accesslog.Lines(f, &out))
 	l.Log(entry(nil))
 	l.Log(entry(nil))
 	if got := len(out.writes); got != 2 {
@@ -69,7 +69,7 @@ func BenchmarkLogger(b *testing.B) {
 		b.Fatal(err)
 	}
 	var discard bytes.Buffer
-	l := accesslog.New(f, writerFunc(func(p []byte) (int, error) { discard.Reset(); return discard.Write(p) }))
+	l := accesslog.New(accesslog.Lines(f, writerFunc(func(p []byte) (int, error) { discard.Reset(); return discard.Write(p) })))
 	e := entry(nil)
 	b.ReportAllocs()
 	for b.Loop() {

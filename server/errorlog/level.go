@@ -32,8 +32,8 @@ func ParseLevel(name string) (level slog.Level, ok bool) {
 	return LevelInfo, false
 }
 
-// levelName returns the word in the line.
-func levelName(l slog.Level) string {
+// LevelName returns the word in the line.
+func LevelName(l slog.Level) string {
 	switch {
 	case l >= LevelCritical:
 		return "CRITICAL"

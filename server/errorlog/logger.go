@@ -1,6 +1,8 @@
 package errorlog
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -10,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/gounicorn/gounicorn/server/jsontext"
 )
 
 // Config says where a Logger writes. The zero value of a field is its default.
@@ -18,6 +22,25 @@ type Config struct {
 	Level  slog.Level       // the least level that is written; zero is Info
 	Pid    int              // the pid of a line without another
 	Now    func() time.Time // the clock; nil is time.Now
+	JSON   bool             // an object for each record instead of gunicorn's line
+	Sinks  []Sink           // get each record that is written, after it was
+	// Divert may take a record and return true; write then writes it after all, now or later. It may be nil.
+	Divert func(r Record, write func()) bool
+	// Count gets the level of each record, of those below Level too, and whether there is a traceback; may be nil.
+	Count func(level slog.Level, traceback bool)
+}
+
+// Sink takes a record, in any goroutine, and must not block. The record is valid during the call.
+type Sink func(*Record)
+
+// Record is one message of the log.
+type Record struct {
+	Time      time.Time
+	Level     slog.Level
+	PID       int
+	Message   string // of one line
+	Traceback string // the lines after it, perhaps none
+	Logger    string // empty is gunicorn.error
 }
 
 // Logger writes records. It is safe for concurrent use if its writer is.
@@ -28,8 +51,7 @@ type Logger struct {
 
 // shared is what a Logger has in common with those made by WithPid.
 type shared struct {
-	w     io.Writer
-	now   func() time.Time
+	out   atomic.Pointer[Config]
 	level slog.LevelVar
 	lost  atomic.Uint64
 	bufs  sync.Pool
@@ -37,14 +59,25 @@ type shared struct {
 
 // New returns a Logger.
 func New(c Config) *Logger {
-	s := &shared{w: c.Writer, now: c.Now}
-	if s.now == nil {
-		s.now = time.Now
-	}
-	s.level.Set(c.Level)
+	s := &shared{}
 	s.bufs.New = func() any { b := make([]byte, 0, 512); return &b }
-	return &Logger{shared: s, pid: c.Pid}
+	l := &Logger{shared: s, pid: c.Pid}
+	l.Configure(c)
+	return l
 }
+
+// Configure makes the Logger, and those made by WithPid, write by another configuration, but for the pid. A record that is being
+// written may still go by the old one.
+func (l *Logger) Configure(c Config) {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	l.shared.level.Set(c.Level)
+	l.shared.out.Store(&c)
+}
+
+// now is the time by the Logger's clock.
+func (l *Logger) now() time.Time { return l.shared.out.Load().Now() }
 
 // WithPid returns a Logger whose lines carry that pid. Level and writer stay
 // common to both.
@@ -75,16 +108,24 @@ func (l *Logger) Errorf(format string, args ...any) { l.printf(LevelError, forma
 func (l *Logger) Criticalf(format string, args ...any) { l.printf(LevelCritical, format, args) }
 
 func (l *Logger) printf(level slog.Level, format string, args []any) {
-	if l.Enabled(level) {
-		l.write(l.shared.now(), level, l.pid, fmt.Sprintf(format, args...), "")
+	if l.wanted(level, false) {
+		l.write(&Record{Time: l.now(), Level: level, PID: l.pid, Message: fmt.Sprintf(format, args...)})
 	}
+}
+
+// wanted counts a record and reports whether to write it.
+func (l *Logger) wanted(level slog.Level, traceback bool) bool {
+	if count := l.shared.out.Load().Count; count != nil {
+		count(level, traceback)
+	}
+	return l.Enabled(level)
 }
 
 // Trace writes a record of one line of message followed by a traceback, whose
 // newlines are kept.
 func (l *Logger) Trace(level slog.Level, message, traceback string) {
-	if l.Enabled(level) {
-		l.write(l.shared.now(), level, l.pid, message, traceback)
+	if l.wanted(level, traceback != "") {
+		l.write(&Record{Time: l.now(), Level: level, PID: l.pid, Message: message, Traceback: traceback})
 	}
 }
 
@@ -92,17 +133,17 @@ func (l *Logger) Trace(level slog.Level, message, traceback string) {
 // text, all after the first line is taken for a traceback. A zero time is now,
 // pid 0 is the Logger's own.
 func (l *Logger) Record(at time.Time, level slog.Level, pid int, text string) {
-	if !l.Enabled(level) {
+	message, traceback, _ := strings.Cut(text, "\n")
+	if !l.wanted(level, traceback != "") {
 		return
 	}
 	if at.IsZero() {
-		at = l.shared.now()
+		at = l.now()
 	}
 	if pid == 0 {
 		pid = l.pid
 	}
-	message, traceback, _ := strings.Cut(text, "\n")
-	l.write(at, level, pid, strings.TrimSuffix(message, "\r"), traceback)
+	l.write(&Record{Time: at, Level: level, PID: pid, Message: strings.TrimSuffix(message, "\r"), Traceback: traceback})
 }
 
 // WriteRaw passes on what a worker printed, without a prefix and whatever the
@@ -121,6 +162,22 @@ func (l *Logger) WriteRaw(lines []byte) {
 	l.shared.bufs.Put(buf)
 }
 
+// Printed passes on whole lines that a process printed: as they are, or with JSON each as the message of a record of the level INFO
+// whose logger is the name of the stream.
+func (l *Logger) Printed(pid int, stream string, lines []byte) {
+	if !l.shared.out.Load().JSON {
+		l.WriteRaw(lines)
+		return
+	}
+	for line := range bytes.Lines(lines) {
+		r := Record{Time: l.now(), Level: LevelInfo, PID: pid, Logger: stream, Message: string(bytes.TrimRight(line, "\r\n"))}
+		buf := l.buf()
+		*buf = append(r.AppendJSON(*buf), '\n')
+		l.emit(*buf)
+		l.shared.bufs.Put(buf)
+	}
+}
+
 // buf returns an empty buffer from the pool.
 func (l *Logger) buf() *[]byte {
 	buf := l.shared.bufs.Get().(*[]byte)
@@ -130,19 +187,35 @@ func (l *Logger) buf() *[]byte {
 
 // emit makes the one Write of a record.
 func (l *Logger) emit(p []byte) {
-	if _, err := l.shared.w.Write(p); err != nil {
+	if _, err := l.shared.out.Load().Writer.Write(p); err != nil {
 		l.shared.lost.Add(1) // there is nowhere else to say it
 	}
 }
 
-// write formats and writes one record.
-func (l *Logger) write(at time.Time, level slog.Level, pid int, message, traceback string) {
+// write writes one record, unless another does.
+func (l *Logger) write(r *Record) {
+	if divert := l.shared.out.Load().Divert; divert != nil {
+		if kept := *r; divert(kept, func() { l.put(&kept) }) {
+			return
+		}
+	}
+	l.put(r)
+}
+
+// put formats and writes one record.
+func (l *Logger) put(r *Record) {
+	out := l.shared.out.Load()
 	buf := l.buf()
-	b := appendPrefix(*buf, at, level, pid)
-	b = appendEscaped(b, message, false)
-	*buf = appendTail(b, traceback)
+	if out.JSON {
+		*buf = append(r.AppendJSON(*buf), '\n')
+	} else {
+		*buf = append(r.AppendMessage(appendPrefix(*buf, r.Time, r.Level, r.PID)), '\n')
+	}
 	l.emit(*buf)
 	l.shared.bufs.Put(buf)
+	for _, sink := range out.Sinks {
+		sink(r)
+	}
 }
 
 // appendPrefix appends the three brackets.
@@ -150,16 +223,30 @@ func appendPrefix(b []byte, at time.Time, level slog.Level, pid int) []byte {
 	b = at.AppendFormat(b, "[2006-01-02 15:04:05 -0700] [")
 	b = strconv.AppendInt(b, int64(pid), 10)
 	b = append(b, "] ["...)
-	b = append(b, levelName(level)...)
+	b = append(b, LevelName(level)...)
 	return append(b, "] "...)
 }
 
-// appendTail appends a traceback, if any, and the newline that ends a record.
-func appendTail(b []byte, traceback string) []byte {
-	if traceback = strings.TrimRight(traceback, "\r\n"); traceback != "" {
+// AppendMessage appends the message and the traceback, escaped as package errorlog says.
+func (r *Record) AppendMessage(b []byte) []byte {
+	b = appendEscaped(b, r.Message, false)
+	if traceback := strings.TrimRight(r.Traceback, "\r\n"); traceback != "" {
 		b = appendEscaped(b, "\n"+traceback, true)
 	}
-	return append(b, '\n')
+	return b
+}
+
+// AppendJSON appends the record as a JSON object of one line; docs/logging.md has the fields.
+func (r *Record) AppendJSON(b []byte) []byte {
+	b = jsontext.AppendTime(append(b, `{"time":`...), r.Time)
+	b = append(append(append(b, `,"level":"`...), LevelName(r.Level)...), `","logger":`...)
+	b = jsontext.AppendString(b, cmp.Or(r.Logger, "gunicorn.error"))
+	b = strconv.AppendInt(append(b, `,"pid":`...), int64(r.PID), 10)
+	b = jsontext.AppendString(append(b, `,"message":`...), r.Message)
+	if traceback := strings.TrimRight(r.Traceback, "\r\n"); traceback != "" {
+		b = jsontext.AppendString(append(b, `,"traceback":`...), traceback)
+	}
+	return append(b, '}')
 }
 
 // Handler returns a slog.Handler that writes to l: the message, then the
@@ -184,24 +271,21 @@ func (h *handler) Enabled(_ context.Context, level slog.Level) bool { return h.l
 func (h *handler) Handle(_ context.Context, r slog.Record) error {
 	at := r.Time
 	if at.IsZero() {
-		at = h.logger.shared.now()
+		at = h.logger.now()
 	}
-	buf := h.logger.buf()
-	b := appendPrefix(*buf, at, r.Level, h.logger.pid)
-	b = appendEscaped(b, r.Message, false)
-	b = append(b, h.attrs...)
+	text := append([]byte(r.Message), h.attrs...)
 	traceback := ""
 	r.Attrs(func(a slog.Attr) bool {
 		if a.Key == TracebackKey && h.group == "" {
 			traceback = a.Value.Resolve().String()
 		} else {
-			b = appendAttr(b, h.group, a)
+			text = appendAttr(text, h.group, a)
 		}
 		return true
 	})
-	*buf = appendTail(b, traceback)
-	h.logger.emit(*buf)
-	h.logger.shared.bufs.Put(buf)
+	if h.logger.wanted(r.Level, traceback != "") {
+		h.logger.write(&Record{Time: at, Level: r.Level, PID: h.logger.pid, Message: string(text), Traceback: traceback})
+	}
 	return nil
 }
 

@@ -3,6 +3,7 @@ package http1
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -124,13 +125,27 @@ type socket struct {
 
 // Read, Write, Close and the deadlines are those of the file, which waits in
 // Go's poller as connections of package net do.
-func (s *socket) Read(p []byte) (int, error)            { return s.file.Read(p) }
-func (s *socket) Write(p []byte) (int, error)           { return s.file.Write(p) }
+func (s *socket) Read(p []byte) (int, error) {
+	n, err := s.file.Read(p)
+	return n, s.netError("read", err)
+}
+func (s *socket) Write(p []byte) (int, error) {
+	n, err := s.file.Write(p)
+	return n, s.netError("write", err)
+}
 func (s *socket) Close() error                          { return s.file.Close() }
 func (s *socket) SetDeadline(t time.Time) error         { return s.file.SetDeadline(t) }
 func (s *socket) SetReadDeadline(t time.Time) error     { return s.file.SetReadDeadline(t) }
 func (s *socket) SetWriteDeadline(t time.Time) error    { return s.file.SetWriteDeadline(t) }
 func (s *socket) SyscallConn() (syscall.RawConn, error) { return s.file.SyscallConn() }
+
+// netError makes a net.Error of a file's error, as users of a net.Conn expect: net/http takes any other one for a client that left.
+func (s *socket) netError(op string, err error) error {
+	if err == nil || err == io.EOF { //nolint:errorlint // io.EOF is never wrapped
+		return err
+	}
+	return &net.OpError{Op: op, Net: "tcp", Addr: s.RemoteAddr(), Err: err}
+}
 
 // RemoteAddr returns the peer's address.
 func (s *socket) RemoteAddr() net.Addr { return addrOf(s.remote) }

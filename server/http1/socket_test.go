@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -106,7 +107,7 @@ func TestClosingWakesAccept(t *testing.T) {
 		done <- err
 	}
 	go accept()
-	time.Sleep(10 * time.Millisecond)
+	runtime.Gosched() // most often it waits by now; it is the same if it does not
 	if err := l.SetDeadline(past); err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +118,7 @@ func TestClosingWakesAccept(t *testing.T) {
 		t.Fatal(err)
 	}
 	go accept()
-	time.Sleep(10 * time.Millisecond)
+	runtime.Gosched() // most often it waits by now; it is the same if it does not
 	l.Close()
 	if err := <-done; !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Accept returned %v", err)
@@ -125,5 +126,21 @@ func TestClosingWakesAccept(t *testing.T) {
 	if c, err := net.Dial("tcp", ln.Addr().String()); err == nil {
 		c.Close()
 		t.Error("the port is still open")
+	}
+}
+
+// net/http tells a deadline of its own from a client that left by net.Error.
+func TestDeadlineOfASocketIsANetError(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, server := accepted(t, ln)
+	if err := server.SetReadDeadline(past); err != nil {
+		t.Fatal(err)
+	}
+	var failed net.Error
+	if _, err := server.Read(make([]byte, 1)); !errors.As(err, &failed) || !failed.Timeout() || !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("read: %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-// Package logfile writes log records to a file or a standard stream without
+// Package logfile writes log records to a file, a standard stream or a socket without
 // ever making the writer of a record wait.
 //
 // [Writer.Write] copies a record into a bounded buffer and returns; one

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"net"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,6 +33,9 @@ var ErrDropped = errors.New("log record dropped: buffer full")
 type Config struct {
 	Path    string        // the file; "-" is Std
 	Std     *os.File      // what "-" means; never closed
+	Capture []*os.File    // descriptors, such as standard output, that follow the file that Path names
+	Dial    Dialer        // not nil: the log is a socket, and Path only its name in errors
+	Hold    bool          // with Dial: keep what cannot be sent until there is a connection again, as long as it fits
 	Buffer  int           // bytes that may wait to be written; 0 is 1 MiB
 	Batch   bool          // let waiting records share a write(2)
 	Delay   time.Duration // with Batch: how long a record may wait for company
@@ -48,6 +54,9 @@ type Writer struct {
 	idle    *sync.Cond // signalled when busy becomes false
 
 	file    atomic.Pointer[os.File]
+	owner   atomic.Pointer[owner]
+	socket  socket        // owned by the goroutine
+	stop    chan struct{} // closed by Close
 	wake    chan struct{} // something is pending
 	full    chan struct{} // the buffer is half full, a flush is asked for, or closed
 	done    chan struct{} // the goroutine has ended
@@ -56,20 +65,28 @@ type Writer struct {
 	failing bool // owned by the goroutine
 }
 
+// A Dialer connects to the receiver of a log. It may be called again and again.
+type Dialer func(context.Context) (net.Conn, error)
+
+// owner is who shall own the file.
+type owner struct{ uid, gid int }
+
 // Open opens the log and starts its goroutine, which Close ends.
 func Open(c Config) (*Writer, error) {
 	if c.Buffer <= 0 {
 		c.Buffer = defaultBuffer
 	}
 	w := &Writer{
-		c: c, wake: make(chan struct{}, 1), full: make(chan struct{}, 1), done: make(chan struct{}),
+		c: c, wake: make(chan struct{}, 1), full: make(chan struct{}, 1), done: make(chan struct{}), stop: make(chan struct{}),
 	}
 	w.idle = sync.NewCond(&w.mu)
-	f, err := w.open()
-	if err != nil {
-		return nil, err
+	if c.Dial == nil {
+		f, err := w.open()
+		if err != nil {
+			return nil, err
+		}
+		w.file.Store(f)
 	}
-	w.file.Store(f)
 	go w.run()
 	return w, nil
 }
@@ -84,9 +101,29 @@ func (w *Writer) open() (*os.File, error) {
 	}
 	f, err := os.OpenFile(w.c.Path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, fileMode)
 	if err != nil {
-		return nil, fmt.Errorf("open log: %w", err)
+		return nil, unwritable(w.c.Path, err)
+	}
+	if o := w.owner.Load(); o != nil {
+		_ = f.Chown(o.uid, o.gid) // it may be a device, or ours already
+	}
+	for _, to := range w.c.Capture {
+		if err := redirect(to, f); err != nil {
+			return nil, errors.Join(fmt.Errorf("redirect %s to %s: %w", to.Name(), w.c.Path, err), f.Close())
+		}
 	}
 	return f, nil
+}
+
+// unwritable says in gunicorn's words that a log cannot be opened, and what to do.
+func unwritable(path string, err error) error {
+	fix := "name another file"
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		fix = "create the directory " + filepath.Dir(path) + ", or " + fix
+	case errors.Is(err, fs.ErrPermission):
+		fix = fmt.Sprintf("let user %d write there, or %s", os.Geteuid(), fix)
+	}
+	return fmt.Errorf("'%s' isn't writable [%w]: %s", path, err, fix)
 }
 
 // Write takes a copy of the record p, which ends with its newline, and never
@@ -182,8 +219,10 @@ func (w *Writer) put(p []byte) {
 	if len(p) == 0 {
 		return
 	}
-	_, err := w.file.Load().Write(p)
-	if errors.Is(err, os.ErrClosed) {
+	var err error
+	if w.c.Dial != nil {
+		err = w.send(p)
+	} else if _, err = w.file.Load().Write(p); errors.Is(err, os.ErrClosed) {
 		_, err = w.file.Load().Write(p) // Reopen closed the old file in between
 	}
 	if err == nil {
@@ -191,16 +230,21 @@ func (w *Writer) put(p []byte) {
 		return
 	}
 	w.failed.Add(1)
+	w.complain(err)
+}
+
+// complain reports that writing has begun to fail.
+func (w *Writer) complain(err error) {
 	if !w.failing && w.c.OnError != nil {
-		w.c.OnError(fmt.Errorf("write log: %w", err))
+		w.c.OnError(fmt.Errorf("write log %s: %w", w.c.Path, err))
 	}
 	w.failing = true
 }
 
 // Reopen opens Path again, after a log rotation has renamed the file. On an
-// error the old file stays in use. A standard stream has nothing to reopen.
+// error the old file stays in use. A standard stream and a socket have nothing to reopen.
 func (w *Writer) Reopen() error {
-	if w.c.Path == "-" {
+	if w.c.Path == "-" || w.c.Dial != nil {
 		return nil
 	}
 	f, err := w.open()
@@ -216,6 +260,19 @@ func (w *Writer) Reopen() error {
 	w.mu.Unlock()
 	if err := old.Close(); err != nil {
 		return fmt.Errorf("close old log: %w", err)
+	}
+	return nil
+}
+
+// Chown gives the file, and every later one of that name, to another user, who can then open it again. -1 leaves the user or the
+// group as it is. A standard stream and a socket have no owner.
+func (w *Writer) Chown(uid, gid int) error {
+	if w.c.Path == "-" || w.c.Dial != nil {
+		return nil
+	}
+	w.owner.Store(&owner{uid, gid})
+	if err := w.file.Load().Chown(uid, gid); err != nil {
+		return fmt.Errorf("give log %s to user %d, group %d: %w", w.c.Path, uid, gid, err)
 	}
 	return nil
 }
@@ -257,6 +314,7 @@ func (w *Writer) Close() error {
 	if again {
 		return nil
 	}
+	close(w.stop)
 	signal(w.full)
 	signal(w.wake)
 	timer := time.NewTimer(closeGrace)
@@ -265,6 +323,9 @@ func (w *Writer) Close() error {
 	case <-w.done:
 	case <-timer.C:
 		return fmt.Errorf("close log %s: its reader is stuck", w.c.Path)
+	}
+	if w.c.Dial != nil {
+		return w.socket.close()
 	}
 	if w.c.Path == "-" {
 		return nil

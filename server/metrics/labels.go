@@ -128,7 +128,9 @@ type Log uint8
 const (
 	AccessLog Log = iota
 	ErrorLog
+	Syslog
+	Statsd
 	numLogs
 )
 
-var logNames = [numLogs]string{AccessLog: "access", ErrorLog: "error"}
+var logNames = [numLogs]string{AccessLog: "access", ErrorLog: "error", Syslog: "syslog", Statsd: "statsd"}

@@ -94,7 +94,7 @@ var All = []Metric{
 	{nameRestarts, Counter, "", []Label{{"cause", restartNames[:], "why the worker was replaced"}},
 		"Worker processes replaced, by cause."},
 	{nameLogDropped, Counter, "", []Label{{"log", logNames[:], "which log"}},
-		"Log records dropped because their reader was too slow."},
+		"Log records and statsd packets dropped because their reader was too slow, or away."},
 	{nameBuild, Gauge, "", []Label{{"version", nil, "of gounicorn"}, {"goversion", nil, "that compiled it"}, {"python", nil, "that runs the application"}},
 		"The value is always 1; the labels tell what is running."},
 }

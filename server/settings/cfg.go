@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +22,23 @@ func (v *Values) Cfg() map[string]any {
 		}
 	}
 	return values
+}
+
+// nativeLoggers are the classes whose work the master does.
+var nativeLoggers = []string{"", "simple", "gunicorn.glogging.Logger", "gunicorn.instrument.statsd.Statsd"}
+
+// LogsInPython reports whether the configuration has a logger of its own, so
+// that the logs are written with Python's logging.
+func (v *Values) LogsInPython() bool {
+	native := slices.Contains(nativeLoggers, v.LoggerClass) || strings.HasPrefix(v.LoggerClass, "egg:gunicorn#")
+	return !native || v.HasLogConfig()
+}
+
+// HasLogConfig reports whether there is a configuration of Python's logging.
+func (v *Values) HasLogConfig() bool {
+	var dict map[string]any
+	_ = json.Unmarshal(v.LogConfigDict, &dict) // it has been checked
+	return v.LogConfig != "" || v.LogConfigJSON != "" || len(dict) > 0
 }
 
 // DefaultCfg returns the same before anything is set.

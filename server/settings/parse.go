@@ -90,6 +90,7 @@ type Command struct {
 	Config    string // the location given with -c, "" for none; see ConfigLocation
 	Python    string // the setting python, which is needed to read the config file
 	WorkerBin string // the setting worker_bin, likewise
+	Paste     string // --paste of the command line, "" for none
 	App       string // the first positional argument
 
 	env   func(string) (string, bool)
@@ -113,6 +114,11 @@ func ParseCommand(args []string, env func(string) (string, bool)) (*Command, err
 		return nil, err
 	}
 	c.App = app
+	for _, g := range own {
+		if g.setting.Name == "paste" {
+			c.Paste = g.value
+		}
+	}
 	for _, layer := range []struct {
 		name  string
 		layer Layer
@@ -216,11 +222,8 @@ func (c *Command) Finish(file *File) (Values, error) {
 // processName is what gunicorn calls its processes when nobody says: the
 // application, or the file of PasteDeploy.
 func (c *Command) processName() string {
-	for _, g := range c.given {
-		if g.setting.Name == "paste" && g.from.Layer == FromCommandLine {
-			path, _, _ := strings.Cut(g.value, "#")
-			return path
-		}
+	if path, _, _ := strings.Cut(c.Paste, "#"); path != "" {
+		return path
 	}
 	return c.App
 }

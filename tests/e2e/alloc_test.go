@@ -40,7 +40,22 @@ func allocated(t *testing.T, address string) int {
 
 // A connection that is kept costs the master no allocation for a further request, whether requests travel alone or share a packet.
 func TestTheMasterDoesNotAllocateForASteadyRequest(t *testing.T) {
-	s := start(t, "hello:app", "-w", "2", "--metrics-bind", "127.0.0.1:0", "--metrics-pprof")
+	deaf, err := net.ListenPacket("udp", "127.0.0.1:0") // the system drops what is not read
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer deaf.Close()
+	for name, logs := range map[string][]string{
+		"no access log": nil, "text": {"--access-logfile", "/dev/null"}, "JSON": {"--access-logfile", "/dev/null", "--log-format", "json"},
+		"statsd and syslog": {"--statsd-host", deaf.LocalAddr().String(), "--log-syslog", "--log-syslog-to", "udp://" + deaf.LocalAddr().String()},
+	} {
+		t.Run(name, func(t *testing.T) { steady(t, logs...) })
+	}
+}
+
+func steady(t *testing.T, logs ...string) {
+	t.Helper()
+	s := start(t, "hello:app", append([]string{"-w", "2", "--metrics-bind", "127.0.0.1:0", "--metrics-pprof"}, logs...)...)
 	address := metricsAddress(t, s)
 	for name, request := range map[string]string{
 		"GET":  "GET / HTTP/1.1\r\nHost: x\r\nUser-Agent: test\r\nAccept: */*\r\nCookie: a=b\r\n\r\n",

@@ -338,6 +338,7 @@ func TestConfigFileThatCannotBeUsedEndsTheStart(t *testing.T) {
 		"value":      {"workers = 'many'\n", nil, 1, []string{"Invalid value for workers: many"}},
 		"dotted":     {"on_starting = 'state.nothing'\n", nil, 1, []string{"Invalid value for on_starting: state.nothing", "Can not load 'nothing' from 'state'"}},
 		"arity":      {"def on_starting(): pass\n", nil, 1, []string{"Invalid value for on_starting", "Value must have an arity of: 1"}},
+		"huge":       {"raw_env = ['BIG=' + 'x' * 5_000_000]\n", nil, 1, []string{"and 4194304 is the most"}},
 		"missing":    {"", []string{"-c", "none.py"}, 1, []string{"'none.py' doesn't exist"}},
 		"module":     {"", []string{"-c", "python:none"}, 1, []string{"No module named 'none'"}},
 		"starting":   {"def on_starting(server): 1 / 0\n", nil, 1, []string{"Exception in the hook on_starting", "ZeroDivisionError"}},
@@ -385,13 +386,44 @@ func TestCheckConfigLoadsFileAndApplication(t *testing.T) {
 	}
 }
 
+func TestPrintConfigShowsWhatTheFileSays(t *testing.T) {
+	t.Parallel()
+	dir := newHooked(t, everyHook+"\nwsgi_app = 'state:app'\nworkers = 1 + 2\ntimeout = 77\n")
+	s := harness.Launch(t, harness.Config{Dir: string(dir), Args: []string{"--print-config", "-t", "78"}})
+	if code := s.Wait(harness.StartBudget); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	for _, want := range []string{`(?m)^workers +=\s3$`, `(?m)^timeout +=\s78$`, `(?m)^wsgi_app +=\sstate:app$`, `(?m)^on_exit +=\s<on_exit\(\)>$`} {
+		harness.Eventually(t, harness.EventBudget, want, func() bool {
+			return len(regexp.MustCompile(want).FindAllString(strings.Join(s.Out.Lines(), "\n"), -1)) == 1
+		})
+	}
+}
+
 func TestApplicationMayBeNamedInTheFile(t *testing.T) {
 	t.Parallel()
-	dir := newHooked(t, "wsgi_app = 'state:app'\nworkers = 1\nSTATE = ['named']\n")
+	// The values do not fit a packet.
+	dir := newHooked(t, "wsgi_app = 'state:app'\nworkers = 1\nraw_env = ['BIG=' + 'x' * 100_000]\nimport os\nSTATE = ['named']\n"+
+		"def post_worker_init(worker): STATE.append(str(len(os.environ['BIG'])))\n")
 	s := harness.Start(t, harness.Config{Dir: string(dir)})
-	if body := s.WantGet(t, "/", 200).Body; body != "named" {
+	if body := s.WantGet(t, "/", 200).Body; body != "named+100000" {
 		t.Errorf("answered %q", body)
 	}
+}
+
+// A file that never ends must not keep later reloads away.
+func TestReloadThatHangsInTheFileFailsInTime(t *testing.T) {
+	t.Parallel()
+	dir := newHooked(t, everyHook)
+	s := harness.Start(t, harness.Config{App: "state:app", Dir: string(dir), Args: []string{"-w", "1", "--boot-timeout", "2"}})
+	dir.write(t, "gunicorn.conf.py", "import time\ntime.sleep(600)\n")
+	s.Signal(syscall.SIGHUP)
+	harness.Eventually(t, harness.EventBudget, "the reload fails", func() bool {
+		return strings.Contains(logText(s), "The configuration was not read within 2s") && strings.Contains(logText(s), "Reload failed")
+	})
+	dir.write(t, "gunicorn.conf.py", everyHook)
+	s.Signal(syscall.SIGHUP)
+	dir.await(t, "on_reload", 1)
 }
 
 // The start is bounded by nothing but the hook itself, and a signal ends it all the same.
@@ -410,4 +442,77 @@ func TestSignalEndsAStartThatHangsInAHook(t *testing.T) {
 	if took := time.Since(began); took > harness.StopBudget {
 		t.Errorf("stopping took %v", took)
 	}
+}
+
+func TestExampleOfTheDocumentRuns(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/hooks.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "```python\n")
+	example, _, ok := strings.Cut(rest, "```")
+	if !ok {
+		t.Fatal("docs/hooks.md has no example")
+	}
+	dir := newHooked(t, example)
+	dir.write(t, "hello.py", "def app(environ, start_response):\n    start_response('200 OK', [])\n    return [b'hello']\n")
+	s := harness.Start(t, harness.Config{App: "hello:app", Dir: string(dir)})
+	s.WantGet(t, "/", 200)
+	workers := s.Workers()
+	s.Stop(syscall.SIGTERM)
+	for _, want := range []string{
+		fmt.Sprintf("starting, master is %d", s.PID), fmt.Sprintf("worker %d runs, forked by the process that saw on_starting: True", workers[0]),
+		fmt.Sprintf("worker %d is gone", workers[1]), "0 are left", "up for ",
+	} {
+		harness.Eventually(t, harness.EventBudget, want, func() bool { return strings.Contains(logText(s), want) })
+	}
+}
+
+// Once the site is up, a hook that raises costs nobody an answer.
+func TestHookThatRaisesLaterDoesNotEndTheServer(t *testing.T) {
+	t.Parallel()
+	dir := newHooked(t, `import os
+
+def fail(name):
+    if os.path.exists("fail-" + name):
+        raise RuntimeError("no " + name)
+
+def pre_fork(server, worker):
+    fail("pre_fork")
+
+def child_exit(server, worker):
+    fail("child_exit")
+
+def nworkers_changed(server, new, old):
+    fail("nworkers_changed")
+
+def on_exit(server):
+    fail("on_exit")
+`)
+	dir.write(t, "plain.py", "def app(environ, start_response):\n    start_response('200 OK', [])\n    return [b'ok']\n")
+	s := harness.Start(t, harness.Config{App: "plain:app", Dir: string(dir), Args: []string{"-w", "2"}})
+	for _, name := range []string{"pre_fork", "child_exit", "nworkers_changed", "on_exit"} {
+		dir.write(t, "fail-"+name, "")
+	}
+	if err := syscall.Kill(s.Workers()[0], syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	s.Signal(syscall.SIGTTIN)
+	for _, name := range []string{"pre_fork", "child_exit", "nworkers_changed"} {
+		harness.Eventually(t, harness.EventBudget, "the exception of "+name, func() bool {
+			return strings.Contains(logText(s), "Exception in the hook "+name) && strings.Contains(logText(s), "RuntimeError: no "+name)
+		})
+	}
+	s.WantGet(t, "/", 200)
+	if err := os.Remove(filepath.Join(string(dir), "fail-pre_fork")); err != nil {
+		t.Fatal(err)
+	}
+	harness.Eventually(t, harness.EventBudget, "three workers", func() bool { return len(s.Workers()) == 3 })
+	if code := s.Stop(syscall.SIGTERM); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	harness.Eventually(t, harness.EventBudget, "the exception of on_exit", func() bool {
+		return strings.Contains(logText(s), "Exception in the hook on_exit")
+	})
 }

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -147,7 +148,7 @@ func TestServerThatCannotStartSaysWhy(t *testing.T) {
 		code int
 		says []string
 	}{
-		{"port in use", harness.Config{App: "hello:app", Bind: []string{taken.Addr().String()}}, 1, []string{taken.Addr().String(), "in use"}},
+		{"port in use", harness.Config{App: "hello:app", Bind: []string{taken.Addr().String()}}, 1, []string{fmt.Sprintf("('127.0.0.1', %d)", taken.Addr().(*net.TCPAddr).Port), "in use"}},
 		{"no such address", harness.Config{App: "hello:app", Bind: []string{"192.0.2.1:0"}}, 1, []string{"192.0.2.1"}},
 		{"bad bind", harness.Config{App: "hello:app", Bind: []string{"127.0.0.1:port"}}, 1, []string{"port"}},
 		{"no app", harness.Config{}, 1, []string{"No application module specified."}},

@@ -187,7 +187,7 @@ func TestHalfClosedClientGetsItsAnswer(t *testing.T) {
 // Row 21: a request whose client left while it waited never reaches a worker.
 func TestRequestOfAClientThatLeftTheQueueIsNeverRun(t *testing.T) {
 	t.Parallel()
-	s := start(t, "echo:app", "-w", "1")
+	s := start(t, "echo:app", "-w", "1", "--max-workers", "1")
 	blocker := s.Go("/gate/blocker")
 	s.WaitMark(t, "entered-blocker", 1)
 	// More than the small window that the workers' socket may hold.

@@ -13,7 +13,7 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-var metricsLine = regexp.MustCompile(`(?i)metrics.*http://(\S+?)(/metrics)?[\s,)]*(\(|$)`)
+var metricsLine = regexp.MustCompile(`(?i)metrics.*http://([^\s/",)]+)`)
 
 // scrape fetches and parses /metrics.
 func scrape(t *testing.T, address string) map[string]*dto.MetricFamily {

@@ -582,3 +582,17 @@ def ended(environ, start_response):
 def hooked(environ, start_response):
     """The zoo, and /ended."""
     return (ended if environ["PATH_INFO"] == "/ended" else zoo)(environ, start_response)
+
+
+def signal_with_errno(environ, start_response):
+    """Install a handler that opens a file, which leaves errno changed: a file is no terminal."""
+    import signal
+
+    def handler(number, frame):
+        with open(__file__):
+            KEPT.append(number)
+
+    if not KEPT:
+        signal.signal(signal.SIGUSR1, handler)
+        KEPT.append(0)
+    return answer(start_response, KEPT)

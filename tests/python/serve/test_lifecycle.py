@@ -1,8 +1,10 @@
 """Starting, counting, stopping; the scoreboard."""
 
+import json
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 from master import GP, wait_until
@@ -165,3 +167,15 @@ def run_python(code):
     if preload := env.get("GOUNICORN_TEST_PRELOAD"):
         env["LD_PRELOAD"] = preload
     return subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+def test_a_signal_handler_that_changes_errno_hurts_nobody(start):
+    worker = start("signal_with_errno")
+    assert json.loads(worker.get("/").body) == [0]
+    wait_until(lambda: process_state(worker.process.pid) == "S", "the worker waits")
+    worker.process.send_signal(signal.SIGUSR1)
+    wait_until(lambda: json.loads(worker.get("/").body) == [0, signal.SIGUSR1], "the handler ran")
+
+
+def process_state(pid):
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
