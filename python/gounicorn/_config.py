@@ -119,7 +119,7 @@ def _import(name: str) -> types.ModuleType:
     except SystemExit as error:
         raise _left(name, error) from None
     except Exception as error:
-        message = f"{error}\n{_traceback(error)}"
+        message = f"Error: {error}\n{_traceback(error)}"
         raise ConfigError(message) from None
 
 

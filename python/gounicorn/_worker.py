@@ -137,13 +137,13 @@ def _leave_now(name: str, code: int) -> None:
         os._exit(code)
 
 
-def _try(name: str, *args: Any) -> bool:
+def _try(name: str, *args: Any, level: int = process.ERROR) -> bool:
     """Call a hook; an exception is for the log. Returns whether there was none."""
     try:
         if _inherited is not None:
             _inherited.call(name, *args)
     except BaseException as error:
-        _journal.write(process.ERROR, _config.blame(name, error))
+        _journal.write(level, _config.blame(name, error))
         return False
     return True
 
@@ -177,14 +177,15 @@ def loaded(app: Callable[..., Any]) -> tuple[int, str]:
 
 
 def leave() -> None:
-    """Run worker_exit, once."""
+    """Say that the worker leaves and run worker_exit, once."""
     global _left
     if not _left:
         _left = True
+        _journal.write(process.INFO, f"Worker exiting (pid: {os.getpid()})")
         if _worker is not None:
             _worker.alive = False
             _count_requests()
-        _try("worker_exit", _server, _worker)
+        _try("worker_exit", _server, _worker, level=process.WARNING)
 
 
 def _count_requests() -> None:
@@ -244,7 +245,7 @@ def configure(app: Callable[..., Any]) -> None:
         app=app,
         worker=job.worker,
         multiprocess=_boot["workers"] > 1,
-        multithread=max(job.threads, _boot.get("max_threads", 1)) > 1,
+        multithread=_boot.get("multithread", False) or max(job.threads, _boot.get("max_threads", 1)) > 1,
         max_requests=job.max_requests,
         server_software=_boot["server_software"],
         queue=process.FD_QUEUE,

@@ -438,7 +438,7 @@ def _hook(control: Control, config: _config.Config, name: str, *args: Any) -> No
 def _preload(control: Control, app: str) -> None:
     code, text = _apploader.load_or_explain(app)
     if code:
-        _fail(control, code, text)
+        _fail(control, EXIT_CONFIG, text)  # as gunicorn: 3 and 4 are of workers
     others = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
     if others:
         names = ", ".join(others)
