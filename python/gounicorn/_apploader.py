@@ -39,6 +39,8 @@ def load(spec: str) -> Callable[..., Any]:
     if spec not in _loaded:
         try:
             _loaded[spec] = _load(spec)
+            if _reload.enabled:
+                _reload.complete()
         except (Exception, SystemExit) as error:  # settings that miss something may call sys.exit()
             if not _reload.enabled:
                 raise

@@ -31,6 +31,16 @@ def enable() -> None:
     enabled = True
 
 
+def complete() -> None:
+    """Import what Django leaves to the first request, the views, so that their mistakes show and their files are watched."""
+    if "django.urls" in sys.modules and "django.conf" in sys.modules:
+        from django.conf import settings
+        from django.urls import get_resolver
+
+        if settings.configured and getattr(settings, "ROOT_URLCONF", None):
+            _ = get_resolver().url_patterns
+
+
 def failed(error: BaseException, text: str) -> Callable[..., Any]:
     """Note that the application did not load, and return one that says so; text is the reason and the traceback."""
     global _failed

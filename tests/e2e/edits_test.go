@@ -124,6 +124,22 @@ func TestReloadWatchesAModuleThatWasMissing(t *testing.T) {
 	answers(t, s, "/", 200, "view one")
 }
 
+// Django imports views at the first request only.
+func TestReloadShowsTheTracebackOfDjangoViews(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, dir+"/site_under_edit.py", strings.Replace(djangoSite, "ROOT_URLCONF=__name__", "ROOT_URLCONF='site_urls'", 1))
+	good := "from django.http import HttpResponse\nfrom django.urls import path\n" +
+		"urlpatterns = [path('', lambda request: HttpResponse('all is well'))]\n"
+	write(t, dir+"/site_urls.py", good+"1 / 0\n")
+	s := harness.Start(t, harness.Config{App: "site_under_edit:app", Dir: dir, Args: []string{"--reload"}})
+	answers(t, s, "/", 500, "ZeroDivisionError")
+	write(t, dir+"/site_urls.py", good)
+	answers(t, s, "/", 200, "all is well")
+	write(t, dir+"/site_urls.py", good+"undefined\n")
+	answers(t, s, "/", 500, "NameError")
+}
+
 func TestReloadWatchesExtraFilesAndTheConfigFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
