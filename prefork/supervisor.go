@@ -78,7 +78,7 @@ func (p *Pool) publish() {
 		}
 	}
 	p.mu.Lock()
-	s.SoftTimeouts = p.stats.SoftTimeouts
+	s.SoftTimeouts, s.Spawned, s.Ended = p.stats.SoftTimeouts, p.forks, p.dismissed
 	p.stats = s
 	p.mu.Unlock()
 }
@@ -196,6 +196,7 @@ func (p *Pool) forked(g *generation, h wire.Header, pidfd *os.File) {
 	}
 	w.pid, w.pidfd = int(h.B), nonblocking(pidfd)
 	w.pidNow.Store(int64(w.pid))
+	p.forks++
 	p.cfg.info(w.pid, fmt.Sprintf("Booting worker with pid: %d", w.pid))
 	go func() {
 		_ = awaitExit(w.pidfd)
@@ -337,6 +338,7 @@ func (p *Pool) retire(w *worker, cause Cause) {
 
 // stop asks a worker to finish what it runs and leave.
 func (p *Pool) stop(w *worker, cause Cause) {
+	w.dismissed = true
 	_ = w.control.Send(wire.Header{Kind: wire.KindStop}, nil)
 	p.retire(w, cause)
 }

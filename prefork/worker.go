@@ -55,6 +55,7 @@ type worker struct {
 	failure   Failure
 	dumping   bool
 	aborted   bool // it was sent SIGABRT
+	dismissed bool // we told it to leave
 	bootError *BootError
 	status    *syscall.WaitStatus // from the zygote
 	drained   bool                // its streams have ended

@@ -42,7 +42,9 @@ func Listen(a Address, s Socket) (*Listener, error) {
 	case "fd":
 		ln, err = inherited(a.FD)
 	case "unix":
-		ln, err = listenUnix(a.Address, s)
+		if ln, err = ListenUnix(a.Address, s); err != nil {
+			ln = nil // and no interface around a nil pointer
+		}
 	default:
 		config := net.ListenConfig{KeepAlive: -1, Control: func(_, _ string, c syscall.RawConn) error { return prepare(c, s.ReusePort) }}
 		ln, err = config.Listen(context.Background(), a.Network, a.Address)
@@ -125,7 +127,8 @@ func inherited(fd int) (net.Listener, error) {
 	return ln, nil
 }
 
-func listenUnix(path string, s Socket) (net.Listener, error) {
+// ListenUnix opens a unix socket as Listen does, for those who accept by themselves. Closing it leaves the file.
+func ListenUnix(path string, s Socket) (*net.UnixListener, error) {
 	if st, err := os.Lstat(path); err == nil {
 		if st.Mode()&os.ModeSocket == 0 {
 			return nil, fmt.Errorf("%s exists and is not a socket", path)
@@ -145,11 +148,12 @@ func listenUnix(path string, s Socket) (net.Listener, error) {
 		err := c.Control(func(fd uintptr) { failed = unix.Fchmod(int(fd), uint32(mode)) })
 		return errors.Join(err, failed)
 	}}
-	ln, err := config.Listen(context.Background(), "unix", path)
+	l, err := config.Listen(context.Background(), "unix", path)
 	if err != nil {
 		return nil, err
 	}
-	ln.(*net.UnixListener).SetUnlinkOnClose(false) // Listener.Remove knows whether the file is still ours
+	ln := l.(*net.UnixListener)
+	ln.SetUnlinkOnClose(false) // Listener.Remove knows whether the file is still ours
 	if s.Owner != nil {
 		if err = os.Chown(path, s.Owner.UID, s.Owner.GID); err != nil {
 			err = fmt.Errorf("owner of the socket: %w", err)
