@@ -126,8 +126,7 @@ func (c *crew) die(w *worker, status syscall.WaitStatus) {
 	w.status = &status
 	c.p.lost(w)
 	_ = c.control[w].Close()
-	lines := len(*c.log)
-	for !w.drained || len(*c.log) == lines {
+	for !w.drained || c.g.workers[w.id] == w || c.p.dying > 0 {
 		(<-c.p.calls)()
 	}
 }

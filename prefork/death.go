@@ -5,6 +5,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gounicorn/gounicorn/prefork/wire"
 	"golang.org/x/sys/unix"
 )
 
@@ -17,7 +18,7 @@ func (p *Pool) lost(w *worker) {
 		p.d.seat(w, 0, 0)
 	}
 	before := w.state
-	w.state = dead
+	w.state, w.sudden = dead, before != retiring
 	close(w.gone)
 	w.control.Drain()
 	for _, s := range w.streams {
@@ -50,7 +51,9 @@ func (p *Pool) settle(w *worker, before workerState) {
 			if p.current == nil && w.bootError == nil && p.failures >= bootTries {
 				w.bootError = &BootError{Code: 3, PID: w.pid, Text: "Worker failed to boot: the process died while it loaded the application."}
 			}
-			p.later(w.g)
+			if w.bootError == nil || w.g != p.incoming { // a generation that is to come ends with the first worker that cannot boot
+				p.later(w.g)
+			}
 		default:
 			p.fill(w.g)
 		}
@@ -121,16 +124,24 @@ func (p *Pool) bury(w *worker) {
 	p.generationEnded(w.g)
 }
 
-// obituary logs how a worker ended, in gunicorn's words where it has some.
+// obituary draws the consequences of a worker's end and logs it, in gunicorn's words where it has some.
 func (p *Pool) obituary(w *worker) {
 	if !p.stopping && !w.g.ending && w.cause != causeIdle {
 		p.cfg.Replaced(w.epitaph())
 	}
-	switch st := w.status; {
+	p.exited(w)
+	switch {
 	case w.bootError != nil && w.overflow:
 		p.cfg.error(w.pid, "An overflow worker did not boot; the site goes on without it. "+w.bootError.Text)
 	case w.bootError != nil:
 		p.bootFailed(w.g, w.bootError)
+	}
+}
+
+// exited logs the status with which a process ended, as the master's line. That it leaves, a worker says by itself.
+func (p *Pool) exited(w *worker) {
+	switch st := w.status; {
+	case w.pid == 0 && w.bootError != nil: // which is said
 	case w.pid == 0:
 		p.cfg.error(0, "a worker could not be forked")
 	case st == nil:
@@ -139,9 +150,9 @@ func (p *Pool) obituary(w *worker) {
 	case st.Signaled():
 		p.signalled(w, *st)
 	case st.ExitStatus() != 0:
-		p.cfg.error(w.pid, fmt.Sprintf("Worker (pid:%d) exited with code %d.", w.pid, st.ExitStatus()))
-	default:
-		p.cfg.info(w.pid, fmt.Sprintf("Worker exiting (pid: %d)", w.pid))
+		p.cfg.error(0, fmt.Sprintf("Worker (pid:%d) exited with code %d.", w.pid, st.ExitStatus()))
+	case w.sudden: // as after os._exit(0)
+		p.cfg.Log(wire.LevelDebug, 0, fmt.Sprintf("Worker (pid:%d) exited with code 0.", w.pid))
 	}
 }
 
@@ -155,15 +166,15 @@ func (p *Pool) signalled(w *worker, st syscall.WaitStatus) {
 	text := fmt.Sprintf("Worker (pid:%d) was sent %s!", w.pid, name)
 	switch {
 	case st.Signal() == unix.SIGKILL && w.killed != "":
-		p.cfg.warning(w.pid, text+" "+w.killed)
+		p.cfg.warning(0, text+" "+w.killed)
 	case st.Signal() == unix.SIGKILL:
-		p.cfg.error(w.pid, text+" "+p.whoKilled())
+		p.cfg.error(0, text+" "+p.whoKilled())
 	case st.Signal() == unix.SIGTERM:
-		p.cfg.info(w.pid, text)
+		p.cfg.info(0, text)
 	case st.CoreDump():
-		p.cfg.warning(w.pid, text+" Core dumped.")
+		p.cfg.warning(0, text+" Core dumped.")
 	default:
-		p.cfg.warning(w.pid, text)
+		p.cfg.warning(0, text)
 	}
 }
 

@@ -212,7 +212,7 @@ func (p *Pool) readZygote(g *generation) {
 
 // fork asks the zygote for one more worker.
 func (p *Pool) fork(g *generation, overflow bool) {
-	w := &worker{id: p.nextID(), g: g, overflow: overflow, gone: make(chan struct{}), started: time.Now()}
+	w := &worker{id: p.nextID(), g: g, overflow: overflow, born: make(chan struct{}), gone: make(chan struct{}), started: time.Now()}
 	w.seat = &seat{worker: w.id, owner: g}
 	if g.plan.BootTimeout > 0 {
 		w.deadline = w.started.Add(g.plan.BootTimeout)
@@ -294,6 +294,10 @@ func (p *Pool) fork(g *generation, overflow bool) {
 	w.readers.Add(1)
 	go func() {
 		defer w.readers.Done()
+		select { // what it says may be here before the zygote has said who it is
+		case <-w.born:
+		case <-w.gone:
+		}
 		for {
 			h, payload, files, err := w.control.Receive()
 			if err != nil {

@@ -142,7 +142,7 @@ func TestZygoteSaysGoodbyeLast(t *testing.T) {
 	var c *crew
 	stopped, logged := 0, 0
 	c = newCrew(t, func(cfg *Config) {
-		cfg.Stopped = func() { stopped, logged = stopped+1, strings.Count(strings.Join(*c.log, "\n"), "Worker exiting") }
+		cfg.Stopped = func() { stopped, logged = stopped+1, strings.Count(strings.Join(*c.log, "\n"), "exited with code 1") }
 	})
 	workers := c.in(ready, false)
 	c.p.shutdown(nil)
@@ -150,7 +150,7 @@ func TestZygoteSaysGoodbyeLast(t *testing.T) {
 		if stopped != 0 || c.p.last != c.g {
 			t.Fatalf("%d of %d workers are dead, and the zygote was told", i, len(workers))
 		}
-		c.die(w, 0)
+		c.die(w, 1<<8)
 	}
 	if h := c.next(); h.Kind != wire.KindExit || h.Aux != wire.ExitServer || stopped != 1 || logged != 2 {
 		t.Errorf("the zygote got %+v, Stopped was called %d times, when the ends of %d workers had been logged", h, stopped, logged)

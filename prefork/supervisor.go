@@ -144,7 +144,7 @@ func (p *Pool) fromZygote(g *generation, h wire.Header, payload []byte, files []
 			_ = g.cmd.Process.Kill()
 		}
 	case wire.KindLog:
-		p.logged(h, g.cmd.Process.Pid, payload)
+		p.logged(h, 0, payload) // it plays the part of the master
 	case wire.KindConfigured:
 		p.answered(g, payload)
 	case wire.KindLoaded:
@@ -197,6 +197,7 @@ func (p *Pool) forked(g *generation, h wire.Header, pidfd *os.File) {
 	w.pid, w.pidfd = int(h.B), nonblocking(pidfd)
 	w.pidNow.Store(int64(w.pid))
 	p.forks++
+	close(w.born)
 	p.cfg.info(w.pid, fmt.Sprintf("Booting worker with pid: %d", w.pid))
 	go func() {
 		_ = awaitExit(w.pidfd)
@@ -226,7 +227,10 @@ func (p *Pool) fromWorker(w *worker, h wire.Header, payload []byte) {
 	case wire.KindLog:
 		p.logged(h, int(w.pidNow.Load()), payload)
 	case wire.KindBootFailed:
-		w.bootError = &BootError{Code: int(h.Aux), PID: w.pid, Text: string(payload)}
+		w.bootError = &BootError{Code: int(h.Aux), PID: w.pid, Text: string(payload), Told: !w.overflow}
+		if w.bootError.Told { // before what it says when it leaves
+			p.cfg.error(w.pid, w.bootError.Text)
+		}
 	case wire.KindRetiring:
 		cause := map[uint16]Cause{wire.RetireMaxRequests: CauseMaxRequests, wire.RetireAppExit: CauseExit}[h.Aux]
 		if cause == CauseMaxRequests {
@@ -411,7 +415,9 @@ func (p *Pool) bootFailed(g *generation, e *BootError) {
 		p.shutdown(nil)
 		return
 	}
-	p.cfg.error(e.PID, e.Text)
+	if !e.Told {
+		p.cfg.error(e.PID, e.Text)
+	}
 	if g != nil && g == p.incoming {
 		p.cfg.error(0, "Reload failed: the old workers go on serving.")
 		p.cfg.Kept()

@@ -88,7 +88,7 @@ const tooLong = "A request in it was silent or ran for too long (--timeout, --re
 // timeout asks a worker whose request is overdue for its Python stacks, then kills it.
 func (p *Pool) timeout(w *worker, j *Job) {
 	w.guilty, w.failure = j, TimedOut
-	p.cfg.Log(wire.LevelCritical, w.pid, fmt.Sprintf("WORKER TIMEOUT (pid:%d)", w.pid)) // gunicorn's line, whole
+	p.cfg.Log(wire.LevelCritical, 0, fmt.Sprintf("WORKER TIMEOUT (pid:%d)", w.pid)) // gunicorn's line, whole
 	p.cfg.error(w.pid, fmt.Sprintf("The request that took too long: %s, running for %v", j.Sink, p.d.running(j).Round(time.Millisecond)))
 	p.retire(w, CauseTimeout)
 	w.dumping = true

@@ -37,6 +37,7 @@ type worker struct {
 	streams []*wire.Stream // by thread; nil: there is none
 	readers sync.WaitGroup // stream readers
 	pumps   sync.WaitGroup // output pumps
+	born    chan struct{}  // closed when its pid is known
 	gone    chan struct{}  // closed when the process is known to be dead
 	started time.Time
 
@@ -56,6 +57,7 @@ type worker struct {
 	dumping   bool
 	aborted   bool // it was sent SIGABRT
 	dismissed bool // we told it to leave
+	sudden    bool // it is dead and had not begun to leave
 	bootError *BootError
 	status    *syscall.WaitStatus // from the zygote
 	drained   bool                // its streams have ended
@@ -69,6 +71,7 @@ type BootError struct {
 	Code int    // exit code for the master: 3 the application failed, 4 it was not found
 	PID  int    // process that tried
 	Text string // one sentence, then the traceback when there is one
+	Told bool   // Config.Log has had it already
 }
 
 // Error returns the text.

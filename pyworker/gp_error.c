@@ -125,6 +125,25 @@ static PyObject *format(PyObject *exception)
     return text_ref;
 }
 
+/* Has the configuration's own logger write it; whether it did. */
+static bool report_in_python(const char *message, const char *where, PyObject *exception)
+{
+    PyObject *text_ref, *done_ref = NULL;
+
+    if (gp_w.report_ref == NULL || exception == NULL)
+        return false;
+    text_ref = PyUnicode_FromFormat("%s%s", message, where);
+    if (text_ref != NULL)
+        done_ref = PyObject_CallFunctionObjArgs(gp_w.report_ref, text_ref, exception, NULL);
+    Py_XDECREF(text_ref);
+    if (done_ref == NULL) {
+        PyErr_Clear();
+        return false;
+    }
+    Py_DECREF(done_ref);
+    return true;
+}
+
 /* Logs an exception of the application with the request it belongs to; where is "" or says at which point it came. */
 void gp_report(const gp_thread *t, const char *where, PyObject *exception)
 {
@@ -132,6 +151,8 @@ void gp_report(const gp_thread *t, const char *where, PyObject *exception)
     size_t n = put_request(t, prefix, sizeof prefix);
     PyObject *trace_ref = NULL, *text_ref = NULL, *bytes_ref = NULL;
 
+    if (report_in_python(prefix, where, exception))
+        return;
     trace_ref = exception != NULL ? format(exception) : NULL;
     if (trace_ref != NULL)
         text_ref = PyUnicode_FromFormat("%s%s\n%U", prefix, where, trace_ref);

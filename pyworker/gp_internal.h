@@ -145,6 +145,7 @@ typedef struct {
     PyObject *input_key_ref, *hints_key_ref, *route_key_ref, *empty_input_ref;
     PyObject *soft_timeout_ref; /* the class, or NULL */
     PyObject *begin_ref, *end_ref; /* what runs around each request, or NULL */
+    PyObject *report_ref; /* logs an exception of the application in place of the master, or NULL */
     PyTypeObject *start_type_ref, *write_type_ref, *hints_type_ref, *input_type_ref, *wrapper_type_ref;
     PyTypeObject *fileio_type_ref, *reader_type_ref, *random_type_ref;
     gp_thread thread[GP_MAX_THREADS];

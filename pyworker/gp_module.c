@@ -111,22 +111,24 @@ static PyObject *configure(PyObject *Py_UNUSED(module), PyObject *args, PyObject
 {
     static char *names[] = {"app", "worker", "multiprocess", "multithread", "max_requests", "server_software",
                             "queue", "scoreboard", "control", "errors", "environ", "own_queue",
-                            "slow_nice", "soft_timeout", "begin", "end", NULL};
-    PyObject *app, *errors, *extra = Py_None, *soft_timeout = NULL, *begin = Py_None, *end = Py_None;
+                            "slow_nice", "soft_timeout", "begin", "end", "report", NULL};
+    PyObject *app, *errors, *extra = Py_None, *soft_timeout = NULL, *begin = Py_None, *end = Py_None, *report = Py_None;
     unsigned worker;
     int multiprocess, multithread, queue, board, control, own_queue = -1, slow_nice = 0;
     unsigned long long max_requests;
     const char *software;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OIppKsiiiO|OiiOOO:configure", names, &app, &worker, &multiprocess, &multithread, &max_requests,
-                                     &software, &queue, &board, &control, &errors, &extra, &own_queue, &slow_nice, &soft_timeout, &begin, &end))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OIppKsiiiO|OiiOOOO:configure", names, &app, &worker, &multiprocess, &multithread, &max_requests,
+                                     &software, &queue, &board, &control, &errors, &extra, &own_queue, &slow_nice, &soft_timeout, &begin, &end,
+                                     &report))
         return NULL;
     if (gp_serving() != 0) {
         PyErr_SetString(PyExc_RuntimeError, "configure() was called while threads serve");
         return NULL;
     }
-    if ((begin != Py_None && !PyCallable_Check(begin)) || (end != Py_None && !PyCallable_Check(end))) {
-        PyErr_SetString(PyExc_ValueError, "configure() needs a callable, or None, as begin and end");
+    if ((begin != Py_None && !PyCallable_Check(begin)) || (end != Py_None && !PyCallable_Check(end)) ||
+        (report != Py_None && !PyCallable_Check(report))) {
+        PyErr_SetString(PyExc_ValueError, "configure() needs a callable, or None, as begin, end and report");
         return NULL;
     }
     if (!PyCallable_Check(app) || (extra != Py_None && !PyDict_Check(extra))) {
@@ -141,6 +143,7 @@ static PyObject *configure(PyObject *Py_UNUSED(module), PyObject *args, PyObject
     Py_XSETREF(gp_w.soft_timeout_ref, soft_timeout);
     take_hook(&gp_w.begin_ref, begin);
     take_hook(&gp_w.end_ref, end);
+    take_hook(&gp_w.report_ref, report);
     gp_route_reset();
     gp_w.configured = true;
     Py_RETURN_NONE;
@@ -177,6 +180,11 @@ static PyObject *serving(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none))
     return PyLong_FromLong(gp_serving());
 }
 
+static PyObject *started(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none))
+{
+    return PyLong_FromUnsignedLongLong(atomic_load(&gp_w.started));
+}
+
 static PyObject *failed(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none))
 {
     return PyBool_FromLong(gp_failed());
@@ -185,11 +193,12 @@ static PyObject *failed(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none))
 static PyMethodDef methods[] = {
     {"configure", (PyCFunction)(void (*)(void))configure, METH_VARARGS | METH_KEYWORDS,
      "configure(app, worker, multiprocess, multithread, max_requests, server_software, queue, scoreboard, control, errors, environ=None, "
-     "own_queue=-1, slow_nice=0, soft_timeout=None, begin=None, end=None)"},
+     "own_queue=-1, slow_nice=0, soft_timeout=None, begin=None, end=None, report=None)"},
     {"serve", serve, METH_VARARGS, "serve(thread_index, stream): serves requests until told to stop."},
     {"stop", stop, METH_NOARGS, "Asks all threads to leave serve(); returns how many serve."},
     {"stop_poke", stop_poke, METH_NOARGS, "Wakes waiting threads after stop(); returns how many serve."},
     {"serving", serving, METH_NOARGS, "The number of threads inside serve()."},
+    {"started", started, METH_NOARGS, "The number of requests that were begun."},
     {"soft_signal", gp_soft_signal, METH_VARARGS, "The handler of SOFT_SIGNAL, which raises SoftTimeout."},
     {"failed", failed, METH_NOARGS, "Whether a thread left serve() with an error."},
     {NULL, NULL, 0, NULL},

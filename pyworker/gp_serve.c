@@ -339,7 +339,9 @@ static void run_hooked(gp_thread *t, PyObject *env)
 /* Counts a request that was started; the last one allowed makes the worker retire. */
 static void count_request(void)
 {
-    if (gp_w.max_requests != 0 && atomic_fetch_add(&gp_w.started, 1) + 1 == gp_w.max_requests) {
+    uint64_t number = atomic_fetch_add_explicit(&gp_w.started, 1, memory_order_relaxed) + 1;
+
+    if (gp_w.max_requests != 0 && number == gp_w.max_requests) {
         gp_retire(GP_RETIRE_MAX_REQUESTS);
         gp_stop();
     }

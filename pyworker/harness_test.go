@@ -189,7 +189,7 @@ func spawn(t *testing.T, b boot) *master {
 			t.Logf("stderr of the zygote:\n%s", m.stderr)
 		}
 	})
-	cfg := map[string]any{"loglevel": "info", "errorlog": "-", "accesslog": nil, "syslog": false, "logger_class": "gunicorn.glogging.Logger"}
+	cfg := map[string]any{"loglevel": "info", "errorlog": "-", "accesslog": nil, "syslog": false, "statsd_host": nil, "logger_class": "gunicorn.glogging.Logger"}
 	for _, name := range []string{"logconfig", "logconfig_json", "logconfig_dict"} {
 		cfg[name] = nil
 	}

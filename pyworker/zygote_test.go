@@ -68,6 +68,7 @@ func TestFailedLoadNamesItsReason(t *testing.T) {
 				var failed packet
 				if preload {
 					failed = m.control.next(t, wire.KindBootFailed)
+					test.code = 1 // 3 and 4 are of workers
 					if code := m.waitExit(t); code != test.code {
 						t.Errorf("zygote ended with %d, want %d", code, test.code)
 					}

@@ -8,7 +8,6 @@ import (
 	"os"
 	"syscall"
 
-	"github.com/gounicorn/gounicorn/server/http1"
 	"golang.org/x/sys/unix"
 )
 
@@ -55,14 +54,9 @@ func Listen(a Address, s Socket) (*Listener, error) {
 		}
 		return nil, err
 	}
-	quick, err := http1.NewListener(ln)
+	l, err := newListener(ln, a.Network != "fd")
 	if err != nil {
 		_ = ln.Close()
-		return nil, err
-	}
-	l, err := newListener(quick, a.Network != "fd")
-	if err != nil {
-		_ = quick.Close()
 		return nil, err
 	}
 	if s.Backlog > 0 {

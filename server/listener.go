@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gounicorn/gounicorn/server/http1"
 	"golang.org/x/sys/unix"
 )
 
@@ -43,7 +44,11 @@ func newListener(ln net.Listener, opened bool) (*Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listener: %w", err)
 	}
-	l := &Listener{Listener: ln, raw: raw, opened: opened, drained: make(chan struct{})}
+	sockets, err := http1.NewListener(ln)
+	if err != nil {
+		return nil, err
+	}
+	l := &Listener{Listener: sockets, raw: raw, opened: opened, drained: make(chan struct{})}
 	if a, ok := ln.Addr().(*net.UnixAddr); ok && a.Name != "" && a.Name[0] != '@' && unix.Lstat(a.Name, &l.file) == nil {
 		l.path = a.Name
 	}

@@ -47,11 +47,8 @@ type Server struct {
 	budget spool.Budget
 	engine *http1.Server
 
-	complaints struct {
-		sync.Mutex
-		since   time.Time
-		written int
-	}
+	refusals   throttle // lines about requests that the engine refused
+	complaints throttle // lines about responses and bodies
 }
 
 // New returns a Server. Nothing runs before Serve.
@@ -67,7 +64,9 @@ func New(cfg Config) *Server {
 		ProxyAllowed: func(c *http1.Conn) bool { return trust.ProxyAllow.Has(c.PeerAddr().Addr()) },
 		OnError: func(c *http1.Conn, v http1.Verdict) {
 			s.cfg.Metrics.BadRequest(v.Cause.String())
-			s.complain(s.cfg.Warnf, "Invalid request from ip=%s: %s", peerName(c), v.Text)
+			if s.refusals.pass() {
+				s.cfg.Warnf("Invalid request from ip=%s: %s", peerName(c), v.Text)
+			}
 			s.logRefused(c, v)
 		},
 		OnPanic: func(c *http1.Conn, value any, stack []byte) {
@@ -128,18 +127,27 @@ func (s *Server) Resume() { s.engine.Resume() }
 // Close closes every connection at once and waits until the App has ended the calls that it has.
 func (s *Server) Close() { _ = s.engine.Close() }
 
-// complain logs something that a client or an application could make happen for every request: at most ten times a second.
+// complain logs something that a request or an application could make happen for every request: at most ten times a second.
 func (s *Server) complain(logf func(string, ...any), format string, args ...any) {
-	c := &s.complaints
-	c.Lock()
-	now := time.Now()
-	if now.Sub(c.since) > time.Second {
-		c.since, c.written = now, 0
-	}
-	c.written++
-	write := c.written <= 10
-	c.Unlock()
-	if write {
+	if s.complaints.pass() {
 		logf(format, args...)
 	}
+}
+
+// A throttle lets ten lines of a kind pass in a second. Each kind has its own, so that strangers who send garbage cannot hide what is
+// wrong with the application. The zero throttle is ready, for concurrent use.
+type throttle struct {
+	mu     sync.Mutex
+	since  time.Time
+	passed int
+}
+
+func (t *throttle) pass() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if now := time.Now(); now.Sub(t.since) > time.Second {
+		t.since, t.passed = now, 0
+	}
+	t.passed++
+	return t.passed <= 10
 }

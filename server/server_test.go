@@ -16,6 +16,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gounicorn/gounicorn/server/accesslog"
@@ -182,6 +183,56 @@ func TestCallCarriesTheRequestAndItsAnswer(t *testing.T) {
 	if want := "POST 418 4 42 127.0.0.1 slow\n"; access.String() != want {
 		t.Errorf("access log %q, want %q", access, want)
 	}
+}
+
+// Strangers' garbage fills neither the log nor hides in it what the application does wrong.
+func TestRefusedRequestsAreWarnedOfAndHideNothing(t *testing.T) {
+	const warning = "WARNING Invalid request from ip=127.0.0.1: request line is not method, target and version with one space between\n"
+	lines := &log{}
+	logf := func(level string) func(string, ...any) {
+		return func(format string, args ...any) { fmt.Fprintf(lines, level+" "+format+"\n", args...) }
+	}
+	addr, _ := start(t, &fakeApp{serve: func(c *Call) {
+		_ = c.Head(200, head("OK", [][2]string{{"X Y", "no token"}}, ""), true)
+	}}, func(cfg *Config) { cfg.Warnf, cfg.Errorf = logf("WARNING"), logf("ERROR") })
+	for range 40 {
+		conn, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.WriteString(conn, "GET /\r\n\r\n")
+		if answer, _ := io.ReadAll(conn); !bytes.HasPrefix(answer, []byte("HTTP/1.1 400 ")) {
+			t.Errorf("got %q", answer)
+		}
+		conn.Close()
+	}
+	if n := strings.Count(lines.String(), warning); n < 10 || n*len(warning) != len(lines.String()) {
+		t.Errorf("%d warnings in %s", n, lines)
+	}
+	if res, _ := get(t, "http://"+addr+"/"); res.StatusCode != 500 {
+		t.Errorf("got %s", res.Status)
+	}
+	if !strings.Contains(lines.String(), "ERROR response head of ") {
+		t.Errorf("the application's fault is not in %s", lines)
+	}
+}
+
+func TestThrottleLetsTenPassInASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var limit throttle
+		for range 3 {
+			passed := 0
+			for range 40 {
+				if limit.pass() {
+					passed++
+				}
+			}
+			if passed != 10 {
+				t.Errorf("%d of 40 lines passed", passed)
+			}
+			time.Sleep(time.Second + 1)
+		}
+	})
 }
 
 func TestBodiesReachTheAppWhole(t *testing.T) {

@@ -42,6 +42,7 @@ type bootDocument struct {
 	Address        []any             `json:"address"` // [host, port] or a path
 	Threads        int               `json:"threads"`
 	MaxThreads     int               `json:"max_threads"` // never below threads
+	MultiThread    bool              `json:"multithread"` // what the environ says
 	Workers        int               `json:"workers"`
 	WorkersBefore  *int              `json:"workers_before"` // before a reload
 	SlowNice       int               `json:"slow_nice"`      // added to the nice value of requests that are slow and compute
@@ -80,7 +81,7 @@ func newBootDocument(v *settings.Values, generation, workers, before int, owner 
 		Version: wire.Version, Generation: generation, Check: v.CheckConfig || v.PrintConfig, PID: os.Getpid(), App: v.WSGIApp, ProcName: v.ProcName,
 		Settings: v.Cfg(), PythonLogs: v.LogsInPython(),
 		Preload: v.PreloadApp, PythonPath: v.PythonPath, Env: map[string]string{}, Threads: v.Threads, MaxThreads: max(v.Threads, v.MaxThreads),
-		Workers: workers, SlowNice: v.SlowNice, ServerSoftware: "gounicorn/" + version,
+		MultiThread: v.WorkerClass == "gthread", Workers: workers, SlowNice: v.SlowNice, ServerSoftware: "gounicorn/" + version,
 		Timeout: v.Timeout.Seconds(), GracefulTime: v.GracefulTimeout.Seconds(),
 	}
 	doc.Settings["workers"] = workers

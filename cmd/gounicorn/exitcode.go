@@ -3,7 +3,7 @@ package main
 // Exit codes, as gunicorn means them.
 const (
 	exitOK     = 0   // stopped by a signal, --help, --version, --check-config without a problem
-	exitError  = 1   // a setting, an address, the worker binary or --check-config failed
+	exitError  = 1   // a setting, an address, the worker binary or --check-config failed, or the application with --preload
 	exitUsage  = 2   // unknown or malformed flag
 	exitBoot   = 3   // the application failed to load
 	exitAppErr = 4   // the application was not found or is not callable

@@ -103,7 +103,13 @@ func (l *logs) openFiles(v *settings.Values, warn func(error)) (err error) {
 
 // handOver gives what goes to the files to the zygote, where a logger of Python's writes it.
 func (l *logs) handOver(v *settings.Values, r *recorder) {
-	l.errors.Divert = r.error
+	level := l.errors.Level
+	l.errors.Divert = func(rec errorlog.Record, write func()) bool {
+		if rec.Level < level { // if Python does not write it, nobody does
+			write = func() {}
+		}
+		return r.error(rec, write) || rec.Level < level
+	}
 	if v.HasLogConfig() {
 		l.errors.Level = errorlog.LevelDebug // the levels are Python's
 	}

@@ -143,11 +143,7 @@ func (m *master) start(sigs <-chan os.Signal) error {
 		return err
 	}
 	m.log.Infof("Listening at: %s (%d)", m.addresses(), os.Getpid())
-	class := "sync"
-	if max(m.v.Threads, m.v.MaxThreads) > 1 {
-		class = "gthread"
-	}
-	m.log.Infof("Using worker: %s", class)
+	m.log.Infof("Using worker: %s", m.v.WorkerClass)
 	if m.sizing != "" {
 		m.log.Infof("Using %d workers: %s", m.workers, m.sizing)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/gounicorn/gounicorn/prefork/wire"
 	"github.com/gounicorn/gounicorn/server/accesslog"
 	"github.com/gounicorn/gounicorn/server/errorlog"
+	"github.com/gounicorn/gounicorn/server/settings"
 )
 
 var errNoZygote = errors.New("no zygote")
@@ -111,5 +112,23 @@ func TestOnlyRequestsThatNoWorkerAnsweredAreRecorded(t *testing.T) {
 	if e.Status != 504 || e.Sent != 9 || e.Microseconds != 3000 || *e.Environ["RAW_URI"] != "/\u00e9" || *e.Environ["SERVER_PROTOCOL"] != "-" ||
 		e.Environ["HTTP_REFERER"] != nil {
 		t.Errorf("%+v", e)
+	}
+}
+
+// With logconfig the levels are Python's, and the master hands over everything; what comes back is for the master's own level.
+func TestRecordsThatComeBackKeepTheLevel(t *testing.T) {
+	var text strings.Builder
+	l := &logs{errors: errorlog.Config{Writer: &text, Level: errorlog.LevelInfo, Pid: 1}}
+	v := settings.Values{LogConfig: "log.ini", LoggerClass: "simple"}
+	r := newRecorder(func(int, []byte) error { return errNoZygote })
+	l.handOver(&v, r)
+	log := errorlog.New(l.errors)
+	log.Debugf("waits, below")
+	log.Infof("waits")
+	r.close()
+	log.Debugf("late, below")
+	log.Infof("late")
+	if got := text.String(); strings.Contains(got, "below") || !strings.Contains(got, "waits") || !strings.Contains(got, "late") {
+		t.Errorf("the log has\n%s", got)
 	}
 }

@@ -177,7 +177,9 @@ func (m *master) failed(err error) int {
 		m.complain(err)
 	case m.opened():
 		code = boot.Code
-		m.log.Record(time.Time{}, errorlog.LevelError, boot.PID, boot.Text)
+		if !boot.Told {
+			m.log.Record(time.Time{}, errorlog.LevelError, boot.PID, boot.Text)
+		}
 	default: // the config file
 		code = boot.Code
 		fmt.Fprintf(m.stderr, "\n%s\n", strings.TrimSpace(boot.Text))

@@ -11,7 +11,7 @@ import (
 
 const quickGrace = 2 * time.Second // for everything when we stop at once, as gunicorn has it
 
-// stop ends gracefully: no new connections, then the requests, then the workers. INT or QUIT makes it quick; a second TERM does
+// stop ends gracefully: no new connections, then the requests, then the workers. INT or QUIT ends what still runs; a second TERM does
 // not, because some process managers send it to the whole group and so twice.
 func (m *master) stop(sigs <-chan os.Signal) {
 	ctx, cancel := context.WithTimeout(context.Background(), m.v.GracefulTimeout)
@@ -23,6 +23,9 @@ func (m *master) stop(sigs <-chan os.Signal) {
 				if act, _ := actionOf(sig); act == actQuick {
 					m.log.Infof("Quick shutdown requested")
 					time.AfterFunc(quickGrace, cancel)
+					m.ending.Store(true)
+					m.pool.Quit()
+					m.stopPool(quickGrace)
 					return
 				}
 			case <-ctx.Done():

@@ -48,15 +48,17 @@ def _load(spec: str) -> Callable[..., Any]:
             return _paste.load(spec)
         except _paste.PasteError as error:
             raise AppError(str(error)) from None
-    module_name, _, expression = spec.partition(":")
-    names, call = _parse(expression or "application")
+    module_name, colon, expression = spec.partition(":")
+    if not colon:
+        expression = "application"
+    names, call = _parse(expression)
     try:
         module = importlib.import_module(module_name)
     except ImportError:
         if module_name.endswith(".py") and os.path.exists(module_name):
-            hint = f"{module_name.removesuffix('.py').replace('/', '.')}:{expression or 'application'}"
+            hint = f"{module_name.removesuffix('.py').replace('/', '.')}:{expression}"
             message = f"Failed to find application, did you mean {hint!r}?"
-            raise AppError(message) from None
+            raise ImportError(message) from None
         raise
     found: Any = module
     for name in names:

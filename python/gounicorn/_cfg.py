@@ -130,7 +130,7 @@ class Config:
         """The class of the logger, installed when it has an install()."""
         from gounicorn import _logging
 
-        return _logging.load_class(self.settings["logger_class"].get())
+        return _logging.load_class(self.settings["logger_class"].get(), statsd=bool(self.statsd_host))
 
     @property
     def address(self) -> list[Any]:

@@ -60,6 +60,23 @@ class Config:
         values = {name: plain(value) for name, value in (self.values | self.hooks).items()}
         return {"path": self.path, "values": values, "unknown": self.unknown, "warnings": self.warnings}
 
+    def objects(self, final: dict[str, Any]) -> dict[str, Any]:
+        """Return the file's values that the master cannot carry, such as classes, unless final has others, from a flag say."""
+        kept = {}
+        for name, value in self.values.items():
+            carried = plain(value)
+            named = carried["$callable"] if isinstance(carried, dict) and "$callable" in carried else carried
+            if _has_object(carried) and final.get(name) in (carried, named):
+                kept[name] = value
+        return kept
+
+
+def _has_object(carried: Any) -> bool:
+    """Tell whether the description of an object stands anywhere in a value made by plain."""
+    if isinstance(carried, dict):
+        return "$callable" in carried or any(map(_has_object, carried.values()))
+    return isinstance(carried, list) and any(map(_has_object, carried))
+
 
 def blame(name: str, error: BaseException) -> str:
     """Return what the log says of an exception in a hook."""
@@ -102,7 +119,7 @@ def _import(name: str) -> types.ModuleType:
     except SystemExit as error:
         raise _left(name, error) from None
     except Exception as error:
-        message = f"{error}\n{_traceback(error)}"
+        message = f"Error: {error}\n{_traceback(error)}"
         raise ConfigError(message) from None
 
 

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from gounicorn import _cfg, _exchange, _glogging, _journal
+from gounicorn import _cfg, _exchange, _glogging, _journal, _statsd
 
 if TYPE_CHECKING:
     from gounicorn._cfg import Config
+
+STATSD = "gunicorn.instrument.statsd.Statsd"
 
 
 class MasterHandler(logging.Handler):
@@ -47,23 +50,50 @@ class MasterLogger(_glogging.Logger):
         """Leave it to the master."""
 
 
+class MasterStatsd(MasterLogger, _statsd.Statsd):
+    """The same where there is a statsd_host."""
+
+    def _count(self, level: str) -> None:
+        """Leave it to the master, which gets the record."""
+
+
+class _AsMaster(logging.Filter):
+    """Gives records of the zygote the pid of the master, whose part it plays; the workers' have their own."""
+
+    def __init__(self, master: int) -> None:
+        super().__init__()
+        self._own, self._master = os.getpid(), master
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.process == self._own:
+            record.process = self._master
+        return True
+
+
 _log: Any = None
 
 
-def load_class(configured: Any) -> type:
-    """Return the class that logger_class means."""
+def load_class(configured: Any, *, statsd: bool = False) -> type:
+    """Return the class that logger_class means; statsd: the default one sends metrics."""
     from gunicorn import util
 
-    found = util.load_class(_cfg.LOGGER if configured in (None, "simple") else configured, _cfg.LOGGER, "gunicorn.loggers")
+    if configured in (None, "simple", _cfg.LOGGER):
+        configured = STATSD if statsd else _cfg.LOGGER
+    found = util.load_class(configured, _cfg.LOGGER, "gunicorn.loggers")
     if hasattr(found, "install"):
         found.install()
     return found
 
 
-def start(cfg: Config, *, native: bool) -> Any:
+def start(cfg: Config, *, native: bool, master: int) -> Any:
     """Make the log of this process and of those it forks; native: the master writes. What is wrong is raised as it comes."""
     global _log
-    _log = MasterLogger(cfg) if native else cfg.logger_class(cfg)
+    if native:
+        _log = (MasterStatsd if cfg.statsd_host else MasterLogger)(cfg)
+    else:
+        for name in ("gunicorn.error", "gunicorn.access"):
+            logging.getLogger(name).addFilter(_AsMaster(master))
+        _log = cfg.logger_class(cfg)
     return _log
 
 

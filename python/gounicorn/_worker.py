@@ -65,13 +65,19 @@ def _take_descriptors(job: Job) -> None:
     control, stdout, stderr = job.fds[:3]
     # a received descriptor is never below 6, as 3, 4 and 5 are taken
     os.dup2(control, process.FD_CONTROL, inheritable=False)
-    os.dup2(stdout, 1)
+    os.dup2(stderr if _in_one_log() else stdout, 1)
     os.dup2(stderr, 2)
     for fd in (control, stdout, stderr):
         os.close(fd)
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(line_buffering=True)  # it is a pipe to the master, but print() is meant for the log, now
+
+
+def _in_one_log() -> bool:
+    """Tell whether all that is printed goes to the error log, in its order; JSON tells the streams apart."""
+    settings = _boot["settings"]
+    return bool(settings.get("capture_output") and settings["errorlog"] not in ("-", None) and settings["log_format"] != "json")
 
 
 def _take_signals() -> None:
@@ -117,6 +123,7 @@ def _abort(number: int, frame: object) -> None:
 def _leave_now(name: str, code: int) -> None:
     """End the process from a signal handler, whatever runs, after a hook."""
     try:
+        _count_requests()
         if not _try(name, _worker):
             code = EXIT_UNEXPECTED
         leave()
@@ -125,13 +132,13 @@ def _leave_now(name: str, code: int) -> None:
         os._exit(code)
 
 
-def _try(name: str, *args: Any) -> bool:
+def _try(name: str, *args: Any, level: int = process.ERROR) -> bool:
     """Call a hook; an exception is for the log. Returns whether there was none."""
     try:
         if _inherited is not None:
             _inherited.call(name, *args)
     except BaseException as error:
-        _journal.write(process.ERROR, _config.blame(name, error))
+        _journal.write(level, _config.blame(name, error))
         return False
     return True
 
@@ -165,13 +172,20 @@ def loaded(app: Callable[..., Any]) -> tuple[int, str]:
 
 
 def leave() -> None:
-    """Run worker_exit, once."""
+    """Say that the worker leaves and run worker_exit, once."""
     global _left
     if not _left:
         _left = True
+        _journal.write(process.INFO, f"Worker exiting (pid: {os.getpid()})")
         if _worker is not None:
             _worker.alive = False
-        _try("worker_exit", _server, _worker)
+            _count_requests()
+        _try("worker_exit", _server, _worker, level=process.WARNING)
+
+
+def _count_requests() -> None:
+    if _worker is not None:
+        _worker.nr = _gounicorn.started()
 
 
 def _raise_oom_score() -> None:
@@ -221,11 +235,12 @@ def configure(app: Callable[..., Any]) -> None:
     _awake, _wake = os.pipe()
     os.set_blocking(_wake, False)
     begin, end = _around()
+    report = _report if _boot["python_logs"] and _worker is not None else None
     _gounicorn.configure(
         app=app,
         worker=job.worker,
         multiprocess=_boot["workers"] > 1,
-        multithread=max(job.threads, _boot.get("max_threads", 1)) > 1,
+        multithread=_boot.get("multithread", False) or max(job.threads, _boot.get("max_threads", 1)) > 1,
         max_requests=job.max_requests,
         server_software=_boot["server_software"],
         queue=process.FD_QUEUE,
@@ -238,6 +253,7 @@ def configure(app: Callable[..., Any]) -> None:
         soft_timeout=SoftTimeout,
         begin=begin,
         end=end,
+        report=report,
     )
     signal.signal(_gounicorn.SOFT_SIGNAL, _gounicorn.soft_signal)
     if _stopping:
@@ -251,6 +267,12 @@ def _around() -> tuple[Callable[..., Any] | None, Callable[..., Any] | None]:
     debug = _worker.cfg.loglevel == "debug"  # then pre_request logs by default
     hooked = debug or "pre_request" in _inherited.hooks or "post_request" in _inherited.hooks
     return _exchange.around(_worker, hooked=hooked, access=bool(_boot["python_logs"]))
+
+
+def _report(message: str, error: BaseException) -> None:
+    """Log what the application raised with the configuration's own logger, in this process: before the request's access line."""
+    if _worker is not None:
+        _worker.log.exception("%s", message, exc_info=error)
 
 
 class _ErrorLog(io.RawIOBase):

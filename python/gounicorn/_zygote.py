@@ -364,15 +364,12 @@ def _boot(control: Control, boot: dict[str, Any], config: _config.Config, server
 
 def _equip(control: Control, boot: dict[str, Any], config: _config.Config, server: _objects.Server) -> None:
     """Give the server its cfg and its log."""
-    objects: dict[str, Any] = dict(config.hooks)
+    objects = config.objects(boot["settings"]) | config.hooks
     if "post_request" in objects:
         objects["post_request"] = _exchange.adapted(objects["post_request"])
-    chosen = config.values.get("logger_class")
-    if isinstance(chosen, type) and _config.plain(chosen)["$callable"] == boot["settings"]["logger_class"]:
-        objects["logger_class"] = chosen  # unless a flag named another one
     server.cfg = server.app.cfg = _cfg.use(boot["settings"], objects)
     try:
-        server.log = _logging.start(server.cfg, native=not boot["python_logs"])
+        server.log = _logging.start(server.cfg, native=not boot["python_logs"], master=server.pid)
     except RuntimeError as error:
         _fail(control, EXIT_CONFIG, f"Error: {str(error).removeprefix('Error: ')}")
     except Exception as error:
@@ -439,7 +436,7 @@ def _hook(control: Control, config: _config.Config, name: str, *args: Any) -> No
 def _preload(control: Control, app: str) -> None:
     code, text = _apploader.load_or_explain(app)
     if code:
-        _fail(control, code, text)
+        _fail(control, EXIT_CONFIG, text)  # as gunicorn: 3 and 4 are of workers
     others = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
     if others:
         names = ", ".join(others)

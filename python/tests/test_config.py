@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -134,3 +135,23 @@ def test_what_cannot_be_used_is_explained(tmp_path: Path, text: str, code: int, 
     for part in wanted:
         assert part in str(raised.value)
     assert "importlib" not in str(raised.value)
+
+
+def test_what_json_cannot_carry_is_kept_unless_something_else_is_chosen(tmp_path: Path) -> None:
+    text = """
+        class Own: pass
+        worker_class = Own
+        workers = 3
+        raw_env = ["A=1"]
+        logconfig_dict = {"version": 1, "formatters": {"f": {"()": Own}}, "filters": [Own]}
+        """
+    config = read(tmp_path / "gunicorn.conf.py", textwrap.dedent(text))
+    final = json.loads(json.dumps(config.document()))["values"]
+    final["worker_class"] = final["worker_class"]["$callable"]
+    kept = config.objects(final)
+    own = sys.modules["__config__"].Own
+    assert kept == {
+        "worker_class": own,
+        "logconfig_dict": {"version": 1, "formatters": {"f": {"()": own}}, "filters": [own]},
+    }
+    assert list(config.objects({**final, "worker_class": "sync"})) == ["logconfig_dict"]

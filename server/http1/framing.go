@@ -1,6 +1,9 @@
 package http1
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // Kinds of request bodies.
 const (
@@ -98,11 +101,17 @@ func (h *head) effectiveHost(b []byte) []byte {
 	return nil
 }
 
+// codings are the names that RFC 9112 7 registers, and the identity of older
+// specifications. Only chunked is served.
+var codings = []string{"chunked", "compress", "x-compress", "deflate", "gzip", "x-gzip", "identity"}
+
 // checkCoding judges the value of a single Transfer-Encoding field. Only
-// chunked, once and alone, is served. Unknown codings before a final chunked
-// are 501; without it the length of the message is unknown, which is 400.
+// chunked, once and alone, is served. A name that nobody registered is 501,
+// wherever it stands (RFC 9112 6.1); what it does to the length of the message
+// need not be known, since the connection is closed. Registered names without
+// a final chunked are 400 (RFC 9112 6.3), before it 501.
 func checkCoding(v []byte) Cause {
-	known, chunked, last := true, 0, false
+	known, chunked, alone, last := true, 0, true, false
 	for more := true; more; {
 		var item []byte
 		item, v, more = nextListItem(v)
@@ -112,14 +121,17 @@ func checkCoding(v []byte) Cause {
 		last = foldEqual(item, "chunked")
 		if last {
 			chunked++
-		} else {
-			known = false
+			continue
 		}
+		alone = false
+		known = known && slices.ContainsFunc(codings, func(name string) bool { return foldEqual(item, name) })
 	}
 	switch {
+	case !known:
+		return CauseCodingUnknown
 	case !last || chunked != 1:
 		return CauseCodingNotFinal
-	case !known:
+	case !alone:
 		return CauseCodingUnknown
 	}
 	return CauseNone

@@ -45,7 +45,7 @@ func framingCase(il, it, minor int, conn string) httpcases.Case {
 	case it == 1 && il == 0 && minor == 1:
 		c.Status = []int{200}
 		c.Saw = []string{"POST /p - abc"}
-	case it == 2 && il == 0 && minor == 1:
+	case (it == 2 || it == 3) && il == 0 && minor == 1:
 		c.Status = []int{501}
 	}
 	if c.Status[0] == 200 {

@@ -115,11 +115,8 @@ func TestTheTableHasEverySettingOfGunicorn(t *testing.T) {
 		if !slices.Equal(s.Flags, g.Flags) {
 			t.Errorf("%s: flags %q, gunicorn has %q", g.Name, s.Flags, g.Flags)
 		}
-		if g.Hook {
-			if s.Kind != Hook {
-				t.Errorf("%s is a %v, in gunicorn a hook", g.Name, s.Kind)
-			}
-			continue
+		if g.Hook != (s.Kind == Hook) {
+			t.Errorf("%s is a %v; a hook in gunicorn: %v", g.Name, s.Kind, g.Hook)
 		}
 		if same := ours[g.Name] == g.Default; same == (s.Differs != "") {
 			t.Errorf("%s: default %q, gunicorn has %q; the table says it differs because %q", g.Name, ours[g.Name], g.Default, s.Differs)
@@ -173,7 +170,7 @@ func TestCommandLinesAreReadAsGunicornReadsThem(t *testing.T) {
 		return words
 	}
 	var questions []question
-	for i := range 1500 {
+	for i := range 500 {
 		q := question{Args: pick(5)}
 		if len(q.Args) == 0 {
 			q.Args = []string{"app:app"}
@@ -211,7 +208,7 @@ func TestCommandLinesAreReadAsGunicornReadsThem(t *testing.T) {
 			}
 		}
 	}
-	if succeeded < 100 {
+	if succeeded < 30 {
 		t.Errorf("only %d of %d command lines were good ones", succeeded, len(questions))
 	}
 }

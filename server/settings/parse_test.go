@@ -186,7 +186,6 @@ func TestEnvironment(t *testing.T) {
 	for _, c := range []struct{ name, value, setting, want string }{
 		{"PORT", "5000", "bind", "0.0.0.0:5000"},
 		{"PORT", "", "bind", "127.0.0.1:8000"},
-		{"WEB_CONCURRENCY", "", "workers", "auto"},
 		{"GOUNICORN_BIND", ":1 unix:/s", "bind", "0.0.0.0:1,unix:/s"},
 		{"GOUNICORN_RAW_ENV", "A=1 'B=two words'", "raw_env", "A=1,B=two words"},
 		{"GOUNICORN_PRELOAD_APP", "yes", "preload_app", "true"},
@@ -203,7 +202,7 @@ func TestEnvironment(t *testing.T) {
 		name, value string
 		code        int
 	}{
-		{"WEB_CONCURRENCY", "many", 1}, {"PORT", "http", 1}, {"GOUNICORN_PRELOAD_APP", "perhaps", 1},
+		{"WEB_CONCURRENCY", "many", 1}, {"WEB_CONCURRENCY", "", 1}, {"PORT", "http", 1}, {"GOUNICORN_PRELOAD_APP", "perhaps", 1},
 		{"GOUNICORN_RAW_ENV", "'open", 1}, {"GUNICORN_CMD_ARGS", "-w 'open", 1}, {"GUNICORN_CMD_ARGS", "--nope", 2},
 	} {
 		_, err := Parse(nil, envOf(map[string]string{c.name: c.value}))

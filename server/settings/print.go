@@ -44,15 +44,31 @@ func (v *Values) Print(dir string, uid, gid int) string {
 	return b.String()
 }
 
-// python is the value of s as Python's str() writes it. A hook that is not
-// there is None, where gunicorn shows a function that does nothing.
+// hookClasses are gunicorn's classes whose names do not follow from the hook's.
+var hookClasses = map[string]string{
+	"post_fork": "Postfork", "pre_fork": "Prefork", "nworkers_changed": "NumWorkersChanged", "ssl_context": "NewSSLContext",
+}
+
+// noHook is how gunicorn shows a hook that the config file does not have: the
+// function of its own that does nothing, such as <OnExit.on_exit()>.
+func noHook(name string) string {
+	class := hookClasses[name]
+	if class == "" {
+		for word := range strings.SplitSeq(name, "_") {
+			class += strings.ToUpper(word[:1]) + word[1:]
+		}
+	}
+	return "<" + class + "." + name + "()>"
+}
+
+// python is the value of s as Python's str() writes it.
 func (v *Values) python(s *Setting) string {
 	unset := v.origins[s.Name].Layer == FromDefault
 	if s.Kind == Hook {
 		if c, ok := v.Hook(s.Name); ok {
 			return c.String()
 		}
-		return "None"
+		return noHook(s.Name)
 	}
 	switch x := v.field(s.Name).Interface().(type) {
 	case bool:

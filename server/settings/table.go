@@ -95,7 +95,7 @@ var servingRows = []Setting{
 	},
 
 	{
-		Name: "workers", Section: secWorkers, Flags: []string{"-w", "--workers"}, Kind: Auto, Default: autoText, Metavar: "N", Env: "WEB_CONCURRENCY", Min: 1,
+		Name: "workers", Section: secWorkers, Flags: []string{"-w", "--workers"}, Kind: Auto, Default: autoText, Metavar: "N", Env: "WEB_CONCURRENCY", Empty: true, Min: 1,
 		Reload: Live, Status: Works, Origin: Gunicorn, Since: since,
 		Help: "Worker processes. The default is computed: twice the CPUs of the container or machine plus one, " +
 			"lowered to what its memory holds, at least 2 (gunicorn: 1), since with one process any slow page blocks the whole site.",

@@ -71,20 +71,6 @@ func (c *Client) Timing(name string, d time.Duration) {
 	c.send(name, func(b []byte) []byte { return appendMillis(b, d) }, "|ms")
 }
 
-// types are the words of mtype in a log call of an application, and what stands behind the value.
-var types = map[string]string{"gauge": "|g", "counter": "|c|@1.0", "histogram": "|h", "timer": "|ms"}
-
-// Send sends a metric of the application: name, value as text and one of gauge, counter, histogram and timer, which are metric,
-// value and mtype of extra in a call of gunicorn's logger. It does nothing, as gunicorn, for another type, and nothing for text that
-// would make more than one metric of it.
-func (c *Client) Send(name, value, mtype string) {
-	kind, ok := types[mtype]
-	if !ok || name == "" || value == "" || strings.ContainsAny(name, ":|\n") || strings.ContainsAny(value, "|\n") {
-		return
-	}
-	c.send(name, func(b []byte) []byte { return append(b, value...) }, kind)
-}
-
 func integer(n int) func([]byte) []byte {
 	return func(b []byte) []byte { return strconv.AppendInt(b, int64(n), 10) }
 }

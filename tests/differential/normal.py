@@ -81,7 +81,14 @@ def log(text, run):
         record = [f"{who} {found['level']} {words(found['text'], run)}"]
         into = main if who == "master" else others
         into.append(record)
-    return [line for record in [loose, *main, *sorted(others)] for line in record if line.strip() and not CHANCE.fullmatch(line)]
+    records = [loose, *main, *sorted(others, key=_text)]
+    return [line for record in records for line in record if line.strip() and not CHANCE.fullmatch(line)]
+
+
+def _text(record):
+    """The key by which records are sorted: the level, which may be what differs, counts last."""
+    who, level, text = record[0].split(" ", 2)
+    return [text, *record[1:], who, level]
 
 
 def traceback_frames(lines, run):
@@ -118,4 +125,6 @@ def events(found, run):
 
 
 def packets(found, run):
-    return sorted(re.sub(r"duration:[\d.]+", "duration:TIME", words(p, run)).rstrip("\0\n") for p in found)
+    """The packets, sorted. The priority of syslog is no pid."""
+    texts = [re.sub(r"^<(?=\d+>)", "<priority ", p.decode("utf-8", "replace")) for p in found]
+    return sorted(re.sub(r"duration:[\d.]+", "duration:TIME", words(text, run)).rstrip("\0\n") for text in texts)

@@ -90,6 +90,7 @@ class Run:
         environ = {
             "PATH": os.environ["PATH"], "HOME": str(self.dir), "LANG": "C.UTF-8", "TZ": "UTC", "PYTHONDONTWRITEBYTECODE": "1",
             "SPY": str(self.dir / "events"), "DIFFERENTIAL_MARK": self.mark,
+            "PYTHONWARNINGS": "ignore:pkg_resources is deprecated:UserWarning",  # by what some libraries import
             "WEB_CONCURRENCY": "1",  # what gunicorn starts when nothing is said
         }  # fmt: skip
         if self.case.bare:

@@ -164,8 +164,8 @@ func TestServerThatCannotStartSaysWhy(t *testing.T) {
 		{"module exits", harness.Config{App: "boot_exit:app", Env: []string{"EXIT_CODE=7"}}, 3, []string{"boot_exit"}},
 		{"module is killed", harness.Config{App: "boot_kill:app"}, 3, []string{"KILL"}},
 		{"two workers", harness.Config{App: "crash_on_import:app", Args: []string{"-w", "2"}}, 3, []string{"a_module_that_nobody_has"}},
-		{"preloaded", harness.Config{App: "crash_on_import:app", Args: []string{"--preload"}}, 3, []string{"a_module_that_nobody_has"}},
-		{"preloaded app not found", harness.Config{App: "hello:missing", Args: []string{"--preload"}}, 4, []string{"missing"}},
+		{"preloaded", harness.Config{App: "crash_on_import:app", Args: []string{"--preload"}}, 1, []string{"a_module_that_nobody_has"}},
+		{"preloaded app not found", harness.Config{App: "hello:missing", Args: []string{"--preload"}}, 1, []string{"missing"}},
 		{"missing interpreter", harness.Config{App: "hello:app", Args: []string{"--python", "/nonexistent/python3"}, NoPython: true}, 1, []string{"/nonexistent/python3"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -23,6 +23,10 @@ class Mine(Logger):
     def access(self, resp, req, environ, request_time):
         self.access_log.info("%s %s %s %s", req.method, req.path, resp.status, resp.sent)
 
+    def exception(self, msg, *args, **kwargs):
+        super().exception(msg, *args, **kwargs)
+        self.error_log.info("raised %s", type(kwargs["exc_info"]).__name__)
+
 
 logger_class = Mine
 `
@@ -100,7 +104,7 @@ func TestLoggerClassWritesBothLogs(t *testing.T) {
 			harness.Eventually(t, harness.EventBudget, "the log is complete", s.Log.Ended)
 			for _, want := range []string{
 				"MINE * INFO Starting gounicorn *", "MINE * INFO Listening at: *", "MINE * INFO Booting worker with pid: *",
-				"MINE * WARNING said by the application", "MINE * ERROR Error handling request GET /fail", "ValueError: failed here",
+				"MINE * WARNING said by the application", "MINE * ERROR Error handling request GET /fail", "ValueError: failed here", "MINE * INFO raised ValueError",
 				"MINE * INFO Worker exiting (pid: *", "MINE * INFO Shutting down: Master",
 			} {
 				if !matches(s.Log.Lines(), want) {
@@ -146,6 +150,7 @@ func TestLogConfigThatIsWrongEndsTheStart(t *testing.T) {
 		if code := s.Wait(harness.StartBudget); code != 1 {
 			t.Errorf("%s: exit code %d", text, code)
 		}
+		harness.Eventually(t, harness.EventBudget, "the log is complete", s.Log.Ended)
 		if log := s.Log.String(); !strings.Contains(log, "nowhere/log.ini") && !strings.Contains(log, "no.such") &&
 			!strings.Contains(log, "ZeroDivisionError") && !strings.Contains(log, "Unable to configure handler") {
 			t.Errorf("%s: no reason in\n%s", text, log)

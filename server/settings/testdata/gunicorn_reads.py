@@ -35,6 +35,7 @@ def known():
 
 
 PARSER = Config(prog="gunicorn").parser()
+PARSER.print_usage = lambda file=None: None  # nearly all the time of a wrong command line, and nobody reads it
 BY_NAME = {s.name: s for s in KNOWN_SETTINGS}
 
 

@@ -132,7 +132,12 @@ CASES = [
         ends(
             "spec-" + name,
             f'"{spec}"',
-            files={"bad.py": "import nowhere_to_be_found\n", "syntax.py": "def (:\n", "leave.py": "import sys\nsys.exit(3)\n"},
+            files={
+                "bad.py": "import nowhere_to_be_found\n",
+                "syntax.py": "def (:\n",
+                "leave.py": "import sys\nsys.exit(3)\n",
+                "none.py": "def make():\n    return None\n",
+            },
             bare=False,
         )
         for name, spec in {
@@ -144,7 +149,7 @@ CASES = [
             "not-literal": "app:factory(os)",
             "attribute-call": "app:a.b()",
             "wrong-arguments": "app:factory(1, 2, 3)",
-            "factory-of-none": "app:spy.say",
+            "factory-of-none": "none:make()",
             "file-name": "app.py",
             "import-fails": "bad:app",
             "syntax-error": "syntax:app",
