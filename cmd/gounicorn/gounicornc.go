@@ -245,13 +245,13 @@ func (c *console) converse(tty *os.File, history string) int {
 	for {
 		line, err := readLine(tty, t)
 		switch {
-		case err == io.EOF && keys.interrupted:
+		case errors.Is(err, io.EOF) && keys.interrupted:
 			fmt.Fprintln(c.out)
 			return exitInterrupt
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			fmt.Fprintln(c.out)
 			return exitOK
-		case err != nil && err != term.ErrPasteIndicator:
+		case err != nil && !errors.Is(err, term.ErrPasteIndicator):
 			fmt.Fprintf(c.err, "Error: terminal: %v\n", err)
 			return exitError
 		}
@@ -288,7 +288,7 @@ func readLine(tty *os.File, t *term.Terminal) (string, error) {
 		return "", err
 	}
 	defer func() { _ = term.Restore(int(tty.Fd()), before) }()
-	if width, height, err := term.GetSize(int(tty.Fd())); err == nil {
+	if width, height, err := term.GetSize(int(tty.Fd())); err == nil && width > 0 { // not every pty knows its size
 		_ = t.SetSize(width, height)
 	}
 	return t.ReadLine()

@@ -188,7 +188,7 @@ func FuzzReadFrame(f *testing.F) {
 		for {
 			payload, err := readFrame(r, MaxRequest)
 			if err != nil {
-				if len(in) >= 4 && err == io.EOF && r.Len() > 0 {
+				if len(in) >= 4 && errors.Is(err, io.EOF) && r.Len() > 0 {
 					t.Fatalf("an end before the end: %q", in)
 				}
 				return
