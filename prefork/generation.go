@@ -16,21 +16,23 @@ import (
 
 // generation is one zygote with the workers it forked and the queue they read. A reload, or a zygote that died, makes a new one.
 type generation struct {
-	number  int
-	phase   phase
-	plan    Plan // from the phase configured on
-	size    int  // workers that it is to have
-	preExec []chan struct{}
-	queue   *requestQueue
-	cmd     *exec.Cmd
-	control *wire.Packets
-	workers map[uint32]*worker
-	exited  bool    // the zygote is dead
-	serving bool    // every worker has been ready once
-	ending  bool    // it gets no new worker
-	paused  bool    // it gets none for now, after a failure
-	seats   []*seat // workers that are ready; guarded by the dispatcher's mutex
-	ready   int     // computing threads of all of them; guarded by the dispatcher's mutex
+	number   int
+	phase    phase
+	plan     Plan // from the phase configured on
+	size     int  // workers that it is to have
+	preExec  []chan struct{}
+	queue    *requestQueue
+	cmd      *exec.Cmd
+	control  *wire.Packets
+	workers  map[uint32]*worker
+	exited   bool    // the zygote is dead
+	serving  bool    // every worker has been ready once
+	ending   bool    // it gets no new worker
+	edited   bool    // Renew began it
+	outdated bool    // one that Renew began has replaced it
+	paused   bool    // it gets none for now, after a failure
+	seats    []*seat // workers that are ready; guarded by the dispatcher's mutex
+	ready    int     // computing threads of all of them; guarded by the dispatcher's mutex
 
 	deadline time.Time // when it must have answered, or be ready to fork; zero: never
 }
@@ -291,9 +293,7 @@ func (p *Pool) fork(g *generation, overflow bool) {
 			p.cfg.error(0, err.Error())
 		}
 	}
-	w.readers.Add(1)
-	go func() {
-		defer w.readers.Done()
+	w.readers.Go(func() {
 		select { // what it says may be here before the zygote has said who it is
 		case <-w.born:
 		case <-w.gone:
@@ -308,5 +308,5 @@ func (p *Pool) fork(g *generation, overflow bool) {
 			}
 			p.do(func() { p.fromWorker(w, h, payload) })
 		}
-	}()
+	})
 }

@@ -43,6 +43,7 @@ type Pool struct {
 	current     *generation
 	incoming    *generation // booting, to replace current
 	again       bool        // a reload was asked for since incoming was begun
+	edited      bool        // the next generation is begun because files of the application have changed
 	lastWorker  uint32
 	failures    int   // boots and early deaths in a row, for the back-off
 	revivals    int   // tries to replace a current generation without a zygote, for the back-off
@@ -228,6 +229,14 @@ func (p *Pool) PreExec(ctx context.Context) error {
 // Reload starts a new generation, with the configuration and the application's code as they are now. The old one serves until every worker of the new one is
 // ready; if the new one cannot be loaded, the old one stays and the log says why. One that is asked for while another is under way follows it.
 func (p *Pool) Reload() { p.do(p.begin) }
+
+// Renew is Reload because a developer has changed a file: workers that leave for it run gunicorn's hook worker_int (wire.StopEdited).
+func (p *Pool) Renew() {
+	p.do(func() {
+		p.edited = true
+		p.begin()
+	})
+}
 
 // Submit takes a job; its Sink will be told exactly once that it is over, perhaps before Submit returns.
 func (p *Pool) Submit(j *Job) { p.d.submit(j) }

@@ -110,6 +110,7 @@ func (p *Pool) begin() {
 		p.bootFailed(nil, &BootError{Code: 1, Text: err.Error()})
 		return
 	}
+	g.edited, p.edited = p.edited, false
 	p.generations = append(p.generations, g)
 	p.incoming = g
 }
@@ -241,6 +242,10 @@ func (p *Pool) fromWorker(w *worker, h wire.Header, payload []byte) {
 		if len(payload) > 8 {
 			p.d.routeName(binary.LittleEndian.Uint64(payload), string(payload[8:]))
 		}
+	case wire.KindFiles:
+		if names := strings.Trim(string(payload), "\x00"); names != "" && p.cfg.Files != nil {
+			p.cfg.Files(strings.Split(names, "\x00"))
+		}
 	case wire.KindStacks:
 		if w.dumping {
 			p.cfg.error(w.pid, "Python stacks of the worker, most recent call first:\n"+strings.TrimRight(string(payload), "\n"))
@@ -298,6 +303,7 @@ func (p *Pool) mayServe(g *generation) {
 	}
 	p.d.aim(g)
 	if old != nil {
+		old.outdated = g.edited
 		p.end(old)
 	}
 	p.cfg.info(0, fmt.Sprintf("Ready: %d workers", g.size))
@@ -343,7 +349,11 @@ func (p *Pool) retire(w *worker, cause Cause) {
 // stop asks a worker to finish what it runs and leave.
 func (p *Pool) stop(w *worker, cause Cause) {
 	w.dismissed = true
-	_ = w.control.Send(wire.Header{Kind: wire.KindStop}, nil)
+	why := uint16(wire.StopLeave)
+	if w.g.outdated {
+		why = wire.StopEdited
+	}
+	_ = w.control.Send(wire.Header{Kind: wire.KindStop, Aux: why}, nil)
 	p.retire(w, cause)
 }
 

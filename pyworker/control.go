@@ -31,6 +31,7 @@ type control struct {
 	worker  uint32
 	grace   time.Duration
 	stopped atomic.Bool   // STOP came, or the master has gone
+	edited  atomic.Bool   // STOP came since a developer has changed a file
 	served  chan struct{} // closed when the serve loop may have threads
 }
 
@@ -57,6 +58,7 @@ func (c *control) run() {
 		case err != nil:
 			os.Exit(exitFailed) // the application broke descriptor 3, or the master its protocol
 		case h.Kind == wire.KindStop:
+			c.edited.Store(h.Aux == wire.StopEdited)
 			go c.stop()
 		case h.Kind == wire.KindInterrupt:
 			go c.interrupt(h.A, h.B)

@@ -117,6 +117,9 @@ func (p *interpreter) hasGIL() bool {
 // serve runs until the worker is to leave. Signal handlers run meanwhile.
 func (p *interpreter) serve() error { return p.do("serve") }
 
+// interrupted runs the hook for a worker whose code was edited.
+func (p *interpreter) interrupted() error { return p.do("interrupted") }
+
 // leave runs the hook for the end of a worker that does not serve.
 func (p *interpreter) leave() error { return p.do("leave") }
 

@@ -45,6 +45,11 @@ func work(socket *os.File) int {
 	if C.gp_failed() != 0 {
 		code = exitFailed
 	}
+	if control.edited.Load() {
+		if err := python.interrupted(); err != nil {
+			control.log(wire.LevelError, err.Error())
+		}
+	}
 	control.finishing(min(id.grace, finishTime), code)
 	if err := python.finish(); err != nil {
 		control.log(wire.LevelError, err.Error())

@@ -121,6 +121,29 @@ func inherited(fd int) (net.Listener, error) {
 	return ln, nil
 }
 
+// secure gives a unix socket its owner, nil for whom it has, and its mode, of which the umask of the process may have taken something.
+// It goes by a descriptor: whoever may write to the folder could put a link in the place of the socket, and we may be root.
+func secure(path string, owner *Owner, mode os.FileMode) error {
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("open the socket %s: %w", path, err)
+	}
+	defer func() { _ = unix.Close(fd) }()
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFSOCK {
+		return fmt.Errorf("%s has been replaced while it was opened: %w", path, errors.Join(err, unix.ENOTSOCK))
+	}
+	if owner != nil {
+		if err := unix.Fchownat(fd, "", owner.UID, owner.GID, unix.AT_EMPTY_PATH); err != nil {
+			return fmt.Errorf("owner of the socket: %w", err)
+		}
+	}
+	if err := os.Chmod(fmt.Sprintf("/proc/self/fd/%d", fd), mode); err != nil {
+		return fmt.Errorf("socket mode: %w", err)
+	}
+	return nil
+}
+
 // ListenUnix opens a unix socket as Listen does, for those who accept by themselves. Closing it leaves the file.
 func ListenUnix(path string, s Socket) (*net.UnixListener, error) {
 	if st, err := os.Lstat(path); err == nil {
@@ -148,16 +171,7 @@ func ListenUnix(path string, s Socket) (*net.UnixListener, error) {
 	}
 	ln := l.(*net.UnixListener)
 	ln.SetUnlinkOnClose(false) // Listener.Remove knows whether the file is still ours
-	if s.Owner != nil {
-		if err = os.Chown(path, s.Owner.UID, s.Owner.GID); err != nil {
-			err = fmt.Errorf("owner of the socket: %w", err)
-		}
-	}
-	if err == nil {
-		if err = os.Chmod(path, mode); err != nil { // the umask of the process took something off
-			err = fmt.Errorf("socket mode: %w", err)
-		}
-	}
+	err = secure(path, s.Owner, mode)
 	if err != nil {
 		_ = ln.Close()
 		_ = os.Remove(path)

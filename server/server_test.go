@@ -610,3 +610,21 @@ func TestConnectionsAreProbed(t *testing.T) {
 		}
 	})
 }
+
+// Root that gives a socket away in a folder of the user must not be led to another file.
+func TestSocketThatWasReplacedByALinkIsLeftAlone(t *testing.T) {
+	dir := t.TempDir()
+	precious, link := filepath.Join(dir, "precious"), filepath.Join(dir, "s")
+	if err := os.WriteFile(precious, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(precious, link); err != nil {
+		t.Fatal(err)
+	}
+	if err := secure(link, &Owner{UID: os.Getuid(), GID: -1}, 0o777); err == nil {
+		t.Error("a link was taken for the socket")
+	}
+	if st, err := os.Stat(precious); err != nil || st.Mode().Perm() != 0o600 {
+		t.Errorf("the file behind the link has mode %v, %v", st.Mode(), err)
+	}
+}

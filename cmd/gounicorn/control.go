@@ -102,11 +102,8 @@ func (m *master) openControl() {
 // listenControl opens one path. A socket that nobody listens on any more is replaced, by one instance at a time.
 func (m *master) listenControl(path string) (*controlSocket, error) {
 	dir := filepath.Dir(path)
-	if err := os.Mkdir(dir, controlParent); err == nil {
-		if err := m.owner.own(dir); err != nil {
-			return nil, err
-		}
-	} else if !errors.Is(err, os.ErrExist) {
+	// The folder stays ours when the socket is given to the user of the server: it is in our home, not in theirs.
+	if err := os.Mkdir(dir, controlParent); err != nil && !errors.Is(err, os.ErrExist) {
 		return nil, err
 	}
 	defer lockFolder(dir)()

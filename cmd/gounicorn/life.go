@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+
+	"github.com/gounicorn/gounicorn/server/logfile"
 )
 
 // What the master does about itself as a process while it runs: its name, its pid file, its user, other masters, rest and wake.
@@ -91,9 +93,14 @@ func (m *master) renamePID(path string) {
 
 // drop makes us the user of the settings. The workers' zygote does that by itself.
 func (m *master) drop() error {
-	for _, path := range []string{m.v.ErrorLog, m.v.AccessLog} {
-		if err := m.owner.own(path); err != nil {
-			return err
+	if l := m.logs.Load(); m.owner.changes() {
+		for _, w := range []*logfile.Writer{l.errFile, l.accessFile} {
+			if w == nil {
+				continue
+			}
+			if err := w.Chown(m.owner.uid, m.owner.gid); err != nil {
+				return err
+			}
 		}
 	}
 	return m.owner.become()

@@ -44,6 +44,7 @@ type master struct {
 	metrics     *metrics.Metrics
 	observed    int // workers, when that was last told
 	pool        *prefork.Pool
+	edits       *edits // nil without --reload
 	proc        *process
 	owner       ownership
 	server      *server.Server // nil until there may be listeners
@@ -134,6 +135,9 @@ func (m *master) start(sigs <-chan os.Signal) error {
 	if err := m.claim(); err != nil {
 		return err
 	}
+	if err := m.watchEdits(&m.v); err != nil {
+		return err
+	}
 	if err := m.await(sigs, m.pool.Load); err != nil {
 		return err
 	}
@@ -191,6 +195,10 @@ func (m *master) serve(sigs <-chan os.Signal) (code int) {
 			call()
 		case <-m.kept:
 			m.tell(stateReady("gounicorn serves; the last reload failed"))
+		case name := <-m.edited():
+			m.log.Infof("Worker reloading: %s modified", name)
+			m.tell(stateReloading())
+			m.pool.Renew()
 		case <-m.other.parentGone:
 			m.promote()
 		case <-m.other.childGone:

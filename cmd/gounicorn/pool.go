@@ -42,6 +42,11 @@ func (m *master) newPool() error {
 				_, _ = l.accessFile.Write([]byte(line + "\n"))
 			}
 		},
+		Files: func(names []string) {
+			if m.edits != nil {
+				m.edits.add(names...)
+			}
+		},
 		Replaced: func(why prefork.Cause) { m.metrics.Restarted(restarts[why]) },
 		Kept: func() {
 			select {

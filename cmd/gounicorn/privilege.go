@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/user"
@@ -68,17 +67,6 @@ func resolveOwnership(userName, groupName string, initgroups bool) (ownership, e
 
 // changes reports whether becoming them changes anything.
 func (o *ownership) changes() bool { return o.uid != os.Geteuid() || o.gid != os.Getegid() }
-
-// own gives a file to them, if that changes anything. What is not there needs no owner.
-func (o *ownership) own(path string) error {
-	if path == "" || path == "-" || !o.changes() {
-		return nil
-	}
-	if err := os.Chown(path, o.uid, o.gid); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("give the file to the user of the server: %w", err)
-	}
-	return nil
-}
 
 // become makes all threads of this process theirs, for good. HOME, USER and LOGNAME stay, as gunicorn leaves them.
 func (o *ownership) become() error {

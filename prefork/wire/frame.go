@@ -95,6 +95,12 @@ const (
 // NoWorkers stands for a number of workers that there was not, in an EVENT frame.
 const NoWorkers = 0xffffffff
 
+// Causes of a STOP frame.
+const (
+	StopLeave  = 0
+	StopEdited = 1 // --reload has seen that a file of the application was edited
+)
+
 // Causes of an EXIT frame.
 const (
 	ExitGeneration = 0

@@ -17,7 +17,7 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from gounicorn import _paste, _routes
+from gounicorn import _paste, _reload, _routes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,12 @@ class AppError(Exception):
 def load(spec: str) -> Callable[..., Any]:
     """Import the application, once a process; after a fork the parent's import counts."""
     if spec not in _loaded:
-        _loaded[spec] = _load(spec)
+        try:
+            _loaded[spec] = _load(spec)
+        except (Exception, SystemExit) as error:  # settings that miss something may call sys.exit()
+            if not _reload.enabled:
+                raise
+            _loaded[spec] = _reload.failed(error, explain(error)[1])
         _routes.watch()
     return _loaded[spec]
 

@@ -16,7 +16,12 @@ MAX_LEVEL = 0xFFFF
 def write(level: int, text: str, log: int = ERROR_LOG) -> None:
     """Put a line into one of the master's logs; level is one of Python's logging. Any thread and signal handlers may call it."""
     payload = text.encode("utf-8", "backslashreplace")[: process.MAX_PACKET - HEADER.size]
-    packet = HEADER.pack(len(payload), process.LOG, 0, max(1, min(level, MAX_LEVEL)), log, 0) + payload
+    send(process.LOG, max(1, min(level, MAX_LEVEL)), payload, log)
+
+
+def send(kind: int, aux: int, payload: bytes, a: int = 0) -> None:
+    """Send the master a packet of a kind that carries text only. Any thread and signal handlers may call it."""
+    packet = HEADER.pack(len(payload), kind, 0, aux, a, 0) + payload
     while True:
         try:
             os.write(process.FD_CONTROL, packet)

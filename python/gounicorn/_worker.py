@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import _gounicorn
 import _gounicorn_process as process
 
-from gounicorn import SoftTimeout, _apploader, _config, _exchange, _journal, _logging
+from gounicorn import SoftTimeout, _apploader, _config, _exchange, _journal, _logging, _reload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,6 +114,11 @@ def _reopen(number: int, frame: object) -> None:
 
 def _quit(number: int, frame: object) -> None:
     _leave_now("worker_int", 0)
+
+
+def interrupted() -> None:
+    """Run worker_int: gunicorn does when --reload ends a worker. Here what ran has been finished first."""
+    _try("worker_int", _worker)
 
 
 def _abort(number: int, frame: object) -> None:
@@ -256,6 +261,7 @@ def configure(app: Callable[..., Any]) -> None:
         report=report,
     )
     signal.signal(_gounicorn.SOFT_SIGNAL, _gounicorn.soft_signal)
+    _reload.watch()
     if _stopping:
         _gounicorn.stop()
 

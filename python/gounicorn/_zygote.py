@@ -24,7 +24,7 @@ from typing import Any, NoReturn
 
 import _gounicorn_process as process
 
-from gounicorn import _apploader, _cfg, _config, _exchange, _journal, _logging, _objects, _paste
+from gounicorn import _apploader, _cfg, _config, _exchange, _journal, _logging, _objects, _paste, _reload
 from gounicorn._journal import HEADER
 
 EXIT_CONFIG = 1
@@ -347,6 +347,8 @@ def _boot(control: Control, boot: dict[str, Any], config: _config.Config, server
     """Do what comes before the first fork, in gunicorn's order; the user is changed before the application is imported."""
     _prepare(control, boot)
     _equip(control, boot, config, server)
+    if boot["settings"].get("reload") and not boot.get("check"):
+        _reload.enable()
     if boot.get("check"):  # only whether the application loads
         _preload(control, boot["app"])
         return

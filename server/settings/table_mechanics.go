@@ -164,18 +164,17 @@ var mechanicsRows = []Setting{
 	{
 		Name: "reload", Section: secDevelop, Flags: []string{"--reload"}, Kind: Bool, Default: "false",
 		Reload: Restart, Status: Works, Origin: Gunicorn, Since: since2,
-		Help: "Start new workers when a file of the application changes. For development.",
+		Help: "Start new workers when a file of the application changes, be it a module, a template or the config file. While it does not load, every request gets the traceback. For development.",
 	},
 	{
 		Name: "reload_engine", Section: secDevelop, Flags: []string{"--reload-engine"}, Kind: String, Default: "auto", Metavar: "ENGINE", Choices: []string{"auto", "poll", "inotify"},
-		Reload: Restart, Status: Accepted, Origin: Gunicorn, Since: since2,
-		Help: "How gunicorn finds out that a file changed.",
-		Note: "the system tells the master of changes (inotify), and nothing is polled",
+		Reload: Restart, Status: Works, Origin: Gunicorn, Since: since2,
+		Help: "How --reload finds out that a file changed: auto and inotify are told by the system; poll looks at every file twice a second, for file systems of a network.",
 	},
 	{
 		Name: "reload_extra_files", Section: secDevelop, Flags: []string{"--reload-extra-file"}, Kind: List, Metavar: "FILE",
 		Reload: Restart, Status: Works, Origin: Gunicorn, Since: since2,
-		Help: "Further file to watch, or a pattern such as templates/**/*.html. May be repeated. A plain file must exist.",
+		Help: "Further file to watch, a folder, or a pattern such as templates/**/*.html. May be repeated. A plain file must exist.",
 	},
 	{
 		Name: "spew", Section: secDevelop, Flags: []string{"--spew"}, Kind: Bool, Default: "false",
