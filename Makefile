@@ -31,6 +31,7 @@ build: ## bin/gounicorn and bin/gounicorn-worker, runnable from anywhere (PYTHON
 	@PYTHON='$(PYTHON)' $(TOOLCHAIN) system
 	@mkdir -p $(BIN)
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/gounicorn ./cmd/gounicorn
+	@ln -sf gounicorn $(BIN)/gounicornc
 	$(PY) python/cgoflags.py $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/gounicorn-worker ./cmd/gounicorn-worker
 
 demo-setup: build

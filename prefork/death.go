@@ -100,6 +100,9 @@ func (p *Pool) bury(w *worker) {
 		return
 	}
 	delete(w.g.workers, w.id)
+	if w.dismissed || w.killed != "" {
+		p.dismissed++
+	}
 	_ = w.control.Close()
 	if q := w.seat.queue; q != nil {
 		_ = q.local.Close()

@@ -55,6 +55,8 @@ type Pool struct {
 	stopped     []chan struct{} // closed when nothing is left
 	dying       int             // dead workers whose end is still to be logged
 	oomKills    int64           // the kernel's count when it was last looked at
+	forks       uint64          // Stats.Spawned
+	dismissed   uint64          // Stats.Ended
 	children    map[int]bool    // zygotes, which exec.Cmd reaps
 
 	scribe atomic.Pointer[wire.Packets] // the newest zygote that has loaded
@@ -68,6 +70,8 @@ type Stats struct {
 	Booting, Ready, Retiring int    // workers by state
 	Overflow                 int    // of them those beyond Config.Workers
 	SoftTimeouts             uint64 // requests in which SoftTimeout was raised
+	Spawned                  uint64 // workers since the start
+	Ended                    uint64 // of them those that were told to leave or killed, and are gone
 	Busy                     int    // jobs with the workers
 	Slots                    lane.SlotStatus
 	Lanes                    []lane.LaneStatus
@@ -142,13 +146,50 @@ func (p *Pool) Resize(workers int) {
 	})
 }
 
-// Grow changes the number of workers as Resize does, by so many; there remains one at least.
-func (p *Pool) Grow(by int) {
+// Grow changes the number of workers as Resize does, by so many; there remains one at least. It returns how many there were to be and
+// are now, 0 and 0 when the pool has ended or serves not yet.
+func (p *Pool) Grow(by int) (before, after int) {
+	done := make(chan [2]int, 1)
 	p.do(func() {
-		if p.current != nil {
-			p.resize(p.current, max(p.current.size+by, 1))
+		g := p.current
+		if g == nil {
+			done <- [2]int{}
+			return
 		}
+		before := g.size
+		p.resize(g, max(before+by, 1))
+		done <- [2]int{before, g.size}
 	})
+	select {
+	case sizes := <-done:
+		return sizes[0], sizes[1]
+	case <-p.ended:
+		return 0, 0
+	}
+}
+
+// Retire lets a worker finish what it runs and leave, as if somebody had asked it to by a signal; another one takes its place. It
+// returns false when there is no such worker.
+func (p *Pool) Retire(pid int) (found bool) {
+	done := make(chan bool, 1)
+	p.do(func() {
+		for _, g := range p.generations {
+			for _, w := range g.workers {
+				if w.pid == pid && w.state != dead {
+					p.stop(w, CauseSignal)
+					done <- true
+					return
+				}
+			}
+		}
+		done <- false
+	})
+	select {
+	case found = <-done:
+		return found
+	case <-p.ended:
+		return false
+	}
 }
 
 // Size is how many workers the current generation is to have, 0 when there is none.

@@ -23,6 +23,8 @@ type WorkerStatus struct {
 	Threads  int             `json:"threads"`
 	Age      float64         `json:"age_seconds"`
 	Requests []RequestStatus `json:"requests"` // longest first
+	ID       int             `json:"-"`        // which one it is since the start: 1, 2, …
+	Aborted  bool            `json:"-"`        // it was sent SIGABRT
 }
 
 // RequestStatus is one request that runs.
@@ -68,6 +70,7 @@ func (p *Pool) status(now time.Time) Status {
 			slices.SortFunc(rs, func(a, b RequestStatus) int { return cmp.Compare(b.Seconds, a.Seconds) })
 			s.Workers = append(s.Workers, WorkerStatus{
 				PID: w.pid, State: stateNames[w.state], Overflow: w.overflow, Threads: w.threads(), Age: now.Sub(w.started).Seconds(), Requests: rs,
+				ID: int(w.id), Aborted: w.aborted,
 			})
 		}
 	}

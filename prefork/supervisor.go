@@ -78,7 +78,7 @@ func (p *Pool) publish() {
 		}
 	}
 	p.mu.Lock()
-	s.SoftTimeouts = p.stats.SoftTimeouts
+	s.SoftTimeouts, s.Spawned, s.Ended = p.stats.SoftTimeouts, p.forks, p.dismissed
 	p.stats = s
 	p.mu.Unlock()
 }
@@ -197,6 +197,7 @@ func (p *Pool) forked(g *generation, h wire.Header, pidfd *os.File) {
 	}
 	w.pid, w.pidfd = int(h.B), nonblocking(pidfd)
 	w.pidNow.Store(int64(w.pid))
+	p.forks++
 	close(w.born)
 	p.cfg.info(w.pid, fmt.Sprintf("Booting worker with pid: %d", w.pid))
 	go func() {
@@ -347,6 +348,7 @@ func (p *Pool) retire(w *worker, cause Cause) {
 
 // stop asks a worker to finish what it runs and leave.
 func (p *Pool) stop(w *worker, cause Cause) {
+	w.dismissed = true
 	why := uint16(wire.StopLeave)
 	if w.g.outdated {
 		why = wire.StopEdited

@@ -56,6 +56,7 @@ type worker struct {
 	failure   Failure
 	dumping   bool
 	aborted   bool // it was sent SIGABRT
+	dismissed bool // we told it to leave
 	sudden    bool // it is dead and had not begun to leave
 	bootError *BootError
 	status    *syscall.WaitStatus // from the zygote

@@ -41,7 +41,9 @@ func Listen(a Address, s Socket) (*Listener, error) {
 	case "fd":
 		ln, err = inherited(a.FD)
 	case "unix":
-		ln, err = listenUnix(a.Address, s)
+		if ln, err = ListenUnix(a.Address, s); err != nil {
+			ln = nil // and no interface around a nil pointer
+		}
 	default:
 		config := net.ListenConfig{KeepAlive: -1, Control: func(_, _ string, c syscall.RawConn) error { return prepare(c, s.ReusePort) }}
 		ln, err = config.Listen(context.Background(), a.Network, a.Address)
@@ -142,7 +144,8 @@ func secure(path string, owner *Owner, mode os.FileMode) error {
 	return nil
 }
 
-func listenUnix(path string, s Socket) (net.Listener, error) {
+// ListenUnix opens a unix socket as Listen does, for those who accept by themselves. Closing it leaves the file.
+func ListenUnix(path string, s Socket) (*net.UnixListener, error) {
 	if st, err := os.Lstat(path); err == nil {
 		if st.Mode()&os.ModeSocket == 0 {
 			return nil, fmt.Errorf("%s exists and is not a socket", path)
@@ -162,11 +165,12 @@ func listenUnix(path string, s Socket) (net.Listener, error) {
 		err := c.Control(func(fd uintptr) { failed = unix.Fchmod(int(fd), uint32(mode)) })
 		return errors.Join(err, failed)
 	}}
-	ln, err := config.Listen(context.Background(), "unix", path)
+	l, err := config.Listen(context.Background(), "unix", path)
 	if err != nil {
 		return nil, err
 	}
-	ln.(*net.UnixListener).SetUnlinkOnClose(false) // Listener.Remove knows whether the file is still ours
+	ln := l.(*net.UnixListener)
+	ln.SetUnlinkOnClose(false) // Listener.Remove knows whether the file is still ours
 	err = secure(path, s.Owner, mode)
 	if err != nil {
 		_ = ln.Close()

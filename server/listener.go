@@ -201,6 +201,13 @@ func (l *Listener) Close() error {
 	return l.Listener.Close()
 }
 
+// FD is the number of the descriptor, -1 when the listener is closed.
+func (l *Listener) FD() int {
+	number := -1
+	_ = l.control(func(fd int) error { number = fd; return nil })
+	return number
+}
+
 // Remove removes the file of a unix socket, unless somebody else has put another one in its place.
 func (l *Listener) Remove() error {
 	if l.path == "" {

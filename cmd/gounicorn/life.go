@@ -140,6 +140,7 @@ func (m *master) promote() {
 	m.log.Infof("Master has been promoted.")
 	m.renamePID(m.v.PIDFile)
 	m.showTitle()
+	m.promoteControl()
 	m.tell(stateMain(os.Getpid()) + "\n" + stateReady("gounicorn serves"))
 	if err := m.serveMetrics(); err != nil {
 		m.log.Errorf("%v", err)

@@ -132,13 +132,16 @@ func pythonError(err error) string {
 func (m *master) addresses() string {
 	var all []string
 	for _, s := range m.sockets {
-		if s.Addr().Network() == "unix" {
-			all = append(all, "unix:"+s.Addr().String())
-		} else {
-			all = append(all, "http://"+s.Addr().String())
-		}
+		all = append(all, socketText(s))
 	}
 	return strings.Join(all, ",")
+}
+
+func socketText(s socket) string {
+	if s.Addr().Network() == "unix" {
+		return "unix:" + s.Addr().String()
+	}
+	return "http://" + s.Addr().String()
 }
 
 // accept serves what connects to a socket, until it is closed.

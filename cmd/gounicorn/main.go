@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/gounicorn/gounicorn/server/settings"
 )
@@ -16,6 +17,9 @@ func main() {
 	p := takeProcess()
 	if p.daemon != nil && p.daemon.second {
 		os.Exit(p.third())
+	}
+	if filepath.Base(p.args[0]) == controlName {
+		os.Exit(controlClient(p.args[1:], os.LookupEnv))
 	}
 	code := run(p, p.args[1:], os.LookupEnv, os.Stdout, os.Stderr)
 	p.daemon.done(code)

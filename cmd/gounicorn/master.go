@@ -53,14 +53,19 @@ type master struct {
 	private     *server.Listener // for metrics; nil: none
 	pidFile     *pidFile         // nil: none
 	other       upgrade
-	resting     *rest       // nil: we serve
-	ending      atomic.Bool // "Shutting down" may be said when the last worker has gone
-	goodbye     sync.Once   // it was said
+	resting     *rest         // nil: we serve
+	calls       chan func()   // what the goroutine of serve does for others, between two signals
+	left        chan struct{} // closed when it takes no more of them
+	leaving     sync.Once
+	control     *controlSocket // nil: none
+	reloads     int            // that succeeded
+	ending      atomic.Bool    // "Shutting down" may be said when the last worker has gone
+	goodbye     sync.Once      // it was said
 }
 
 // newMaster finds what has to be there before the config file can be read.
 func newMaster(p *process, command *settings.Command, env func(string) (string, bool), stderr io.Writer) (*master, error) {
-	m := &master{proc: p, command: command, env: env, stderr: stderr, started: time.Now(), adopted: make(chan *intent, 16), kept: make(chan struct{}, 1)}
+	m := &master{proc: p, command: command, env: env, stderr: stderr, started: time.Now(), adopted: make(chan *intent, 16), kept: make(chan struct{}, 1), calls: make(chan func()), left: make(chan struct{})}
 	m.records = newRecorder(func(level int, payload []byte) error { return m.pool.Record(level, payload) })
 	var err error
 	if m.directory, err = startDirectory(); err != nil {
@@ -96,6 +101,7 @@ func (m *master) run() int {
 		return m.background()
 	}
 	defer m.disclaim()
+	defer m.closeControl()
 	if err := m.start(sigs); err != nil {
 		return m.failed(err)
 	}
@@ -146,6 +152,7 @@ func (m *master) start(sigs <-chan os.Signal) error {
 		m.log.Infof("Using %d workers: %s", m.workers, m.sizing)
 	}
 	m.showTitle()
+	m.openControl()
 	if err := m.drop(); err != nil {
 		return err
 	}
@@ -156,6 +163,7 @@ func (m *master) start(sigs <-chan os.Signal) error {
 func (m *master) serve(sigs <-chan os.Signal) (code int) {
 	defer func() {
 		if v := recover(); v != nil {
+			m.leave()
 			m.log.Errorf("Unhandled exception in main loop: %v\n%s", v, debug.Stack())
 			code = exitPanic
 			m.abandon()
@@ -175,6 +183,7 @@ func (m *master) serve(sigs <-chan os.Signal) (code int) {
 	observing := time.NewTicker(observeEvery)
 	defer observing.Stop()
 	m.observe()
+	m.serveControl()
 	for {
 		select {
 		case <-observing.C:
@@ -182,6 +191,8 @@ func (m *master) serve(sigs <-chan os.Signal) (code int) {
 		case in := <-m.adopted:
 			m.adopt(in)
 			m.tell(stateReady("gounicorn serves"))
+		case call := <-m.calls:
+			call()
 		case <-m.kept:
 			m.tell(stateReady("gounicorn serves; the last reload failed"))
 		case name := <-m.edited():
@@ -218,9 +229,11 @@ func (m *master) serve(sigs <-chan os.Signal) (code int) {
 			case actUpgrade:
 				m.upgrade()
 			case actGraceful:
+				m.leave()
 				m.stop(sigs)
 				return exitOK
 			case actQuick:
+				m.leave()
 				m.quit()
 				return exitOK
 			}

@@ -153,6 +153,7 @@ var applied = map[string]bool{
 // adopt takes over the settings of a generation that serves, as far as that goes without a new master.
 func (m *master) adopt(in *intent) {
 	old := m.v
+	m.reloads++
 	m.v, m.workers, m.sizing = in.v, in.workers, in.sizing
 	for _, w := range in.v.Warnings {
 		m.log.Warningf("%s", w)

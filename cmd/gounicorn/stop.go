@@ -85,6 +85,9 @@ func (m *master) abandon() {
 	}
 }
 
+// leave says that the goroutine of serve does nothing for others any more.
+func (m *master) leave() { m.leaving.Do(func() { close(m.left) }) }
+
 // farewell tells the service manager that we leave, and who stays.
 func (m *master) farewell() {
 	if m.other.child != 0 {

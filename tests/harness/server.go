@@ -126,7 +126,9 @@ func (s *Server) command() *exec.Cmd {
 		path, args = s.Python, []string{"-m", "waitress", "--listen", s.cfg.Bind[0]}
 	case Gunicorn:
 		path = filepath.Join(Venv(s.tb), "bin", "gunicorn")
-		args = append(args, "--no-control-socket")
+		if !slices.Contains(s.cfg.Args, "--control-socket") {
+			args = append(args, "--no-control-socket")
+		}
 	default:
 		if path == "" {
 			path = Binary(s.tb)
