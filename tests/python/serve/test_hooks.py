@@ -185,4 +185,4 @@ def test_the_callables_are_checked(start, module):
     )
     env = {**os.environ, "LD_PRELOAD": os.environ.get("GOUNICORN_TEST_PRELOAD", "")}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=env)
-    assert "needs a callable, or None, as begin and end" in done.stderr
+    assert "needs a callable, or None, as begin, end and report" in done.stderr
