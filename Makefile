@@ -93,8 +93,8 @@ unit:
 
 race: unit
 
-fuzz: ## every fuzz target for FUZZTIME (default 3s)
-	@GO=$(GO) sh tests/fuzz.sh $(or $(FUZZTIME),3s)
+fuzz: ## every fuzz target for FUZZTIME (default 2s)
+	@GO=$(GO) sh tests/fuzz.sh $(or $(FUZZTIME),2s)
 
 python-tests: build venv
 	$(TEST_VENV)/bin/python -m pytest -q python/tests tests/bench

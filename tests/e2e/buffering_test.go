@@ -258,7 +258,7 @@ func TestClientsThatDoNotGetOnAreCutOff(t *testing.T) {
 // Row 20: a client that takes nothing of its response is cut off after the send timeout.
 func TestReaderThatTakesNothingIsCutOff(t *testing.T) {
 	t.Parallel()
-	s := start(t, "faults:app", "-w", "1", "--send-timeout", "1")
+	s := start(t, "faults:app", "-w", "1", "--send-timeout", "4")
 	conn := s.Dial()
 	conn.Get("/big/50000000/taken")
 	s.WaitMark(t, "taken-taken", 1)
