@@ -32,6 +32,27 @@ func (w *worker) signal(t *testing.T, number unix.Signal) {
 	}
 }
 
+// insist sends a signal again and again until the function that it returns is called: Python notes a signal that comes just before a
+// blocking call, and runs its handler at the next one only.
+func (w *worker) insist(number unix.Signal) (stop func()) {
+	done := make(chan struct{})
+	var repeats sync.WaitGroup
+	repeats.Go(func() {
+		for tick := time.Tick(200 * time.Millisecond); ; {
+			_ = unix.PidfdSendSignal(int(w.pidfd.Fd()), number, nil, 0) // it may be gone already
+			select {
+			case <-done:
+				return
+			case <-tick:
+			}
+		}
+	})
+	return func() {
+		close(done)
+		repeats.Wait()
+	}
+}
+
 // endsWith waits for the worker's end and compares the exit code.
 func (w *worker) endsWith(t *testing.T, m *master, code int) {
 	t.Helper()
@@ -53,8 +74,9 @@ func TestStopFinishesWhatRuns(t *testing.T) {
 				} else {
 					w.signal(t, unix.SIGTERM)
 				}
-				w.signal(t, unix.SIGUSR2) // a handler of the application's
+				release := w.insist(unix.SIGUSR2) // a handler of the application's
 				status, body, err := m.any(w)
+				release()
 				if status != 200 || body != "released" || err != nil {
 					t.Errorf("the request that ran ended with %d %q %v", status, body, err)
 				}
@@ -99,21 +121,7 @@ func TestQuickSignalsEndAWorkerAtOnce(t *testing.T) {
 			w.stdout.waitFor(t, "waiting")
 			w.signal(t, unix.SIGHUP) // means nothing to a worker
 			w.signal(t, unix.SIGUSR1)
-			// Python notes a signal that comes just before a blocking call and runs its handler at the next one, hence the repeats.
-			ended := make(chan struct{})
-			var repeats sync.WaitGroup
-			repeats.Go(func() {
-				for tick := time.Tick(200 * time.Millisecond); ; {
-					_ = unix.PidfdSendSignal(int(w.pidfd.Fd()), number, nil, 0) // it may be gone already
-					select {
-					case <-ended:
-						return
-					case <-tick:
-					}
-				}
-			})
-			defer repeats.Wait()
-			defer close(ended)
+			defer w.insist(number)()
 			w.endsWith(t, m, 0)
 		})
 	}

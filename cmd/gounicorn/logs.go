@@ -25,12 +25,13 @@ type logs struct {
 	statsd                                *statsd.Client
 	capture                               bool
 	errors                                errorlog.Config
+	format                                accesslog.Formatter
 	access                                []accesslog.Output
 	requestID                             bool
 }
 
-// openLogs opens the logs of the settings and makes m.log and m.access write to them. Those in use until then stay open: closeLogs is
-// for them. On an error nothing has changed.
+// openLogs opens the logs of the settings and makes m.log and m.access write to them. Those in use until then stay open for
+// the caller to close. On an error nothing has changed.
 func (m *master) openLogs(v *settings.Values) (err error) {
 	l := &logs{}
 	defer func() {
@@ -78,6 +79,7 @@ func (l *logs) openFiles(v *settings.Values, warn func(error)) (err error) {
 	if l.capture = v.CaptureOutput; l.capture && v.ErrorLog != "-" {
 		file.Capture = []*os.File{os.Stdout, os.Stderr}
 	}
+	l.format = formatter(compiled, isJSON)
 	if l.errFile, err = logfile.Open(file); err != nil {
 		return err
 	}
@@ -97,7 +99,7 @@ func (l *logs) openFiles(v *settings.Values, warn func(error)) (err error) {
 	if l.accessFile, err = logfile.Open(logfile.Config{Path: v.AccessLog, Std: os.Stdout, Batch: true, OnError: warn}); err != nil {
 		return err
 	}
-	l.access = append(l.access, accesslog.Lines(formatter(compiled, isJSON), l.accessFile))
+	l.access = append(l.access, accesslog.Lines(l.format, l.accessFile))
 	return nil
 }
 
@@ -144,11 +146,7 @@ func (l *logs) openSockets(v *settings.Values, warn func(error)) error {
 			if l.accessSyslog, err = logfile.Open(socket); err != nil {
 				return err
 			}
-			compiled, err := accesslog.Compile(v.AccessLogFormat)
-			if err != nil {
-				return err
-			}
-			l.access = append(l.access, syslog.New(l.accessSyslog, facility, name, "access").Access(formatter(compiled, v.LogFormat == "json")))
+			l.access = append(l.access, syslog.New(l.accessSyslog, facility, name, "access").Access(l.format))
 		}
 	}
 	if v.StatsdHost != "" {

@@ -39,14 +39,12 @@ func newIntent(v settings.Values) (*intent, error) {
 	for _, text := range v.Lanes {
 		rule, err := lane.ParseRule(text)
 		if err != nil {
-			return nil, &settings.ValueError{Setting: settings.Lookup("lanes"), From: v.Origin("lanes"), Value: text, Problem: err.Error()}
+			return nil, badSetting(&v, "lanes", text, err)
 		}
 		in.lanes = append(in.lanes, rule)
 	}
 	if _, err := accesslog.Compile(v.AccessLogFormat); err != nil {
-		return nil, &settings.ValueError{
-			Setting: settings.Lookup("access_log_format"), From: v.Origin("access_log_format"), Value: v.AccessLogFormat, Problem: err.Error(),
-		}
+		return nil, badSetting(&v, "access_log_format", v.AccessLogFormat, err)
 	}
 	if in.workers == 0 {
 		s := settings.DefaultWorkers(os.DirFS("/"), processors())
@@ -143,13 +141,6 @@ func (in *intent) plan(generation, before int, owner *ownership) (prefork.Plan, 
 	}, nil
 }
 
-// applied are the settings with which a new generation comes, and those that the master takes over from it while it runs.
-var applied = map[string]bool{
-	"workers": true, "max_workers": true, "overflow_idle": true, "max_threads": true, "timeout": true, "request_timeout": true,
-	"soft_timeout": true, "graceful_timeout": true, "boot_timeout": true,
-	"bind": true, "pidfile": true, "proc_name": true,
-}
-
 // adopt takes over the settings of a generation that serves, as far as that goes without a new master.
 func (m *master) adopt(in *intent) {
 	old := m.v
@@ -159,7 +150,7 @@ func (m *master) adopt(in *intent) {
 		m.log.Warningf("%s", w)
 	}
 	for _, c := range settings.Changed(&old, &in.v) {
-		if c.Setting.Reload != settings.Worker && !applied[c.Setting.Name] && !ofLogs(c.Setting) {
+		if c.Setting.Reload == settings.Restart {
 			m.log.Warningf("%s has changed from %q to %q, which takes effect when gounicorn is started again", c.Setting.Name, c.Old, c.New)
 		}
 	}

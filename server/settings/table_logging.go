@@ -77,7 +77,7 @@ var loggingRows = []Setting{
 	},
 	{
 		Name: "enable_backlog_metric", Section: secMetrics, Flags: []string{"--enable-backlog-metric"}, Kind: Bool, Default: "false",
-		Reload: Live, Status: Works, Origin: Gunicorn, Since: since2,
+		Reload: Restart, Status: Works, Origin: Gunicorn, Since: since2,
 		Help: "Send the length of the kernel's queue of connections to statsd.",
 	},
 }

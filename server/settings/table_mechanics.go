@@ -28,7 +28,7 @@ var mechanicsRows = []Setting{
 	},
 	{
 		Name: "script_name", Section: secApp, Kind: String, Metavar: "PATH", Env: "SCRIPT_NAME", Outside: true,
-		Reload: Live, Status: Works, Origin: Gounicorn, Since: since2,
+		Reload: Restart, Status: Works, Origin: Gounicorn, Since: since2,
 		Help: "Path under which the site is mounted, such as /shop: it is taken off the path of each request and given to the application as SCRIPT_NAME. gunicorn " +
 			"reads it from the same variable, also from one set with --env.",
 	},
@@ -45,47 +45,47 @@ var mechanicsRows = []Setting{
 	},
 	{
 		Name: "uwsgi_allow_ips", Section: secListen, Flags: []string{"--uwsgi-allow-from"}, Kind: IPs, Default: "127.0.0.1,::1", Metavar: "IPS",
-		Reload: Live, Status: Later, Origin: Gunicorn, Since: since2,
+		Reload: Restart, Status: Later, Origin: Gunicorn, Since: since2,
 		Help: "Who may speak the uwsgi protocol.",
 		Note: "the uwsgi protocol is not spoken here; let the proxy speak HTTP (nginx: proxy_pass in place of uwsgi_pass)",
 	},
 	{
 		Name: "http_parser", Section: secHTTP, Flags: []string{"--http-parser"}, Kind: String, Default: "auto", Metavar: "PARSER", Choices: []string{"auto", "fast", "python"},
-		Reload: Live, Status: Accepted, Origin: Gunicorn, Since: since2,
+		Reload: Restart, Status: Accepted, Origin: Gunicorn, Since: since2,
 		Help: "Which of gunicorn's parsers of HTTP to use.",
 		Note: "requests are parsed by the master, which has one parser",
 	},
 	{
 		Name: "permit_obsolete_folding", Section: secHTTP, Flags: []string{"--permit-obsolete-folding"}, Kind: Bool, Default: "false",
-		Reload: Live, Status: Later, Origin: Gunicorn, Since: since2,
+		Reload: Restart, Status: Later, Origin: Gunicorn, Since: since2,
 		Help: "Take header fields folded over several lines.",
 		Note: "a folded field gets 400, since proxies and applications disagree on what it says (RFC 9112, 5.2); let the client or the proxy send it on one line",
 	},
 	{
 		Name: "strip_header_spaces", Section: secHTTP, Flags: []string{"--strip-header-spaces"}, Kind: Bool, Default: "false",
-		Reload: Live, Status: Later, Origin: Gunicorn, Since: since2,
+		Reload: Restart, Status: Later, Origin: Gunicorn, Since: since2,
 		Help: "Take header fields with a space before the colon.",
 		Note: "a space before the colon gets 400, since requests can be smuggled with it (RFC 9112, 5.1); let the client or the proxy leave it out",
 	},
 	{
 		Name: "permit_unconventional_http_method", Section: secHTTP, Flags: []string{"--permit-unconventional-http-method"}, Kind: Bool, Default: "false",
-		Reload: Live, Status: Works, Origin: Gunicorn, Since: since2,
+		Reload: Restart, Status: Works, Origin: Gunicorn, Since: since2,
 		Help: "Take methods that have lower-case letters or a #, or are shorter than 3 or longer than 20 letters.",
 	},
 	{
 		Name: "permit_unconventional_http_version", Section: secHTTP, Flags: []string{"--permit-unconventional-http-version"}, Kind: Bool, Default: "false",
-		Reload: Live, Status: Accepted, Origin: Gunicorn, Since: since2,
+		Reload: Restart, Status: Accepted, Origin: Gunicorn, Since: since2,
 		Help: "Take versions other than 1.0 and 1.1.",
 		Note: "only HTTP/1.0 and HTTP/1.1 are spoken, and other versions get an error all the same",
 	},
 	{
 		Name: "casefold_http_method", Section: secHTTP, Flags: []string{"--casefold-http-method"}, Kind: Bool, Default: "false",
-		Reload: Live, Status: Works, Origin: Gunicorn, Since: since2,
+		Reload: Restart, Status: Works, Origin: Gunicorn, Since: since2,
 		Help: "Write methods in capitals, whatever the client sent.",
 	},
 	{
 		Name: "tmp_upload_dir", Section: secSpool, Kind: Path, Metavar: "DIR",
-		Reload: Live, Status: Works, Origin: Gunicorn, Since: since2,
+		Reload: Restart, Status: Works, Origin: Gunicorn, Since: since2,
 		Help: "Folder for the files of buffered bodies where --spool-dir names none. gunicorn has the setting and does not use it.",
 	},
 	{
@@ -133,7 +133,7 @@ var mechanicsRows = []Setting{
 	},
 	{
 		Name: "default_proc_name", Section: secProcess, Kind: String, Default: "gunicorn", Metavar: "NAME",
-		Reload: Live, Status: Works, Origin: Gunicorn, Since: since2,
+		Reload: Restart, Status: Works, Origin: Gunicorn, Since: since2,
 		Help: "Name of the processes where --name gives none; it is set to the application.",
 	},
 	{
@@ -143,7 +143,7 @@ var mechanicsRows = []Setting{
 	},
 	{
 		Name: "sendfile", Section: secProcess, Flags: []string{"--no-sendfile"}, Kind: Bool, Default: "true", Const: "false", Env: "SENDFILE", Empty: true,
-		Reload: Live, Status: Works, Origin: Gunicorn, Since: since2,
+		Reload: Restart, Status: Works, Origin: Gunicorn, Since: since2,
 		Help: "Let the kernel send files of the application's file wrapper. In gunicorn sendfile = True in a config file switches it off too; here only False does.",
 	},
 	{
