@@ -26,12 +26,12 @@ func (a *asked) read(fields []exchange.Field) {
 		case 5:
 			single(name, "range", fields[i].Value, &a.ranges, &a.twoRange)
 		case 8:
-			list(name, "if-match", fields[i].Value, &a.ifMatch)
+			several(name, "if-match", fields[i].Value, &a.ifMatch)
 			single(name, "if-range", fields[i].Value, &a.ifRange, &a.twoIfRg)
 		case 13:
-			list(name, "if-none-match", fields[i].Value, &a.ifNoneMatch)
+			several(name, "if-none-match", fields[i].Value, &a.ifNoneMatch)
 		case 15:
-			list(name, "accept-encoding", fields[i].Value, &a.encoding)
+			several(name, "accept-encoding", fields[i].Value, &a.encoding)
 		case 17:
 			single(name, "if-modified-since", fields[i].Value, &a.ifModifiedSince, &a.twoModified)
 		case 19:
@@ -62,7 +62,7 @@ func single(name []byte, lower string, value []byte, to *[]byte, twice *bool) {
 	}
 }
 
-func list(name []byte, lower string, value []byte, to *[]byte) {
+func several(name []byte, lower string, value []byte, to *[]byte) {
 	switch {
 	case !exchange.Is(name, lower):
 	case *to == nil && value == nil:

@@ -287,6 +287,7 @@ var pageFields = []exchange.Field{
 
 // pages are the bodies of problems by status.
 var pages = map[int][]byte{
+	302: page("Found"),
 	403: page("Forbidden"),
 	404: page("Not Found"),
 	405: page("Method Not Allowed"),
