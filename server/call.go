@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/gounicorn/gounicorn/server/accesslog"
-	"github.com/gounicorn/gounicorn/server/http1"
+	"github.com/gounicorn/gounicorn/server/exchange"
 	"github.com/gounicorn/gounicorn/server/metrics"
 	"github.com/gounicorn/gounicorn/server/spool"
 	"github.com/gounicorn/gounicorn/wsgi"
@@ -57,28 +57,34 @@ type Call struct {
 	Report     Report
 	Extra      any // the app's own; it stays when the call is used again
 
-	h       *handler
-	x       *http1.Exchange
-	environ wsgi.Environ
-	body    spool.Body
-	inline  []byte // the body when it is small
-	size    []byte // its length as text, when it came in chunks
-	key     []byte
-	name    []byte // method and target, for the log
-	lane    []byte // likewise
-	path    []byte // PATH_INFO, where it is not the path
-	open    bool   // the exchange runs: its end will be logged
-	trusted bool   // the peer's fields are believed; of the connection
-	near    []byte // address of the connection's client as text: the peer, or who its PROXY header names
-	client  uint64 // ClientOf(near)
-	port    []byte // that goes with near
-	remote  []byte // REMOTE_ADDR: near, or hop
-	hop     []byte // address that the fields of a believed peer name
-	scratch []byte
-	origin  []byte // whose turn it is: near, or what a believed peer says; of the request
-	user    []byte // for the log, as what follows
-	receive time.Duration
-	entry   accesslog.Entry
+	h          *handler
+	conn       exchange.Conn
+	x          exchange.Exchange
+	req        *exchange.Request // of x
+	environ    wsgi.Environ
+	body       spool.Body
+	inline     []byte // the body when it is small
+	size       []byte // its length as text, when it came in chunks
+	key        []byte
+	name       []byte // method and target, for the log
+	lane       []byte // likewise
+	path       []byte // PATH_INFO, where it is not the path
+	open       bool   // the exchange runs: its end will be logged
+	by         string // the Responder that was asked last; empty: the app
+	trusted    bool   // the peer's fields are believed; of the connection
+	secure     bool   // it has TLS
+	near       []byte // address of the connection's client as text: the peer, or who its PROXY header names
+	client     uint64 // ClientOf(near)
+	port       []byte // that goes with near
+	remote     []byte // REMOTE_ADDR: near, or hop
+	hop        []byte // address that the fields of a believed peer name
+	hopPort    []byte // and its port
+	remotePort []byte // that goes with remote, nil if it is not known
+	scratch    []byte
+	origin     []byte // whose turn it is: near, or what a believed peer says; of the request
+	user       []byte // for the log, as what follows
+	receive    time.Duration
+	entry      accesslog.Entry
 	// requestID is empty unless the log wants ids.
 	requestID []byte
 	// The listener's address; on a unix socket only unixName is not empty.
@@ -92,8 +98,8 @@ type Call struct {
 	turn int        // counts the uses
 	gone bool       // the client left before the response was complete
 
-	onDone func(*http1.Exchange, http1.Result)
-	onGone func(http1.Gone)
+	onDone func(exchange.Exchange, exchange.Result)
+	onGone func(exchange.Gone)
 }
 
 // Failure is why the app could not answer; it decides the status.
@@ -143,12 +149,12 @@ func (c *Call) Head(status int, payload []byte, end bool) error {
 const largeBody = 64 << 10
 
 // finish gives a whole body to the engine. The call may be another request's by then.
-func (c *Call) finish(x *http1.Exchange, body []byte) error {
+func (c *Call) finish(x exchange.Exchange, body []byte) error {
 	if len(body) <= largeBody {
 		return x.Finish(body)
 	}
 	budget := &c.h.s.budget
-	return x.FinishLarge(body, func(rest []byte) http1.Source {
+	return x.FinishLarge(body, func(rest []byte) exchange.Source {
 		b := spool.NewBuffer(budget)
 		b.Append(rest)
 		b.End(io.EOF)
@@ -161,13 +167,13 @@ func (c *Call) start(head *wsgi.Head) bool {
 	err := c.x.Start(head.Status, head.Reason)
 	if err == nil {
 		head.Fields(func(name, value []byte) bool {
-			if err = c.x.Field(name, value); errors.Is(err, http1.ErrHopByHop) {
+			if err = c.x.Field(name, value); errors.Is(err, exchange.ErrHopByHop) {
 				err = nil // dropped
 			}
 			return err == nil
 		})
 	}
-	if err != nil && !errors.Is(err, http1.ErrState) {
+	if err != nil && !errors.Is(err, exchange.ErrState) {
 		c.h.s.complain(c.h.s.cfg.Errorf, "response head of %s refused: %v", c, err)
 	}
 	return err == nil
@@ -220,12 +226,12 @@ func (c *Call) Interim(status int, payload []byte) error {
 	if err != nil {
 		return err
 	}
-	fields := make([]http1.Field, 0, head.Len())
+	fields := make([]exchange.Field, 0, head.Len())
 	head.Fields(func(name, value []byte) bool {
-		fields = append(fields, http1.Field{Name: name, Value: value})
+		fields = append(fields, exchange.Field{Name: name, Value: value})
 		return true
 	})
-	if err := c.x.Interim(status, fields); err != nil && !errors.Is(err, http1.ErrState) {
+	if err := c.x.Interim(status, fields); err != nil && !errors.Is(err, exchange.ErrState) {
 		c.h.s.complain(c.h.s.cfg.Warnf, "interim response of %s: %v", c, err)
 	}
 	return nil
@@ -266,7 +272,7 @@ func (c *Call) Fail(f Failure) {
 	b, x := c.buffer, c.x
 	c.release()
 	if b != nil {
-		b.End(&http1.StatusError{Status: f.Status, RetryAfter: f.RetryAfter, Err: errAborted})
+		b.End(&exchange.StatusError{Status: f.Status, RetryAfter: f.RetryAfter, Err: errAborted})
 		return
 	}
 	if !x.Error(f.Status, f.RetryAfter) {
@@ -275,29 +281,29 @@ func (c *Call) Fail(f Failure) {
 }
 
 // left is called on the connection's goroutine when the client leaves.
-func (c *Call) left(how http1.Gone) {
-	if how == http1.HalfClosed {
+func (c *Call) left(how exchange.Gone) {
+	if how == exchange.HalfClosed {
 		c.mu.Lock()
 		turn := c.turn
 		c.mu.Unlock()
-		time.AfterFunc(pastHalf, func() { c.withdraw(turn, http1.HalfClosed) })
+		time.AfterFunc(pastHalf, func() { c.withdraw(turn, exchange.HalfClosed) })
 		return
 	}
 	c.mu.Lock()
 	turn := c.turn
 	c.mu.Unlock()
-	c.withdraw(turn, http1.Reset)
+	c.withdraw(turn, exchange.Reset)
 }
 
 // withdraw tells the app that the client of the given use of the call left, and ends the call when it had not started.
-func (c *Call) withdraw(turn int, how http1.Gone) {
+func (c *Call) withdraw(turn int, how exchange.Gone) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.turn != turn || c.refs.Load() < 2 {
 		return
 	}
 	x := c.x
-	if how == http1.HalfClosed {
+	if how == exchange.HalfClosed {
 		// It may only have shut its side: a request that runs gets its answer.
 		if c.h.app.Withdraw(c) {
 			c.gone = true
@@ -319,7 +325,7 @@ func (c *Call) withdraw(turn int, how http1.Gone) {
 }
 
 // done is called by the engine when the exchange has ended.
-func (c *Call) done(x *http1.Exchange, r http1.Result) {
+func (c *Call) done(x exchange.Exchange, r exchange.Result) {
 	s := c.h.s
 	c.open = false
 	if r.Err != nil && c.refs.Load() > 1 {
@@ -344,7 +350,7 @@ func (c *Call) done(x *http1.Exchange, r http1.Result) {
 		s.cfg.Metrics.Retried()
 	}
 	if s.cfg.AccessLog.Enabled() {
-		c.log(x, status, r.Sent)
+		c.log(status, r.Sent)
 	}
 	c.release()
 }
@@ -359,13 +365,14 @@ func (c *Call) stage() metrics.Stage {
 	return metrics.StageQueued
 }
 
-func (c *Call) log(x *http1.Exchange, status int, sent int64) {
+func (c *Call) log(status int, sent int64) {
+	r := c.req
 	now := time.Now()
 	e := &c.entry
 	*e = accesslog.Entry{
-		RemoteAddr: c.remote, Client: c.origin, Host: x.Host, Time: now, Duration: now.Sub(x.Received), RequestLine: x.RequestLine(), Method: x.Method,
-		Target: x.Target, Path: x.Path, Query: x.RawQuery, Proto: protocols[min(x.Minor, 1)], Status: status, BytesSent: sent,
-		Referer: x.Get("referer"), UserAgent: x.Get("user-agent"), Pid: c.Report.PID, Worker: c.Report.PID, Receive: c.receive,
+		RemoteAddr: c.remote, Client: c.origin, Host: r.Host, Time: now, Duration: now.Sub(r.Received), RequestLine: r.Line, Method: r.Method,
+		Target: r.Target, Path: r.Path, Query: r.RawQuery, Proto: protocol(r), Status: status, BytesSent: sent,
+		Referer: r.Get("referer"), UserAgent: r.Get("user-agent"), Pid: c.Report.PID, Worker: c.Report.PID, Receive: c.receive,
 		Queue: c.Report.Queued, Run: c.Report.Run, Route: c.Key, Fields: (*fields)(c),
 		Answered: c.Report.PID != 0 && (c.failed.Status == 0 || c.failed.Status == 500),
 	}
@@ -378,7 +385,7 @@ func (c *Call) log(x *http1.Exchange, status int, sent int64) {
 	if len(c.requestID) > 0 {
 		e.RequestID = c.requestID
 	}
-	if auth := x.Get("authorization"); auth != nil {
+	if auth := r.Get("authorization"); auth != nil {
 		if user, ok := accesslog.BasicUser(c.user[:0], auth); ok {
 			c.user, e.User = user, user
 		}
@@ -395,4 +402,15 @@ func (c *Call) log(x *http1.Exchange, status int, sent int64) {
 
 var noAddress = []byte{}
 
-var protocols = [2][]byte{[]byte("HTTP/1.0"), []byte("HTTP/1.1")}
+// protocol is protocolName as bytes.
+func protocol(r *exchange.Request) []byte {
+	switch {
+	case r.Major == 2:
+		return protocols[2]
+	case r.Minor == 0:
+		return protocols[0]
+	}
+	return protocols[1]
+}
+
+var protocols = [3][]byte{[]byte("HTTP/1.0"), []byte("HTTP/1.1"), []byte("HTTP/2.0")}

@@ -5,7 +5,7 @@ type fields Call
 
 // RequestHeader implements accesslog.Fields.
 func (f *fields) RequestHeader(name string) ([]byte, bool) {
-	v := f.x.Get(name)
+	v := f.req.Get(name)
 	return v, v != nil
 }
 

@@ -4,32 +4,55 @@ import (
 	"bytes"
 	"errors"
 	"net"
-	"net/netip"
 	"strconv"
 	"time"
 
+	"github.com/gounicorn/gounicorn/server/exchange"
 	"github.com/gounicorn/gounicorn/server/http1"
 	"github.com/gounicorn/gounicorn/server/spool"
 	"github.com/gounicorn/gounicorn/wsgi"
 )
 
-// handler turns exchanges into calls.
+// handler turns exchanges into calls, by one configuration.
 type handler struct {
-	s   *Server
-	app App
+	s          *Server
+	app        App
+	trust      Trust
+	responders []exchange.Responder
+}
+
+// inbound is an exchange of ours: the engines can refuse a request with one of their verdicts.
+type inbound interface {
+	exchange.Exchange
+	Refuse(cause http1.Cause) bool
 }
 
 // ServeHTTP1 implements http1.Handler.
-func (h *handler) ServeHTTP1(x *http1.Exchange) {
+func (h *handler) ServeHTTP1(x *http1.Exchange) { h.serve(x) }
+
+// serve answers a request or hands it to the application.
+func (h *handler) serve(x inbound) {
 	c := h.call(x)
-	if h.s.cfg.AccessLog.WantsRequestID() {
-		c.identify(x.Get(requestIDField))
+	if cause := c.locate(); cause != http1.CauseNone {
+		x.Refuse(cause)
+		return
 	}
+	if h.s.cfg.AccessLog.WantsRequestID() {
+		c.identify(c.req.Get(requestIDField))
+	}
+	for _, r := range h.responders {
+		c.by = r.Name()
+		if r.Respond(x) {
+			return
+		}
+		c.by = ""
+	}
+	c.refs.Store(2)
 	if !h.readBody(c, x) {
 		return
 	}
-	if x.ContentLength != 0 && h.s.cfg.AccessLog.Enabled() {
-		c.receive = time.Since(x.Received)
+	if c.req.ContentLength != 0 && h.s.cfg.AccessLog.Enabled() {
+		c.receive = time.Since(c.req.Received)
 	}
 	if c.BodyFile != nil {
 		h.s.cfg.Metrics.Received(int(c.body.Size()))
@@ -45,52 +68,62 @@ func (h *handler) ServeHTTP1(x *http1.Exchange) {
 	x.SetGone(c.onGone)
 }
 
-// call returns the connection's Call, ready for x. A Call whose last use the app has not left yet is left to it.
-func (h *handler) call(x *http1.Exchange) *Call {
-	conn := x.Conn()
-	c, _ := conn.UserData.(*Call)
+// call returns the exchange's Call of before, ready for x, which alone holds it so far. A Call whose last use the app has not left yet is
+// left to it.
+func (h *handler) call(x inbound) *Call {
+	kept := x.UserData()
+	c, _ := (*kept).(*Call)
 	if c == nil || c.refs.Load() != 0 {
-		c = &Call{h: h, body: spool.Body{Budget: &h.s.budget}}
-		c.onDone, c.onGone = c.done, c.left
-		c.trusted = h.s.cfg.Trust.Forwarded.Has(conn.PeerAddr().Addr())
-		if near := x.RemoteAddr(); near.IsValid() {
-			c.near = near.Addr().AppendTo(nil)
-			c.client = ClientOf(c.near)
-			c.port = strconv.AppendUint(nil, uint64(near.Port()), 10)
-		}
-		switch a := conn.Listener().(type) {
-		case *net.TCPAddr:
-			c.serverName, c.serverPort = a.IP.String(), strconv.Itoa(a.Port)
-		case net.Addr:
-			c.unixName = a.String()
-		}
-		conn.UserData = c
+		c = newCall(h, x.Conn())
+		*kept = c
 	}
 	c.mu.Lock()
 	c.turn++
 	c.gone = false
 	c.mu.Unlock()
-	c.x, c.open, c.remote = x, true, c.near
-	c.failed = Failure{}
-	c.origin, c.receive, c.requestID = c.remote, 0, c.requestID[:0]
+	c.x, c.req, c.open = x, x.Request(), true
+	c.failed, c.by = Failure{}, ""
+	c.receive, c.requestID, c.Key = 0, c.requestID[:0], nil
 	c.Report = Report{}
-	x.OnDone = c.onDone
-	c.refs.Store(2)
+	c.environ.Reset()
+	x.SetDone(c.onDone)
+	c.refs.Store(1)
+	return c
+}
+
+// newCall returns a Call for exchanges of a connection.
+func newCall(h *handler, conn exchange.Conn) *Call {
+	c := &Call{h: h, conn: conn, body: spool.Body{Budget: &h.s.budget}}
+	c.onDone, c.onGone = c.done, c.left
+	c.trusted = h.trust.Forwarded.Has(conn.PeerAddr().Addr())
+	c.secure = conn.TLS() != nil
+	if near := conn.RemoteAddr(); near.IsValid() {
+		c.near = near.Addr().AppendTo(nil)
+		c.client = ClientOf(c.near)
+		c.port = strconv.AppendUint(nil, uint64(near.Port()), 10)
+	}
+	switch a := conn.Listener().(type) {
+	case *net.TCPAddr:
+		c.serverName, c.serverPort = a.IP.String(), strconv.Itoa(a.Port)
+	case net.Addr:
+		c.unixName = a.String()
+	}
 	return c
 }
 
 // readBody buffers the request body and reports whether the request may go on.
-func (h *handler) readBody(c *Call, x *http1.Exchange) bool {
-	if x.ContentLength == 0 {
+func (h *handler) readBody(c *Call, x inbound) bool {
+	length := c.req.ContentLength
+	if length == 0 {
 		return true
 	}
-	if x.ContentLength > 0 && x.ContentLength <= spool.InlineBody {
+	if length > 0 && length <= spool.InlineBody {
 		if p := x.InlineBody(); p != nil {
 			c.inline = p
 			return true
 		}
 	}
-	err := c.body.Fill(x, x.ContentLength)
+	err := c.body.Fill(x, length)
 	var v http1.Verdict
 	switch {
 	case err == nil:
@@ -119,19 +152,11 @@ const longestName = 500
 
 // build makes the packet's payload: the environ as PEP 3333 and gunicorn have it. It returns why the request must be refused.
 func (c *Call) build() http1.Cause {
-	x, e, trust := c.x, &c.environ, &c.h.s.cfg.Trust
-	scheme := "http"
-	if c.trusted {
-		var ok bool
-		if scheme, ok = trust.scheme(x.Fields); !ok {
-			return http1.CauseScheme
-		}
-	}
+	x, e := c.req, &c.environ
 	script, path, ok := c.mount()
 	if !ok {
 		return http1.CauseScriptName
 	}
-	e.Reset()
 	e.Set(wsgi.KeyRequestMethod, x.Method)
 	e.Set(wsgi.KeyRawURI, x.Target)
 	e.Set(wsgi.KeyPathInfo, path)
@@ -139,9 +164,9 @@ func (c *Call) build() http1.Cause {
 		e.Set(wsgi.KeyScriptName, script)
 	}
 	e.Set(wsgi.KeyQueryString, x.RawQuery)
-	e.SetString(wsgi.KeyServerProtocol, protocolNames[min(x.Minor, 1)])
-	e.SetString(wsgi.KeyURLScheme, scheme)
-	c.serverAddress(scheme)
+	e.SetString(wsgi.KeyServerProtocol, protocolName(x))
+	e.SetString(wsgi.KeyURLScheme, x.Scheme)
+	c.serverAddress()
 	c.address()
 	size := int64(len(c.inline))
 	if c.BodyFile != nil {
@@ -152,7 +177,7 @@ func (c *Call) build() http1.Cause {
 		c.size = strconv.AppendInt(c.size[:0], size, 10)
 		e.Set(wsgi.KeyContentLength, c.size)
 	}
-	strict := trust.DropClaims && !c.trusted
+	strict := c.h.trust.DropClaims && !c.trusted
 	for i := range x.Fields {
 		f := &x.Fields[i]
 		if len(c.requestID) > 0 && equalFold(f.Name, requestIDField) {
@@ -179,7 +204,7 @@ func (c *Call) build() http1.Cause {
 // engine lets it through from nobody else, unless header_map is dangerous. What is taken off is what was sent, before its escapes are
 // decoded, as in gunicorn. ok is false when the path does not begin so.
 func (c *Call) mount() (script, path []byte, ok bool) {
-	x, trust := c.x, &c.h.s.cfg.Trust
+	x, trust := c.req, &c.h.trust
 	for i := range x.Fields {
 		if equalFold(x.Fields[i].Name, "script_name") {
 			script = x.Fields[i].Value
@@ -200,37 +225,71 @@ func (c *Call) mount() (script, path []byte, ok bool) {
 	return script, c.path, true
 }
 
-// address sets REMOTE_ADDR and what belongs to it, and who counts as the client in turns among clients.
-func (c *Call) address() {
-	x, e, trust := c.x, &c.environ, &c.h.s.cfg.Trust
-	c.Client = c.client
-	port := c.port
+// locate finds out who asks and how: REMOTE_ADDR, the URL scheme, and who counts as the client. It returns why the request must be refused.
+func (c *Call) locate() http1.Cause {
+	r, trust := c.req, &c.h.trust
+	c.remote, c.origin, c.remotePort, c.Client = c.near, c.near, c.port, c.client
+	r.Client = c.conn.RemoteAddr().Addr()
+	secure := c.secure
 	if c.trusted {
-		hop := netip.AddrPort{}
-		if near := x.RemoteAddr(); trust.Hops > 0 && trust.Forwarded.Has(near.Addr()) {
-			hop = trust.client(x.Fields)
+		said, is, ok := trust.scheme(r.Fields)
+		if !ok {
+			return http1.CauseScheme
 		}
-		if hop.IsValid() {
+		if said {
+			secure = is
+		}
+		c.believe()
+	}
+	r.Scheme = "http"
+	if secure {
+		r.Scheme = "https"
+	}
+	return http1.CauseNone
+}
+
+// believe takes the client's address from the fields of a believed peer.
+func (c *Call) believe() {
+	r, trust := c.req, &c.h.trust
+	if trust.Hops > 0 && trust.Forwarded.Has(c.conn.RemoteAddr().Addr()) {
+		if hop := trust.client(r.Fields); hop.IsValid() {
 			c.hop = hop.Addr().AppendTo(c.hop[:0])
-			c.remote, c.origin, c.Client, port = c.hop, c.hop, ClientOf(c.hop), nil
+			c.remote, c.origin, c.Client, c.remotePort = c.hop, c.hop, ClientOf(c.hop), nil
+			r.Client = hop.Addr()
 			if hop.Port() != 0 {
-				c.scratch = strconv.AppendUint(c.scratch[:0], uint64(hop.Port()), 10)
-				port = c.scratch
+				c.hopPort = strconv.AppendUint(c.hopPort[:0], uint64(hop.Port()), 10)
+				c.remotePort = c.hopPort
 			}
-		} else {
-			for i := range x.Fields {
-				if equalFold(x.Fields[i].Name, "x-forwarded-for") {
-					c.origin = bytes.TrimSpace(lastOf(x.Fields[i].Value))
-					c.Client = ClientOf(c.origin)
-				}
-			}
+			return
 		}
 	}
-	e.Set(wsgi.KeyRemoteAddr, c.remote)
-	if port != nil {
-		e.Set(wsgi.KeyRemotePort, port)
+	if list := lastField(r.Fields, "x-forwarded-for"); list != nil {
+		c.origin = bytes.TrimSpace(lastOf(list))
+		c.Client = ClientOf(c.origin)
+		if a := parseNode(c.origin); a.IsValid() {
+			r.Client = a.Addr()
+		}
 	}
-	if proxy := x.Conn().Proxy(); proxy.Protocol != "" {
+}
+
+// lastField returns the value of the last field of a name in lower case, or nil.
+func lastField(fields []exchange.Field, lower string) []byte {
+	for i := len(fields) - 1; i >= 0; i-- {
+		if equalFold(fields[i].Name, lower) {
+			return fields[i].Value
+		}
+	}
+	return nil
+}
+
+// address sets REMOTE_ADDR and what belongs to it.
+func (c *Call) address() {
+	e := &c.environ
+	e.Set(wsgi.KeyRemoteAddr, c.remote)
+	if c.remotePort != nil {
+		e.Set(wsgi.KeyRemotePort, c.remotePort)
+	}
+	if proxy := c.conn.Proxy(); proxy.Protocol != "" {
 		c.scratch = append(c.scratch[:0], proxy.Protocol...)
 		e.SetName("PROXY_PROTOCOL", c.scratch)
 		if proxy.Dest.IsValid() {
@@ -251,14 +310,14 @@ func (c *Call) inlineBody() []byte {
 
 // serverAddress sets SERVER_NAME and SERVER_PORT: the listener's address, never Host, as gunicorn has it; on a unix socket, which has
 // none, what Host says.
-func (c *Call) serverAddress(scheme string) {
+func (c *Call) serverAddress() {
 	e := &c.environ
 	if c.serverName != "" {
 		e.SetString(wsgi.KeyServerName, c.serverName)
 		e.SetString(wsgi.KeyServerPort, c.serverPort)
 		return
 	}
-	host, port := splitHost(c.x.Host)
+	host, port := splitHost(c.req.Host)
 	if len(host) == 0 {
 		e.SetString(wsgi.KeyServerName, c.unixName)
 		e.SetString(wsgi.KeyServerPort, "")
@@ -268,7 +327,7 @@ func (c *Call) serverAddress(scheme string) {
 	switch {
 	case len(port) > 0:
 		e.Set(wsgi.KeyServerPort, port)
-	case scheme == "https":
+	case c.req.Scheme == "https":
 		e.SetString(wsgi.KeyServerPort, "443")
 	default:
 		e.SetString(wsgi.KeyServerPort, "80")
@@ -288,4 +347,13 @@ func splitHost(authority []byte) (host, port []byte) {
 	return authority, nil
 }
 
-var protocolNames = [2]string{"HTTP/1.0", "HTTP/1.1"}
+// protocolName is SERVER_PROTOCOL.
+func protocolName(r *exchange.Request) string {
+	switch {
+	case r.Major == 2:
+		return "HTTP/2.0"
+	case r.Minor == 0:
+		return "HTTP/1.0"
+	}
+	return "HTTP/1.1"
+}

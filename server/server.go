@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gounicorn/gounicorn/server/accesslog"
+	"github.com/gounicorn/gounicorn/server/exchange"
 	"github.com/gounicorn/gounicorn/server/http1"
 	"github.com/gounicorn/gounicorn/server/metrics"
 	"github.com/gounicorn/gounicorn/server/spool"
@@ -19,6 +20,9 @@ type Config struct {
 	App      App // required
 	Limits   http1.Limits
 	Timeouts http1.Timeouts
+
+	// Responders are asked in this order before the App.
+	Responders []exchange.Responder
 
 	Trust          Trust
 	AnyMethod      bool // every token is a method (permit_unconventional_http_method)
@@ -54,12 +58,30 @@ type Server struct {
 // New returns a Server. Nothing runs before Serve.
 func New(cfg Config) *Server {
 	s := &Server{cfg: cfg}
-	s.cfg.Trust = cfg.Trust.normal()
-	trust := &s.cfg.Trust
 	s.budget.Dir, s.budget.Memory, s.budget.Disk = cfg.SpoolDir, cfg.SpoolMemory, cfg.SpoolDisk
-	s.engine = http1.New(http1.Config{
-		Limits: s.cfg.Limits, Timeouts: s.cfg.Timeouts, Handler: &handler{s: s, app: s.cfg.App}, ServerName: s.cfg.ServerName, MaxConnections: s.cfg.MaxConnections,
-		MaxKeepAliveRequests: s.cfg.MaxKeepAliveRequests, PermitUnconventionalMethod: s.cfg.AnyMethod, CasefoldMethod: s.cfg.CasefoldMethod,
+	s.engine = http1.New(s.engineConfig(cfg))
+	cfg.Metrics.AddSource(func(st *metrics.State) {
+		memory, disk := s.budget.Used()
+		st.Spool[metrics.Memory] += memory
+		st.Spool[metrics.Disk] += disk
+		active, idle := s.engine.ConnectionStates()
+		st.Connections[metrics.ConnActive] += active
+		st.Connections[metrics.ConnIdle] += idle
+	})
+	return s
+}
+
+// Reconfigure gives other limits, timeouts, responders and trust to the connections that are accepted from now on. The app, the spool, the
+// logs and the metrics stay as they were.
+func (s *Server) Reconfigure(cfg Config) { s.engine.Reconfigure(s.engineConfig(cfg)) }
+
+// engineConfig is what the engine needs to know of a configuration.
+func (s *Server) engineConfig(cfg Config) http1.Config {
+	h := &handler{s: s, app: s.cfg.App, trust: cfg.Trust.normal(), responders: cfg.Responders}
+	trust := &h.trust
+	return http1.Config{
+		Limits: cfg.Limits, Timeouts: cfg.Timeouts, Handler: h, ServerName: cfg.ServerName, MaxConnections: cfg.MaxConnections,
+		MaxKeepAliveRequests: cfg.MaxKeepAliveRequests, PermitUnconventionalMethod: cfg.AnyMethod, CasefoldMethod: cfg.CasefoldMethod,
 		Underscores: trust.HeaderMap, Forwarder: trust.forwarder, ProxyProtocol: trust.Proxy,
 		ProxyAllowed: func(c *http1.Conn) bool { return trust.ProxyAllow.Has(c.PeerAddr().Addr()) },
 		OnError: func(c *http1.Conn, v http1.Verdict) {
@@ -74,16 +96,7 @@ func New(cfg Config) *Server {
 		},
 		OnConnect:     s.cfg.Metrics.Accepted,
 		OnAcceptError: func(err error) { s.cfg.Errorf("cannot accept connections: %v", err) },
-	})
-	cfg.Metrics.AddSource(func(st *metrics.State) {
-		memory, disk := s.budget.Used()
-		st.Spool[metrics.Memory] += memory
-		st.Spool[metrics.Disk] += disk
-		active, idle := s.engine.ConnectionStates()
-		st.Connections[metrics.ConnActive] += active
-		st.Connections[metrics.ConnIdle] += idle
-	})
-	return s
+	}
 }
 
 // Serve serves one listener until Shutdown or Close; it returns nil then.
@@ -97,7 +110,7 @@ func (s *Server) Serve(ln net.Listener) error {
 // logRefused writes the access line of a request whose head was refused, of which nothing else is known. One whose body was refused is
 // a call, and logged as such.
 func (s *Server) logRefused(c *http1.Conn, v http1.Verdict) {
-	if call, ok := c.UserData.(*Call); !s.cfg.AccessLog.Enabled() || (ok && call.open) {
+	if call, ok := c.UserData().(*Call); !s.cfg.AccessLog.Enabled() || (ok && call.open) {
 		return
 	}
 	e := accesslog.Entry{Time: time.Now(), Status: v.Status, Pid: s.cfg.PID}

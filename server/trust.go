@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/gounicorn/gounicorn/server/exchange"
 	"github.com/gounicorn/gounicorn/server/http1"
 )
 
@@ -74,9 +75,9 @@ func (t *Trust) forwarder(c *http1.Conn, name []byte) bool {
 	return false
 }
 
-// scheme returns the URL scheme that a believed peer reports, and ok false when two of its fields disagree.
-func (t *Trust) scheme(fields []http1.Field) (_ string, ok bool) {
-	seen, secure := false, false
+// scheme reports whether a believed peer says which URL scheme the client used, and whether that is https; ok is false when two of its
+// fields disagree.
+func (t *Trust) scheme(fields []exchange.Field) (seen, secure, ok bool) {
 	for i := range fields {
 		for j := range t.SchemeFields {
 			if !equalFold(fields[i].Name, t.SchemeFields[j].Name) {
@@ -84,15 +85,12 @@ func (t *Trust) scheme(fields []http1.Field) (_ string, ok bool) {
 			}
 			is := string(fields[i].Value) == t.SchemeFields[j].Value
 			if seen && is != secure {
-				return "", false
+				return false, false, false
 			}
 			seen, secure = true, is
 		}
 	}
-	if secure {
-		return "https", true
-	}
-	return "http", true
+	return seen, secure, true
 }
 
 // claims reports whether a field is one that a proxy adds about its client. From anybody else it is a claim that applications tend to
@@ -109,7 +107,7 @@ func claims(name []byte) bool {
 
 // client returns the address that stands Hops entries from the end of HopField, all fields of that name together. It is not valid when
 // there are fewer entries, or no address stands there: then the request did not come through all those proxies.
-func (t *Trust) client(fields []http1.Field) netip.AddrPort {
+func (t *Trust) client(fields []exchange.Field) netip.AddrPort {
 	left, cut := t.Hops, cutLast
 	if t.HopField == "forwarded" {
 		cut = cutLastElement

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gounicorn/gounicorn/server/exchange"
 	"github.com/gounicorn/gounicorn/server/http1"
 )
 
@@ -407,12 +408,12 @@ func FuzzHops(f *testing.F) {
 		if !list {
 			trust.HopField, entry = "forwarded", "for=1.1.1.1"
 		}
-		fields := []http1.Field{{Name: []byte(trust.HopField), Value: forged}, {Name: []byte(trust.HopField), Value: []byte(entry)}}
+		fields := []exchange.Field{{Name: []byte(trust.HopField), Value: forged}, {Name: []byte(trust.HopField), Value: []byte(entry)}}
 		if got := trust.client(fields); got.Addr().String() != "1.1.1.1" {
 			t.Fatalf("%q before the entry: %v", forged, got)
 		}
 		if joined := append(append(forged[:len(forged):len(forged)], ", "...), entry...); list {
-			if got := trust.client([]http1.Field{{Name: []byte(trust.HopField), Value: joined}}); got.Addr().String() != "1.1.1.1" {
+			if got := trust.client([]exchange.Field{{Name: []byte(trust.HopField), Value: joined}}); got.Addr().String() != "1.1.1.1" {
 				t.Fatalf("%q before the entry: %v", forged, got)
 			}
 		}

@@ -156,6 +156,7 @@ func (m *master) adopt(in *intent) {
 	}
 	m.applyProcess()
 	m.applyLogs(&old)
+	m.server.Reconfigure(m.serverConfig())
 }
 
 // failed reports why the server did not come up and returns the exit code. Everything that was started is stopped.

@@ -47,8 +47,8 @@ func (x *Exchange) Read(p []byte) (int, error) {
 		x.bodyErr = err
 		x.wantClose.Store(true)
 		var v Verdict
-		if errors.As(err, &v) && x.conn.srv.config.OnError != nil {
-			x.conn.srv.config.OnError(x.conn, v)
+		if errors.As(err, &v) && x.conn.terms.OnError != nil {
+			x.conn.terms.OnError(x.conn, v)
 		}
 	}
 	return n, err
@@ -99,7 +99,7 @@ func (x *Exchange) readLength(p []byte) (int, error) {
 
 // readChunked reads a chunked body through the buffer.
 func (x *Exchange) readChunked(p []byte) (int, error) {
-	c, r := x.conn, &x.conn.srv.rules
+	c, r := x.conn, &x.conn.terms.rules
 	for {
 		data, n, cause := x.chunks.next(c.unreadBytes(), r)
 		c.r += n

@@ -56,8 +56,8 @@ func (e *echo) ServeHTTP1(x *http1.Exchange) {
 			return // the engine answers the verdict
 		}
 	}
-	text := httpcases.Echo(x.Method, x.Path, x.RawQuery, body)
-	if string(x.Path) != "/canary" {
+	text := httpcases.Echo(x.Request().Method, x.Request().Path, x.Request().RawQuery, body)
+	if string(x.Request().Path) != "/canary" {
 		e.mu.Lock()
 		e.saw = append(e.saw, text)
 		e.mu.Unlock()

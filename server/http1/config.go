@@ -38,8 +38,7 @@ const (
 	UnderscorePass                      // the field is passed on: dangerous
 )
 
-// Config holds what a Server needs. Only Handler is required. A Config must
-// not be changed after New.
+// Config holds what a Server needs. Only Handler is required.
 type Config struct {
 	Limits   Limits
 	Timeouts Timeouts
@@ -116,6 +115,15 @@ type rules struct {
 	allowHost   func([]byte) bool
 	forwarder   func(*Conn, []byte) bool
 }
+
+// terms are a Config as connections use it.
+type terms struct {
+	Config
+	rules  rules
+	timing timing
+}
+
+func newTerms(c Config) *terms { return &terms{c, newRules(&c), newTiming(c.Timeouts)} }
 
 func newRules(c *Config) rules {
 	pick := func(v, zero, limit int) int {

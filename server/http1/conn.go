@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -10,6 +11,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/gounicorn/gounicorn/server/exchange"
 )
 
 // Phases of the reading side of a connection. phaseClosed is final: whoever
@@ -37,19 +40,18 @@ var errWoken = errors.New("http1: reader woken")
 // past is a deadline that has gone by, which interrupts a read.
 var past = time.Unix(1, 0)
 
-// Conn is one client connection. Its exported methods are safe for concurrent
-// use.
+// Conn is one client connection, see exchange.Conn. Its exported methods are
+// safe for concurrent use.
 type Conn struct {
-	// UserData is for the handler, which alone touches it, inside ServeHTTP1.
-	UserData any
-
 	srv        *Server
+	terms      *terms // those of the server when it was accepted
 	nc         net.Conn
 	raw        syscall.RawConn // nil if nc is not a socket
 	remote     netip.AddrPort  // the client's, if a PROXY header named one
 	peer       netip.AddrPort
-	proxy      ProxyHeader
+	proxy      exchange.ProxyHeader
 	listener   net.Addr
+	tls        *tls.ConnectionState
 	next, prev *Conn // list of the server, guarded by its mutex
 
 	// Shared with the sweeper, which compares them with the limits.
@@ -93,7 +95,8 @@ type Conn struct {
 	writeErr       error
 	writeFn        func(uintptr) bool
 
-	x Exchange
+	x        Exchange
+	userData any // the handler's
 }
 
 // RemoteAddr returns the client's address: the one that a PROXY header named,
@@ -106,7 +109,7 @@ func (c *Conn) PeerAddr() netip.AddrPort { return c.peer }
 
 // Proxy returns the PROXY header that the connection began with; its Protocol
 // is empty if there was none.
-func (c *Conn) Proxy() *ProxyHeader { return &c.proxy }
+func (c *Conn) Proxy() *exchange.ProxyHeader { return &c.proxy }
 
 // LocalAddr returns our address; it is not valid for Unix sockets.
 func (c *Conn) LocalAddr() netip.AddrPort {
@@ -120,12 +123,19 @@ func (c *Conn) LocalAddr() netip.AddrPort {
 // which may name no host; nil after ServeConn.
 func (c *Conn) Listener() net.Addr { return c.listener }
 
+// UserData returns what the handler keeps in Exchange.UserData. It is for
+// functions of the Config that run on the connection's goroutine.
+func (c *Conn) UserData() any { return c.userData }
+
+// TLS returns what the handshake agreed on, nil without TLS.
+func (c *Conn) TLS() *tls.ConnectionState { return c.tls }
+
 // NetConn returns the connection as it was accepted. It must not be read,
 // written or closed by the caller.
 func (c *Conn) NetConn() net.Conn { return c.nc }
 
-func newConn(s *Server, nc net.Conn) *Conn {
-	c := &Conn{srv: s, nc: nc}
+func newConn(s *Server, nc net.Conn, listener net.Addr) *Conn {
+	c := &Conn{srv: s, terms: s.terms.Load(), nc: nc, listener: listener}
 	c.over.L = &c.mu
 	c.head.conn = c
 	if s, ok := nc.(*socket); ok {
@@ -140,6 +150,10 @@ func newConn(s *Server, nc net.Conn) *Conn {
 			c.raw = raw
 			c.readFn, c.writeFn = c.readReady, c.writeReady
 		}
+	}
+	if t, ok := nc.(interface{ ConnectionState() tls.ConnectionState }); ok {
+		state := t.ConnectionState()
+		c.tls = &state
 	}
 	c.since.Store(s.clock.Load())
 	return c
@@ -196,7 +210,7 @@ func (c *Conn) serveRequest() bool {
 	x.begin(c)
 	var f framing
 	if cause == CauseNone {
-		f, cause = c.head.frame(c.buf.b[c.r:c.r+n], &c.srv.rules)
+		f, cause = c.head.frame(c.buf.b[c.r:c.r+n], &c.terms.rules)
 	}
 	if cause != CauseNone {
 		x.loadPartial(&c.head, c.buf.b[c.r:c.w])
@@ -246,14 +260,20 @@ func (c *Conn) callHandler() {
 			}
 		}
 	}()
-	c.srv.handler.ServeHTTP1(&c.x)
+	c.terms.Handler.ServeHTTP1(&c.x)
+}
+
+// mayServeMore reports whether MaxKeepAliveRequests allows another request.
+func (c *Conn) mayServeMore() bool {
+	limit := c.terms.MaxKeepAliveRequests
+	return limit <= 0 || c.requests < limit
 }
 
 // refuse answers a verdict on the connection's goroutine. Nothing is parsed
 // afterwards.
 func (c *Conn) refuse(v Verdict) {
-	if c.srv.config.OnError != nil {
-		c.srv.config.OnError(c, v)
+	if c.terms.OnError != nil {
+		c.terms.OnError(c, v)
 	}
 	c.mu.Lock()
 	c.outstanding, c.closing, c.parked = true, true, false
@@ -287,7 +307,7 @@ func (c *Conn) readHead() (n int, cause Cause, ok bool) {
 					return 0, CauseNone, false
 				}
 			}
-			n, cause = c.head.feed(c.buf.b[c.r:c.w], &c.srv.rules)
+			n, cause = c.head.feed(c.buf.b[c.r:c.w], &c.terms.rules)
 			if n > 0 || cause != CauseNone {
 				return n, cause, true
 			}
@@ -340,12 +360,12 @@ func (c *Conn) watch() {
 			c.eof = true
 			c.mu.Unlock()
 			if !over {
-				c.x.left(HalfClosed)
+				c.x.left(exchange.HalfClosed)
 			}
 		case err != nil:
 			c.broken = true
 			if !over {
-				c.x.left(Reset)
+				c.x.left(exchange.Reset)
 			}
 		}
 		if over {
@@ -403,7 +423,7 @@ func (c *Conn) releaseBuffers() {
 	}
 	c.r, c.w, c.base = 0, 0, 0
 	if cap(c.head.fields) > keptFields {
-		c.head.fields, c.x.fields, c.x.Fields = nil, nil, nil
+		c.head.fields, c.x.fields, c.x.req.Fields = nil, nil, nil
 	}
 	if cap(c.x.path) > smallBuffer {
 		c.x.path = nil

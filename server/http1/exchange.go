@@ -1,10 +1,11 @@
 package http1
 
 import (
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/gounicorn/gounicorn/server/exchange"
 )
 
 // Handler answers requests.
@@ -22,25 +23,6 @@ type HandlerFunc func(x *Exchange)
 // ServeHTTP1 calls f.
 func (f HandlerFunc) ServeHTTP1(x *Exchange) { f(x) }
 
-// Gone says how a client left.
-type Gone uint8
-
-// The ways of leaving.
-const (
-	// HalfClosed means that the client will send no more. It may still wait
-	// for the answer, or may have closed: TCP does not tell.
-	HalfClosed Gone = iota + 1
-	// Reset means that the connection failed: nobody can get the answer.
-	Reset
-)
-
-// Result is how an exchange ended.
-type Result struct {
-	Status int   // of the final answer, 0 if there was none
-	Sent   int64 // bytes of the body, without framing, handed to the kernel
-	Err    error // nil if the whole answer was handed to the kernel
-}
-
 // States of the answer. They only go forward, except that a head that was
 // begun may be given up for an error page.
 const (
@@ -50,41 +32,18 @@ const (
 	stateOver                   // ended
 )
 
-// Exchange is one request and its answer. It belongs to its connection and is
-// used again for the next request.
-//
-// The request part may be read from any goroutine until the exchange has
-// ended; all byte slices alias the connection's buffer and end with it. Read
-// and InlineBody belong to ServeHTTP1. The answer may be given from any
-// goroutine, by one at a time. After Finish, Error or Abort have been called,
-// and after OnDone of a Stream, nobody but ServeHTTP1 itself may touch the
-// Exchange, because it may already serve the next request.
+// Exchange is one request and its answer, see exchange.Exchange. It belongs to
+// its connection and is used again for the next request; all byte slices of the
+// request alias the connection's buffer. Watching for the client's leaving
+// begins when ServeHTTP1 has returned.
 type Exchange struct {
-	Method        []byte
-	Target        []byte    // as sent
-	Path          []byte    // percent-decoded once
-	RawPath       []byte    // as sent; empty if the target has none
-	RawQuery      []byte    // behind the "?", as sent
-	Host          []byte    // authority of the target or value of Host, nil if neither
-	Minor         int       // 1 for HTTP/1.1
-	Fields        []Field   // in order, with the names as sent
-	Dropped       int       // fields dropped by rule ("_" in names, Proxy)
-	ContentLength int64     // -1 if the body is chunked, 0 if there is none
-	KeepAlive     bool      // the client wants to keep the connection
-	Received      time.Time // when the head was complete
-
-	// OnDone, if set inside ServeHTTP1, is called exactly once when the answer
-	// was handed to the kernel or failed, on the goroutine that found out. The
-	// request part is still valid. It must not block.
-	OnDone func(x *Exchange, r Result)
-	// UserData is for the handler; it is nil at the start of every exchange.
-	UserData any
+	req  exchange.Request
+	done func(exchange.Exchange, exchange.Result)
 
 	conn     *Conn
 	asterisk bool
 	head     bool // HEAD
-	line     []byte
-	fields   []Field
+	fields   []exchange.Field
 	path     []byte
 
 	// The body, owned by the connection's goroutine but for the atomics.
@@ -98,8 +57,8 @@ type Exchange struct {
 	continued atomic.Bool
 
 	goneMu sync.Mutex // guards gone and how
-	gone   func(Gone)
-	how    Gone
+	gone   func(exchange.Gone)
+	how    exchange.Gone
 
 	// The answer, owned by whoever gives it.
 	state     atomic.Int32
@@ -115,35 +74,27 @@ type Exchange struct {
 	keep      bool // the connection stays open after this answer
 }
 
+// Request returns the request.
+func (x *Exchange) Request() *exchange.Request { return &x.req }
+
 // Conn returns the connection.
-func (x *Exchange) Conn() *Conn { return x.conn }
+func (x *Exchange) Conn() exchange.Conn { return x.conn }
 
-// RemoteAddr returns the client's address, see Conn.RemoteAddr.
-func (x *Exchange) RemoteAddr() netip.AddrPort { return x.conn.remote }
+// UserData is the handler's own; it stays for the next exchange of the
+// connection. Only the handler touches it, inside ServeHTTP1.
+func (x *Exchange) UserData() *any { return &x.conn.userData }
 
-// LocalAddr returns our address; it is not valid for Unix sockets.
-func (x *Exchange) LocalAddr() netip.AddrPort { return x.conn.LocalAddr() }
-
-// RequestLine returns the request line as sent, without its line end.
-func (x *Exchange) RequestLine() []byte { return x.line }
-
-// Get returns the value of the first field with the name, which must be
-// lower-case, or nil.
-func (x *Exchange) Get(lower string) []byte {
-	for i := range x.Fields {
-		if foldEqual(x.Fields[i].Name, lower) {
-			return x.Fields[i].Value
-		}
-	}
-	return nil
-}
+// SetDone sets a function that is called exactly once when the answer was
+// handed to the kernel or failed, on the goroutine that found out. It must be
+// called inside ServeHTTP1. The function must not block.
+func (x *Exchange) SetDone(f func(exchange.Exchange, exchange.Result)) { x.done = f }
 
 // SetGone sets a function that is called on the connection's goroutine when
 // the client leaves before the exchange has ended: at most once with
 // HalfClosed and at most once, later or instead, with Reset. What was noticed
 // before is reported at once. It may still run while the exchange is being
 // ended elsewhere. Watching begins when ServeHTTP1 has returned.
-func (x *Exchange) SetGone(f func(Gone)) {
+func (x *Exchange) SetGone(f func(exchange.Gone)) {
 	x.goneMu.Lock()
 	x.gone = f
 	how := x.how
@@ -160,7 +111,7 @@ func (x *Exchange) HalfClosed() bool {
 	return x.how != 0
 }
 
-func (x *Exchange) left(how Gone) {
+func (x *Exchange) left(how exchange.Gone) {
 	x.goneMu.Lock()
 	x.how = how
 	f := x.gone
@@ -173,10 +124,8 @@ func (x *Exchange) left(how Gone) {
 // begin prepares x for a new request on c.
 func (x *Exchange) begin(c *Conn) {
 	x.conn = c
-	x.Method, x.Target, x.Path, x.RawPath, x.RawQuery, x.Host, x.line = nil, nil, nil, nil, nil, nil, nil
-	x.Fields = nil
-	x.Minor, x.Dropped, x.ContentLength, x.KeepAlive = 1, 0, 0, false
-	x.OnDone, x.UserData = nil, nil
+	x.req = exchange.Request{Major: 1, Minor: 1, Received: time.Now()}
+	x.done = nil
 	x.asterisk, x.head = false, false
 	x.frame, x.chunks, x.received, x.bodyErr = framing{}, chunked{}, 0, nil
 	x.undrained, x.hasExpect = false, false
@@ -187,14 +136,13 @@ func (x *Exchange) begin(c *Conn) {
 	x.goneMu.Lock()
 	x.gone, x.how = nil, 0
 	if c.eof {
-		x.how = HalfClosed
+		x.how = exchange.HalfClosed
 	}
 	x.goneMu.Unlock()
 	x.out, x.interim = nil, 0
 	x.status, x.length = 0, -1
 	x.hasDate, x.hasServer, x.keep = false, false, false
 	x.wantClose.Store(false)
-	x.Received = time.Now()
 	x.state.Store(stateOpen)
 }
 
@@ -203,40 +151,40 @@ func (x *Exchange) loadPartial(h *head, b []byte) {
 	if h.method.end == 0 {
 		return
 	}
-	x.Method = h.method.of(b)
-	x.Minor = int(h.minor)
-	x.head = string(x.Method) == "HEAD"
+	x.req.Method = h.method.of(b)
+	x.req.Minor = int(h.minor)
+	x.head = string(x.req.Method) == "HEAD"
 }
 
 // load fills in the request from a complete head.
 func (x *Exchange) load(h *head, b []byte, f framing) {
 	x.frame = f
 	x.loadPartial(h, b)
-	x.line = h.reqline.of(b)
-	x.Target = h.target.of(b)
-	x.Host = h.effectiveHost(b)
-	x.Dropped = h.dropped
-	x.KeepAlive = f.keep
+	x.req.Line = h.reqline.of(b)
+	x.req.Target = h.target.of(b)
+	x.req.Host = h.effectiveHost(b)
+	x.req.Dropped = h.dropped
+	x.req.KeepAlive = f.keep
 	x.hasExpect = f.expect
 	x.asterisk = h.parsed.form == formAsterisk
-	x.RawQuery = h.parsed.query.of(x.Target)
-	x.RawPath = h.parsed.path.of(x.Target)
-	x.Path, x.path = h.parsed.decoded(x.Target, x.path)
+	x.req.RawQuery = h.parsed.query.of(x.req.Target)
+	x.req.RawPath = h.parsed.path.of(x.req.Target)
+	x.req.Path, x.path = h.parsed.decoded(x.req.Target, x.path)
 	x.fields = x.fields[:0]
 	for _, s := range h.fields {
 		v := s.value.of(b)
 		if s.value == h.host && h.hosts == 1 {
-			v = x.Host // an absolute-form target rewrites Host
+			v = x.req.Host // an absolute-form target rewrites Host
 		}
-		x.fields = append(x.fields, Field{s.name.of(b), v})
+		x.fields = append(x.fields, exchange.Field{Name: s.name.of(b), Value: v})
 	}
-	x.Fields = x.fields
+	x.req.Fields = x.fields
 	switch f.body {
 	case bodyLength:
-		x.ContentLength = f.length
+		x.req.ContentLength = f.length
 		x.unread.Store(f.length)
 	case bodyChunked:
-		x.ContentLength = -1
+		x.req.ContentLength = -1
 		x.chunks.fields = h.seen
 		x.unread.Store(unknownLength)
 	}

@@ -1,12 +1,5 @@
 package http1
 
-// Field is one field line of a request: the name as it was sent and the value
-// without the white space around it. Both alias the connection's buffer and
-// are valid until the exchange has ended and ServeHTTP1 has returned.
-type Field struct {
-	Name, Value []byte
-}
-
 // byteClass has one bit per character class of the grammar.
 type byteClass uint8
 

@@ -1,7 +1,7 @@
 package http1
 
 // ResponseField returns the value of the last field of the answer with the name, compared without regard to case. It may be called in
-// OnDone only; fields that the engine adds count too.
+// the function of SetDone only; fields that the engine adds count too.
 func (x *Exchange) ResponseField(lower string) (value []byte, ok bool) {
 	rest := x.out[min(x.interim, len(x.out)):]
 	for first := true; ; first = false {

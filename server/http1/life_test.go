@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gounicorn/gounicorn/server/exchange"
 	"github.com/gounicorn/gounicorn/server/http1"
 )
 
@@ -91,11 +92,11 @@ func TestSlowBodyIsCut(t *testing.T) { // row 19
 }
 
 func TestSlowReaderIsCut(t *testing.T) { // row 20
-	results := make(chan http1.Result, 2)
+	results := make(chan exchange.Result, 2)
 	big := strings.Repeat("x", 32<<20)
 	for _, streamed := range []bool{false, true} {
 		config := handle(func(x *http1.Exchange) {
-			x.OnDone = func(_ *http1.Exchange, r http1.Result) { results <- r }
+			x.SetDone(func(_ exchange.Exchange, r exchange.Result) { results <- r })
 			if !streamed {
 				respond(t, x, 200, big)
 			} else if x.Start(200, nil) != nil || x.Stream(-1, &pieces{list: split(big)}) != nil {
@@ -114,7 +115,7 @@ func TestSlowReaderIsCut(t *testing.T) { // row 20
 
 func TestContinueIsSentWhenTheBodyIsWanted(t *testing.T) { // row 24
 	addr, _ := start(t, handle(func(x *http1.Exchange) {
-		if string(x.Path) == "/no" {
+		if string(x.Request().Path) == "/no" {
 			respond(t, x, 403, "no")
 			return
 		}
@@ -159,15 +160,15 @@ func TestUnreadBodyIsDrainedOrTheConnectionClosed(t *testing.T) { // row 22
 
 func TestLeavingClientIsNoticed(t *testing.T) { // row 21
 	type event struct {
-		how  http1.Gone
+		how  exchange.Gone
 		half bool
 	}
 	gone := make(chan event, 4)
 	started := make(chan *http1.Exchange, 1)
-	results := make(chan http1.Result, 1)
+	results := make(chan exchange.Result, 1)
 	addr, _ := start(t, handle(func(x *http1.Exchange) {
-		x.OnDone = func(_ *http1.Exchange, r http1.Result) { results <- r }
-		x.SetGone(func(how http1.Gone) { gone <- event{how, x.HalfClosed()} })
+		x.SetDone(func(_ exchange.Exchange, r exchange.Result) { results <- r })
+		x.SetGone(func(how exchange.Gone) { gone <- event{how, x.HalfClosed()} })
 		started <- x
 	}))
 
@@ -178,11 +179,11 @@ func TestLeavingClientIsNoticed(t *testing.T) { // row 21
 		t.Fatal(err)
 	}
 	_ = c.nc.Close()
-	if e := receive(t, gone); e.how != http1.Reset {
+	if e := receive(t, gone); e.how != exchange.Reset {
 		t.Errorf("got %+v", e)
 	}
 	x.Abort()
-	if r := receive(t, results); !errors.Is(r.Err, http1.ErrAborted) {
+	if r := receive(t, results); !errors.Is(r.Err, exchange.ErrAborted) {
 		t.Errorf("got %+v", r)
 	}
 
@@ -190,14 +191,14 @@ func TestLeavingClientIsNoticed(t *testing.T) { // row 21
 	c.send(get + get) // the second request stays in the buffer
 	x = receive(t, started)
 	_ = c.nc.CloseWrite()
-	if e := receive(t, gone); e.how != http1.HalfClosed || !e.half {
+	if e := receive(t, gone); e.how != exchange.HalfClosed || !e.half {
 		t.Errorf("got %+v", e)
 	}
 	respond(t, x, 200, "one")
 	c.want(200, "one")
 	receive(t, results)
 	x = receive(t, started)
-	if e := receive(t, gone); e.how != http1.HalfClosed {
+	if e := receive(t, gone); e.how != exchange.HalfClosed {
 		t.Errorf("got %+v", e)
 	}
 	respond(t, x, 200, "two")
@@ -212,7 +213,7 @@ func TestLeavingClientIsNoticed(t *testing.T) { // row 21
 	receive(t, gone)
 	_ = c.nc.SetLinger(0)
 	_ = c.nc.Close()
-	if e := receive(t, gone); e.how != http1.Reset {
+	if e := receive(t, gone); e.how != exchange.Reset {
 		t.Errorf("got %+v", e)
 	}
 	x.Abort()
@@ -222,7 +223,7 @@ func TestLeavingClientIsNoticed(t *testing.T) { // row 21
 func TestShutdownLetsExchangesEnd(t *testing.T) {
 	started := make(chan *http1.Exchange, 1)
 	addr, s := start(t, handle(func(x *http1.Exchange) {
-		if string(x.Path) == "/now" {
+		if string(x.Request().Path) == "/now" {
 			respond(t, x, 200, "now")
 			return
 		}

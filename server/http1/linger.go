@@ -12,7 +12,7 @@ import (
 // the last answer from the client (RFC 9112 9.6).
 func (c *Conn) tearDown() {
 	c.mu.Lock()
-	lingers := !c.broken && !c.eof && (c.dirty || c.r < c.w || c.closing && c.x.KeepAlive)
+	lingers := !c.broken && !c.eof && (c.dirty || c.r < c.w || c.closing && c.x.req.KeepAlive)
 	c.releaseBuffers()
 	c.mu.Unlock()
 	if lingers {

@@ -23,7 +23,7 @@ func (x *Exchange) Refuse(cause Cause) bool {
 		return false
 	}
 	v := cause.Verdict()
-	if f := x.conn.srv.config.OnError; f != nil {
+	if f := x.conn.terms.OnError; f != nil {
 		f(x.conn, v)
 	}
 	x.sendVerdict(v)

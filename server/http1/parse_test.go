@@ -80,7 +80,7 @@ func TestEveryCauseHasARow(t *testing.T) {
 // Row 19: the rate counts over the whole body, and only after a while.
 func TestBodyBelowItsMinimumRateIsTooSlow(t *testing.T) {
 	s := New(Config{Timeouts: Timeouts{MinBodyRate: 100}})
-	c := &Conn{srv: s}
+	c := &Conn{srv: s, terms: s.terms.Load()}
 	for _, row := range []struct {
 		took  time.Duration
 		bytes int64
@@ -88,7 +88,7 @@ func TestBodyBelowItsMinimumRateIsTooSlow(t *testing.T) {
 	}{{rateGrace, 0, false}, {2 * rateGrace, 999, true}, {2 * rateGrace, 1000, false}} {
 		c.bodySince.Store(1)
 		c.bodyBytes.Store(row.bytes)
-		if got := s.tooSlow(c, 1+int64(row.took)); got != row.want {
+		if got := c.tooSlow(1 + int64(row.took)); got != row.want {
 			t.Errorf("%d bytes in %v: got %v", row.bytes, row.took, got)
 		}
 	}

@@ -12,6 +12,8 @@ import (
 	"errors"
 	"io"
 	"net/netip"
+
+	"github.com/gounicorn/gounicorn/server/exchange"
 )
 
 // ProxyMode says which versions are looked for (proxy_protocol).
@@ -24,13 +26,6 @@ const (
 	ProxyV2   ProxyMode = 2
 	ProxyAuto           = ProxyV1 | ProxyV2
 )
-
-// ProxyHeader is what a proxy said. Without addresses the connection speaks for itself.
-type ProxyHeader struct {
-	Protocol string         // "TCP4", "TCP6"; "LOCAL", "UNKNOWN" or "UNSPEC" without addresses; "" when there was no header
-	Source   netip.AddrPort // the client; not valid without addresses
-	Dest     netip.AddrPort // where the client connected to; likewise
-}
 
 var (
 	// errProxyIncomplete means that more bytes are needed.
@@ -53,7 +48,7 @@ const (
 // refuses the connection if it must (row 31). It returns false if no request is
 // to be read. It has the time of one head.
 func (c *Conn) readProxy() bool {
-	mode := c.srv.config.ProxyProtocol
+	mode := c.terms.ProxyProtocol
 	if mode == ProxyOff {
 		return true
 	}
@@ -67,7 +62,7 @@ func (c *Conn) readProxy() bool {
 				}
 			}
 			b := c.buf.b[c.r:c.w]
-			if _, certain := beginsProxy(mode, b); certain && !c.srv.config.ProxyAllowed(c) {
+			if _, certain := beginsProxy(mode, b); certain && !c.terms.ProxyAllowed(c) {
 				return c.refuseProxy(CauseProxyForbidden)
 			}
 			h, n, err := parseProxy(mode, b)
@@ -125,12 +120,12 @@ func beginsProxy(mode ProxyMode, b []byte) (maybe, certain bool) {
 
 // parseProxy reads the header at the start of b and returns its length in bytes; 0 without an error when there is none. At most
 // 107 bytes of version 1 and 16 + 65535 of version 2 are ever asked for.
-func parseProxy(mode ProxyMode, b []byte) (ProxyHeader, int, error) {
+func parseProxy(mode ProxyMode, b []byte) (exchange.ProxyHeader, int, error) {
 	switch maybe, certain := beginsProxy(mode, b); {
 	case !maybe:
-		return ProxyHeader{}, 0, nil
+		return exchange.ProxyHeader{}, 0, nil
 	case !certain:
-		return ProxyHeader{}, 0, errProxyIncomplete
+		return exchange.ProxyHeader{}, 0, errProxyIncomplete
 	case b[0] == proxyPrefix[0]:
 		return parseProxyLine(b)
 	}
@@ -138,38 +133,38 @@ func parseProxy(mode ProxyMode, b []byte) (ProxyHeader, int, error) {
 }
 
 // parseProxyLine reads version 1.
-func parseProxyLine(b []byte) (ProxyHeader, int, error) {
+func parseProxyLine(b []byte) (exchange.ProxyHeader, int, error) {
 	end := bytes.Index(b[:min(len(b), proxyLine)], []byte("\r\n"))
 	switch {
 	case end >= 0:
 	case len(b) >= proxyLine:
-		return ProxyHeader{}, 0, errProxyMalformed
+		return exchange.ProxyHeader{}, 0, errProxyMalformed
 	default:
-		return ProxyHeader{}, 0, errProxyIncomplete
+		return exchange.ProxyHeader{}, 0, errProxyIncomplete
 	}
 	line := b[len(proxyPrefix):end]
 	if string(line) == "UNKNOWN" || bytes.HasPrefix(line, []byte("UNKNOWN ")) {
-		return ProxyHeader{Protocol: "UNKNOWN"}, end + 2, nil // the rest is to be ignored
+		return exchange.ProxyHeader{Protocol: "UNKNOWN"}, end + 2, nil // the rest is to be ignored
 	}
 	var words [5][]byte
 	for i := range words {
 		var more bool
 		words[i], line, more = bytes.Cut(line, []byte(" "))
 		if more != (i < len(words)-1) {
-			return ProxyHeader{}, 0, errProxyMalformed
+			return exchange.ProxyHeader{}, 0, errProxyMalformed
 		}
 	}
-	h := ProxyHeader{Protocol: "TCP4"}
+	h := exchange.ProxyHeader{Protocol: "TCP4"}
 	if string(words[0]) == "TCP6" {
 		h.Protocol = "TCP6"
 	} else if string(words[0]) != "TCP4" {
-		return ProxyHeader{}, 0, errProxyMalformed
+		return exchange.ProxyHeader{}, 0, errProxyMalformed
 	}
 	var ok [2]bool
 	h.Source, ok[0] = proxyEndpoint(h.Protocol == "TCP6", words[1], words[3])
 	h.Dest, ok[1] = proxyEndpoint(h.Protocol == "TCP6", words[2], words[4])
 	if !ok[0] || !ok[1] {
-		return ProxyHeader{}, 0, errProxyMalformed
+		return exchange.ProxyHeader{}, 0, errProxyMalformed
 	}
 	return h, end + 2, nil
 }
@@ -195,28 +190,28 @@ func proxyEndpoint(six bool, address, port []byte) (netip.AddrPort, bool) {
 
 // parseProxyBinary reads version 2. Families of addresses that we cannot use are accepted and give none, as the protocol asks; datagrams
 // are refused, because nothing of ours came in one.
-func parseProxyBinary(b []byte) (ProxyHeader, int, error) {
+func parseProxyBinary(b []byte) (exchange.ProxyHeader, int, error) {
 	if len(b) < proxyFixed {
-		return ProxyHeader{}, 0, errProxyIncomplete
+		return exchange.ProxyHeader{}, 0, errProxyIncomplete
 	}
 	version, command := b[12]>>4, b[12]&15
 	family, transport := b[13]>>4, b[13]&15
 	if version != 2 || command > 1 {
-		return ProxyHeader{}, 0, errProxyMalformed
+		return exchange.ProxyHeader{}, 0, errProxyMalformed
 	}
 	size := int(binary.BigEndian.Uint16(b[14:]))
 	if len(b) < proxyFixed+size {
-		return ProxyHeader{}, 0, errProxyIncomplete
+		return exchange.ProxyHeader{}, 0, errProxyIncomplete
 	}
 	if command == 0 { // a check of the proxy's own: everything behind is to be ignored
-		return ProxyHeader{Protocol: "LOCAL"}, proxyFixed + size, nil
+		return exchange.ProxyHeader{Protocol: "LOCAL"}, proxyFixed + size, nil
 	}
 	rest := b[proxyFixed : proxyFixed+size]
 	need, known := proxyAddressBytes[family&3], family <= 3
 	if !known || transport > 1 || transport == 0 && family != 0 || len(rest) < need {
-		return ProxyHeader{}, 0, errProxyMalformed
+		return exchange.ProxyHeader{}, 0, errProxyMalformed
 	}
-	h := ProxyHeader{Protocol: "UNSPEC"}
+	h := exchange.ProxyHeader{Protocol: "UNSPEC"}
 	switch family {
 	case 1:
 		h = proxyAddresses("TCP4", rest, 4)
@@ -224,7 +219,7 @@ func parseProxyBinary(b []byte) (ProxyHeader, int, error) {
 		h = proxyAddresses("TCP6", rest, 16)
 	}
 	if family != 0 && !proxyExtensions(rest[need:]) {
-		return ProxyHeader{}, 0, errProxyMalformed
+		return exchange.ProxyHeader{}, 0, errProxyMalformed
 	}
 	return h, proxyFixed + size, nil
 }
@@ -232,10 +227,10 @@ func parseProxyBinary(b []byte) (ProxyHeader, int, error) {
 // proxyAddressBytes is the length of the addresses by family.
 var proxyAddressBytes = [4]int{0, proxyInet4, proxyInet6, proxyUnix}
 
-func proxyAddresses(protocol string, b []byte, n int) ProxyHeader {
+func proxyAddresses(protocol string, b []byte, n int) exchange.ProxyHeader {
 	source, _ := netip.AddrFromSlice(b[:n])
 	dest, _ := netip.AddrFromSlice(b[n : 2*n])
-	return ProxyHeader{
+	return exchange.ProxyHeader{
 		Protocol: protocol,
 		Source:   netip.AddrPortFrom(source.Unmap(), binary.BigEndian.Uint16(b[2*n:])),
 		Dest:     netip.AddrPortFrom(dest.Unmap(), binary.BigEndian.Uint16(b[2*n+2:])),

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/gounicorn/gounicorn/server/exchange"
 )
 
 func proxyV2(command, family byte, rest string) string {
@@ -62,7 +64,7 @@ var proxyCases = []struct {
 	{"v2 half an extension", proxyV2(1, 0x11, proxyFour+"\x04\x00"), "malformed"},
 }
 
-func proxyText(h ProxyHeader, n int, err error) string {
+func proxyText(h exchange.ProxyHeader, n int, err error) string {
 	switch {
 	case errors.Is(err, errProxyMalformed):
 		return "malformed"

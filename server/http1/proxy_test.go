@@ -8,7 +8,9 @@ import (
 )
 
 func behindProxy(t *testing.T) http1.Config {
-	config := handle(func(x *http1.Exchange) { respond(t, x, 200, x.RemoteAddr().String()+" "+x.Conn().Proxy().Protocol) })
+	config := handle(func(x *http1.Exchange) {
+		respond(t, x, 200, x.Conn().RemoteAddr().String()+" "+x.Conn().Proxy().Protocol)
+	})
 	config.ProxyProtocol = http1.ProxyAuto
 	config.ProxyAllowed = func(*http1.Conn) bool { return true }
 	return config
@@ -73,7 +75,7 @@ func TestProxyHeaderHasTheTimeOfAHead(t *testing.T) {
 }
 
 func TestMethodsAreFoldedOnDemand(t *testing.T) {
-	config := handle(func(x *http1.Exchange) { respond(t, x, 200, string(x.Method)+" "+string(x.RequestLine())) })
+	config := handle(func(x *http1.Exchange) { respond(t, x, 200, string(x.Request().Method)+" "+string(x.Request().Line)) })
 	config.CasefoldMethod = true
 	addr, _ := start(t, config)
 	c := dial(t, addr)

@@ -4,30 +4,8 @@ import (
 	"errors"
 	"math"
 	"strconv"
-)
 
-// Errors of the response half of an Exchange. After an error of Start or
-// Field nothing has been sent, and Error can still answer.
-var (
-	// ErrState means that the call does not fit the state of the answer.
-	ErrState = errors.New("http1: response call out of order")
-	// ErrStatus means a status code outside 200 to 999 or a bad reason.
-	ErrStatus = errors.New("http1: malformed status")
-	// ErrField means a field name that is no token, or a control character in
-	// a value (row 39).
-	ErrField = errors.New("http1: malformed response field")
-	// ErrHopByHop means a field that belongs to the connection and not to the
-	// application; it was not added (row 41).
-	ErrHopByHop = errors.New("http1: hop-by-hop response field")
-	// ErrContentLength means a Content-Length that is malformed, given twice,
-	// or different from the announced length (row 42).
-	ErrContentLength = errors.New("http1: bad content-length")
-	// ErrShortBody means that the body ended before its announced length.
-	ErrShortBody = errors.New("http1: body shorter than announced")
-	// ErrLongBody means that the body was cut at its announced length.
-	ErrLongBody = errors.New("http1: body longer than announced")
-	// ErrAborted means that Abort ended the exchange.
-	ErrAborted = errors.New("http1: exchange aborted")
+	"github.com/gounicorn/gounicorn/server/exchange"
 )
 
 // inlineBody is the largest body that is copied behind the head for a single
@@ -37,17 +15,17 @@ const inlineBody = 4 << 10
 // Start begins the answer. An empty reason means the usual one.
 func (x *Exchange) Start(status int, reason []byte) error {
 	if status < 200 || status > 999 || !all(reason, classValue) {
-		return ErrStatus
+		return exchange.ErrStatus
 	}
 	if !x.state.CompareAndSwap(stateOpen, stateBuilding) {
-		return ErrState
+		return exchange.ErrState
 	}
 	x.begun(status, reason)
 	return nil
 }
 
 func (x *Exchange) begun(status int, reason []byte) {
-	x.head = x.head || string(x.Method) == "HEAD"
+	x.head = x.head || string(x.req.Method) == "HEAD"
 	x.status = status
 	x.length, x.hasDate, x.hasServer = -1, false, false
 	x.statusLine(status, reason)
@@ -76,18 +54,18 @@ func (x *Exchange) needOut() {
 // against the body; Date and Server replace the engine's.
 func (x *Exchange) Field(name, value []byte) error {
 	if x.state.Load() != stateBuilding {
-		return ErrState
+		return exchange.ErrState
 	}
 	if len(name) == 0 || !all(name, classToken) || !all(value, classValue) {
-		return ErrField
+		return exchange.ErrField
 	}
 	switch kind := responseField(name); kind {
 	case fieldHopByHop:
-		return ErrHopByHop
+		return exchange.ErrHopByHop
 	case fieldLength:
 		n, ok := parseDecimal(trimOWS(value), math.MaxInt64)
 		if !ok || x.length >= 0 {
-			return ErrContentLength
+			return exchange.ErrContentLength
 		}
 		x.length = n
 		return nil
@@ -169,9 +147,9 @@ func (x *Exchange) withoutBody() bool {
 // connection stays. length is the value of Content-Length if framed by it.
 func (x *Exchange) endHead(framed uint8, length int64) {
 	s := x.conn.srv
-	if !x.hasServer && s.config.ServerName != "" {
+	if name := x.conn.terms.ServerName; !x.hasServer && name != "" {
 		x.out = append(x.out, "Server: "...)
-		x.out = append(x.out, s.config.ServerName...)
+		x.out = append(x.out, name...)
 		x.out = append(x.out, '\r', '\n')
 	}
 	if !x.hasDate {
@@ -187,13 +165,13 @@ func (x *Exchange) endHead(framed uint8, length int64) {
 	case framedByChunks:
 		x.out = append(x.out, "Transfer-Encoding: chunked\r\n"...)
 	}
-	x.keep = x.KeepAlive && framed != framedByClose && !x.wantClose.Load() &&
+	x.keep = x.req.KeepAlive && framed != framedByClose && !x.wantClose.Load() &&
 		!s.draining.Load() && x.drainable() &&
-		(s.config.MaxKeepAliveRequests <= 0 || x.conn.requests < s.config.MaxKeepAliveRequests)
+		x.conn.mayServeMore()
 	switch {
 	case !x.keep:
 		x.out = append(x.out, "Connection: close\r\n"...)
-	case x.Minor == 0:
+	case x.req.Minor == 0:
 		x.out = append(x.out, "Connection: keep-alive\r\n"...)
 	}
 	x.out = append(x.out, '\r', '\n')
@@ -202,19 +180,19 @@ func (x *Exchange) endHead(framed uint8, length int64) {
 // Finish gives the rest of the answer and ends the exchange. It never blocks:
 // what the kernel does not take at once is copied and written by a goroutine.
 // A body that may not be sent is dropped; one that is longer than its
-// Content-Length is cut and ErrLongBody returned; one that is shorter aborts
-// the connection and returns ErrShortBody.
+// Content-Length is cut and exchange.ErrLongBody returned; one that is shorter aborts
+// the connection and returns exchange.ErrShortBody.
 func (x *Exchange) Finish(body []byte) error { return x.finish(body, nil) }
 
 // FinishLarge is Finish for a large body: what the kernel does not take at
 // once is given to spool, which keeps it and returns it as a Source.
-func (x *Exchange) FinishLarge(body []byte, spool func(rest []byte) Source) error {
+func (x *Exchange) FinishLarge(body []byte, spool func(rest []byte) exchange.Source) error {
 	return x.finish(body, spool)
 }
 
-func (x *Exchange) finish(body []byte, spool func(rest []byte) Source) error {
+func (x *Exchange) finish(body []byte, spool func(rest []byte) exchange.Source) error {
 	if !x.state.CompareAndSwap(stateBuilding, stateCommitted) {
-		return ErrState
+		return exchange.ErrState
 	}
 	var problem error
 	framed, length := framedByLength, x.length
@@ -234,10 +212,10 @@ func (x *Exchange) finish(body []byte, spool func(rest []byte) Source) error {
 	case length < int64(len(body)):
 		body = body[:length]
 		x.wantClose.Store(true)
-		problem = ErrLongBody
+		problem = exchange.ErrLongBody
 	case length > int64(len(body)):
-		x.abort(ErrShortBody)
-		return ErrShortBody
+		x.abort(exchange.ErrShortBody)
+		return exchange.ErrShortBody
 	}
 	x.wmu.Lock()
 	x.endHead(framed, length)
@@ -288,25 +266,25 @@ func (x *Exchange) flush(rest []byte, bodyLen int64) {
 // Interim sends an informational answer: 103, or 102. 100 (Continue) is the
 // engine's matter and 101 is refused. It never blocks, and must come before
 // Start. HTTP/1.0 clients are spared it (RFC 9110 15.2).
-func (x *Exchange) Interim(status int, fields []Field) error {
+func (x *Exchange) Interim(status int, fields []exchange.Field) error {
 	if status < 102 || status > 199 {
-		return ErrStatus
+		return exchange.ErrStatus
 	}
 	for i := range fields {
 		f := &fields[i]
 		if len(f.Name) == 0 || !all(f.Name, classToken) || !all(f.Value, classValue) {
-			return ErrField
+			return exchange.ErrField
 		}
 		if k := responseField(f.Name); k == fieldHopByHop || k == fieldLength {
-			return ErrHopByHop
+			return exchange.ErrHopByHop
 		}
 	}
 	x.wmu.Lock()
 	defer x.wmu.Unlock()
 	if x.state.Load() != stateOpen {
-		return ErrState
+		return exchange.ErrState
 	}
-	if x.Minor == 0 {
+	if x.req.Minor == 0 {
 		return nil
 	}
 	x.statusLine(status, nil)
@@ -327,14 +305,14 @@ func (x *Exchange) Interim(status int, fields []Field) error {
 // It may be called instead of Finish, Stream or Error, and also while a Stream
 // runs, which then fails. Calling it when the exchange has ended is an error
 // of the caller.
-func (x *Exchange) Abort() { x.abort(ErrAborted) }
+func (x *Exchange) Abort() { x.abort(exchange.ErrAborted) }
 
 func (x *Exchange) abort(err error) {
 	for {
 		switch old := x.state.Load(); {
 		case old == stateOver:
 			return
-		case old == stateCommitted && errors.Is(err, ErrAborted):
+		case old == stateCommitted && errors.Is(err, exchange.ErrAborted):
 			x.conn.kill() // who writes will notice and end the exchange
 			return
 		case x.state.CompareAndSwap(old, stateCommitted):
@@ -364,8 +342,8 @@ func (x *Exchange) end(status int, sent int64, err error, closing bool) {
 	if err != nil {
 		closing = true
 	}
-	if f := x.OnDone; f != nil {
-		f(x, Result{Status: status, Sent: sent, Err: err})
+	if f := x.done; f != nil {
+		f(x, exchange.Result{Status: status, Sent: sent, Err: err})
 	}
 	if x.outBuf != nil {
 		x.conn.srv.pool.put(x.outBuf)

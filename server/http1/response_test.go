@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gounicorn/gounicorn/server/exchange"
 	"github.com/gounicorn/gounicorn/server/http1"
 )
 
@@ -61,17 +62,17 @@ func TestFieldsThatBreakTheFramingAreRefused(t *testing.T) {
 		name, value string
 		want        error
 	}{
-		{"A", "b\r\nX: y", http1.ErrField}, {"A", "b\n", http1.ErrField}, {"A", "b\x00", http1.ErrField},
-		{"A", "\x7f", http1.ErrField}, {"A\r\n", "b", http1.ErrField}, {"", "b", http1.ErrField},
-		{"A b", "c", http1.ErrField}, {"A:", "b", http1.ErrField}, {"\xe9", "b", http1.ErrField},
+		{"A", "b\r\nX: y", exchange.ErrField}, {"A", "b\n", exchange.ErrField}, {"A", "b\x00", exchange.ErrField},
+		{"A", "\x7f", exchange.ErrField}, {"A\r\n", "b", exchange.ErrField}, {"", "b", exchange.ErrField},
+		{"A b", "c", exchange.ErrField}, {"A:", "b", exchange.ErrField}, {"\xe9", "b", exchange.ErrField},
 		{"A", "\xe9\tb", nil}, {"A", "", nil},
-		{"Connection", "close", http1.ErrHopByHop}, {"keep-ALIVE", "x", http1.ErrHopByHop},
-		{"Transfer-Encoding", "chunked", http1.ErrHopByHop}, {"TE", "x", http1.ErrHopByHop},
-		{"Trailer", "x", http1.ErrHopByHop}, {"Trailers", "x", http1.ErrHopByHop}, {"Upgrade", "x", http1.ErrHopByHop},
-		{"Proxy-Authenticate", "x", http1.ErrHopByHop}, {"Proxy-Authorization", "x", http1.ErrHopByHop}, {"Proxy-Connection", "x", http1.ErrHopByHop},
-		{"Content-Length", "x", http1.ErrContentLength}, {"Content-Length", "", http1.ErrContentLength},
-		{"Content-Length", "+1", http1.ErrContentLength}, {"Content-Length", "1, 1", http1.ErrContentLength},
-		{"Content-Length", "99999999999999999999", http1.ErrContentLength}, {"Content-Length", "2", nil},
+		{"Connection", "close", exchange.ErrHopByHop}, {"keep-ALIVE", "x", exchange.ErrHopByHop},
+		{"Transfer-Encoding", "chunked", exchange.ErrHopByHop}, {"TE", "x", exchange.ErrHopByHop},
+		{"Trailer", "x", exchange.ErrHopByHop}, {"Trailers", "x", exchange.ErrHopByHop}, {"Upgrade", "x", exchange.ErrHopByHop},
+		{"Proxy-Authenticate", "x", exchange.ErrHopByHop}, {"Proxy-Authorization", "x", exchange.ErrHopByHop}, {"Proxy-Connection", "x", exchange.ErrHopByHop},
+		{"Content-Length", "x", exchange.ErrContentLength}, {"Content-Length", "", exchange.ErrContentLength},
+		{"Content-Length", "+1", exchange.ErrContentLength}, {"Content-Length", "1, 1", exchange.ErrContentLength},
+		{"Content-Length", "99999999999999999999", exchange.ErrContentLength}, {"Content-Length", "2", nil},
 	}
 	at := make(chan int, 1)
 	addr, _ := start(t, handle(func(x *http1.Exchange) {
@@ -109,17 +110,17 @@ func TestFieldsThatBreakTheFramingAreRefused(t *testing.T) {
 func TestMalformedStatusIsRefused(t *testing.T) {
 	addr, _ := start(t, handle(func(x *http1.Exchange) {
 		for _, status := range []int{0, 99, 100, 101, 199, 1000, -1} {
-			if err := x.Start(status, nil); !errors.Is(err, http1.ErrStatus) {
+			if err := x.Start(status, nil); !errors.Is(err, exchange.ErrStatus) {
 				t.Errorf("Start(%d): got %v", status, err)
 			}
 		}
 		for _, reason := range []string{"a\r\nb", "a\x00", "\n"} {
-			if err := x.Start(200, []byte(reason)); !errors.Is(err, http1.ErrStatus) {
+			if err := x.Start(200, []byte(reason)); !errors.Is(err, exchange.ErrStatus) {
 				t.Errorf("Start(%q): got %v", reason, err)
 			}
 		}
 		respond(t, x, 299, "ok")
-		if err := x.Start(200, nil); !errors.Is(err, http1.ErrState) {
+		if err := x.Start(200, nil); !errors.Is(err, exchange.ErrState) {
 			t.Errorf("second Start: got %v", err)
 		}
 	}))
@@ -131,15 +132,15 @@ func TestMalformedStatusIsRefused(t *testing.T) {
 // Row 43.
 func TestStatusesAndMethodsWithoutBody(t *testing.T) {
 	addr, _ := start(t, handle(func(x *http1.Exchange) {
-		status := map[string]int{"/204": 204, "/304": 304}[string(x.Path)]
+		status := map[string]int{"/204": 204, "/304": 304}[string(x.Request().Path)]
 		if status == 0 {
 			status = 200
 		}
 		var fields []string
-		if string(x.RawQuery) == "cl" {
+		if string(x.Request().RawQuery) == "cl" {
 			fields = []string{"Content-Length", "7"}
 		}
-		respond(t, x, status, map[bool]string{true: "", false: "dropped"}[string(x.RawQuery) == "cl"], fields...)
+		respond(t, x, status, map[bool]string{true: "", false: "dropped"}[string(x.Request().RawQuery) == "cl"], fields...)
 	}))
 	for _, row := range []struct{ method, target, length string }{
 		{"GET", "/204", ""}, {"GET", "/204?cl", ""}, {"GET", "/304", "7"}, {"GET", "/304?cl", "7"}, {"HEAD", "/", "7"}, {"HEAD", "/?cl", "7"}, {"HEAD", "/204", ""},
@@ -160,17 +161,17 @@ func TestStatusesAndMethodsWithoutBody(t *testing.T) {
 
 // Row 42.
 func TestContentLengthOfTheApplicationIsHeld(t *testing.T) {
-	results := make(chan http1.Result, 1)
+	results := make(chan exchange.Result, 1)
 	addr, _ := start(t, handle(func(x *http1.Exchange) {
-		x.OnDone = func(_ *http1.Exchange, r http1.Result) { results <- r }
+		x.SetDone(func(_ exchange.Exchange, r exchange.Result) { results <- r })
 		if err := x.Start(200, nil); err != nil {
 			t.Error(err)
 		}
-		if err := x.Field([]byte("Content-Length"), x.RawQuery); err != nil {
+		if err := x.Field([]byte("Content-Length"), x.Request().RawQuery); err != nil {
 			t.Error(err)
 		}
 		err := x.Finish([]byte("12345"))
-		want := map[string]error{"4": http1.ErrLongBody, "5": nil, "6": http1.ErrShortBody}[string(x.RawQuery)]
+		want := map[string]error{"4": exchange.ErrLongBody, "5": nil, "6": exchange.ErrShortBody}[string(x.Request().RawQuery)]
 		if !errors.Is(err, want) {
 			t.Errorf("Finish: got %v, want %v", err, want)
 		}
@@ -190,7 +191,7 @@ func TestContentLengthOfTheApplicationIsHeld(t *testing.T) {
 	if _, err := c.br.ReadByte(); err == nil {
 		t.Error("a body that is too short was answered")
 	}
-	if r := receive(t, results); !errors.Is(r.Err, http1.ErrShortBody) {
+	if r := receive(t, results); !errors.Is(r.Err, exchange.ErrShortBody) {
 		t.Errorf("got %+v", r)
 	}
 }
@@ -220,10 +221,10 @@ func TestErrorPageIsSmallAndNotStored(t *testing.T) {
 
 func TestInterimAnswersPrecedeTheFinalOne(t *testing.T) {
 	addr, _ := start(t, handle(func(x *http1.Exchange) {
-		if err := x.Interim(103, []http1.Field{{Name: []byte("Link"), Value: []byte("</a>")}}); err != nil {
+		if err := x.Interim(103, []exchange.Field{{Name: []byte("Link"), Value: []byte("</a>")}}); err != nil {
 			t.Error(err)
 		}
-		if err := x.Interim(101, nil); !errors.Is(err, http1.ErrStatus) {
+		if err := x.Interim(101, nil); !errors.Is(err, exchange.ErrStatus) {
 			t.Errorf("101: got %v", err)
 		}
 		respond(t, x, 200, "ok")
@@ -239,7 +240,7 @@ func TestInterimAnswersPrecedeTheFinalOne(t *testing.T) {
 func TestPanicIsAnsweredAndReported(t *testing.T) {
 	reports := make(chan any, 4)
 	config := handle(func(x *http1.Exchange) {
-		switch string(x.Path) {
+		switch string(x.Request().Path) {
 		case "/building":
 			_ = x.Start(200, nil)
 			panic("b")
@@ -284,9 +285,9 @@ func TestPanicIsAnsweredAndReported(t *testing.T) {
 func TestLargeBodyNeverBlocksItsGiver(t *testing.T) {
 	big := strings.Repeat("0123456789abcdef", 1<<19) // 8 MiB
 	finished := make(chan struct{}, 2)
-	results := make(chan http1.Result, 2)
+	results := make(chan exchange.Result, 2)
 	addr, _ := start(t, handle(func(x *http1.Exchange) {
-		x.OnDone = func(_ *http1.Exchange, r http1.Result) { results <- r }
+		x.SetDone(func(_ exchange.Exchange, r exchange.Result) { results <- r })
 		respond(t, x, 200, big)
 		finished <- struct{}{}
 	}))

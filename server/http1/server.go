@@ -18,14 +18,11 @@ var ErrServerClosed = errors.New("http1: server closed")
 // Server serves HTTP/1 on any number of listeners. All methods are safe for
 // concurrent use.
 type Server struct {
-	config  Config
-	rules   rules
-	timing  timing
-	handler Handler
-	pool    bufferPool
+	terms atomic.Pointer[terms]
+	pool  bufferPool
 
 	start    time.Time
-	slack    time.Duration          // time between two sweeps
+	slack    atomic.Int64           // ns between two sweeps
 	clock    atomic.Int64           // ns since start, advanced by the sweeper
 	date     atomic.Pointer[string] // value of Date
 	draining atomic.Bool
@@ -45,18 +42,22 @@ type Server struct {
 // New returns a Server. It starts nothing.
 func New(c Config) *Server {
 	s := &Server{
-		config:    c,
-		rules:     newRules(&c),
-		timing:    newTiming(c.Timeouts),
-		handler:   c.Handler,
 		start:     time.Now(),
 		stop:      make(chan struct{}),
 		listeners: make(map[net.Listener]struct{}),
 	}
 	s.room = sync.NewCond(&s.mu)
-	s.slack = s.tickLength()
+	s.Reconfigure(c)
 	s.tick()
 	return s
+}
+
+// Reconfigure gives another Config to the connections that are accepted from
+// now on; those that are open keep theirs.
+func (s *Server) Reconfigure(c Config) {
+	t := newTerms(c)
+	s.terms.Store(t)
+	s.slack.Store(int64(t.timing.tickLength()))
 }
 
 // Serve accepts connections from ln until Shutdown or Close, which close ln,
@@ -76,7 +77,7 @@ func (s *Server) Serve(ln net.Listener) error {
 				_ = nc.Close() // nobody was promised an answer
 				return ErrServerClosed
 			}
-			s.serveConn(nc, ln.Addr())
+			s.ServeConn(nc, ln.Addr())
 			continue
 		}
 		switch {
@@ -93,14 +94,12 @@ func (s *Server) Serve(ln net.Listener) error {
 }
 
 // ServeConn serves one connection that was accepted elsewhere, for example
-// behind TLS, and closes it. It returns at once.
-func (s *Server) ServeConn(nc net.Conn) { s.serveConn(nc, nil) }
-
-func (s *Server) serveConn(nc net.Conn, listener net.Addr) {
-	c := newConn(s, nc)
-	c.listener = listener
-	if s.config.OnConnect != nil {
-		s.config.OnConnect()
+// behind TLS when the handshake is done, and closes it. listener is what
+// Conn.Listener returns. It returns at once.
+func (s *Server) ServeConn(nc net.Conn, listener net.Addr) {
+	c := newConn(s, nc, listener)
+	if c.terms.OnConnect != nil {
+		c.terms.OnConnect()
 	}
 	s.mu.Lock()
 	if s.closed {
@@ -253,17 +252,23 @@ func (s *Server) ended() bool {
 func (s *Server) awaitRoom() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for !s.closed && s.config.MaxConnections > 0 && s.count >= s.config.MaxConnections {
+	for !s.closed && s.full() {
 		s.closeLongestIdle()
 		s.room.Wait()
 	}
 	return !s.closed
 }
 
+// full reports whether MaxConnections are open. The caller holds mu.
+func (s *Server) full() bool {
+	limit := s.terms.Load().MaxConnections
+	return limit > 0 && s.count >= limit
+}
+
 // panicked reports a panic (row 62).
 func (s *Server) panicked(c *Conn, v any, stack []byte) {
-	if s.config.OnPanic != nil {
-		s.config.OnPanic(c, v, stack)
+	if c.terms.OnPanic != nil {
+		c.terms.OnPanic(c, v, stack)
 	}
 }
 
@@ -295,9 +300,10 @@ func (p *acceptPause) reset() { p.next = 0 }
 
 // wait sheds idle connections, reports, and pauses.
 func (p *acceptPause) wait(s *Server, err error) {
-	if now := time.Now(); s.config.OnAcceptError != nil && (p.logged.IsZero() || now.Sub(p.logged) >= acceptLogPeriod) {
+	report := s.terms.Load().OnAcceptError
+	if now := time.Now(); report != nil && (p.logged.IsZero() || now.Sub(p.logged) >= acceptLogPeriod) {
 		p.logged = now
-		s.config.OnAcceptError(err)
+		report(err)
 	}
 	if s.closeIdle() {
 		runtime.Gosched() // their goroutines give the descriptors back

@@ -6,37 +6,9 @@ import (
 	"os"
 	"runtime/debug"
 	"strconv"
+
+	"github.com/gounicorn/gounicorn/server/exchange"
 )
-
-// Source is a body that comes piece by piece.
-type Source interface {
-	// Next returns the next piece: either bytes, valid until the next call, or
-	// n bytes of f from off. An empty piece is skipped. io.EOF, alone, ends
-	// the body; any other error breaks it off. Next may block, but must return
-	// when the client has gone (Exchange.SetGone).
-	Next() (p []byte, f *os.File, off, n int64, err error)
-	// Close is called exactly once, when no further piece is wanted.
-	Close()
-}
-
-// StatusError may be returned by a Source before its first byte: the client
-// then gets the engine's page instead of a broken connection.
-type StatusError struct {
-	Status     int
-	RetryAfter int // seconds, 0 for none
-	Err        error
-}
-
-// Error describes the status and the error behind it.
-func (e *StatusError) Error() string {
-	if e.Err == nil {
-		return "status " + strconv.Itoa(e.Status)
-	}
-	return "status " + strconv.Itoa(e.Status) + ": " + e.Err.Error()
-}
-
-// Unwrap returns the error behind the status.
-func (e *StatusError) Unwrap() error { return e.Err }
 
 // Stream gives the rest of the answer piece by piece, from a goroutine of its
 // own, and ends the exchange when src ends. length is the length of the body,
@@ -44,14 +16,14 @@ func (e *StatusError) Unwrap() error { return e.Err }
 // without one the body is chunked, or ended by closing for HTTP/1.0. The head
 // is sent together with the first piece. If Stream returns an error, nothing
 // was sent, src was closed and the exchange is not ended.
-func (x *Exchange) Stream(length int64, src Source) error {
+func (x *Exchange) Stream(length int64, src exchange.Source) error {
 	if x.length >= 0 && length >= 0 && x.length != length {
 		src.Close()
-		return ErrContentLength
+		return exchange.ErrContentLength
 	}
 	if !x.state.CompareAndSwap(stateBuilding, stateCommitted) {
 		src.Close()
-		return ErrState
+		return exchange.ErrState
 	}
 	if x.length >= 0 {
 		length = x.length
@@ -73,7 +45,7 @@ type streamer struct {
 }
 
 // stream is the goroutine of Stream.
-func (x *Exchange) stream(length int64, src Source) {
+func (x *Exchange) stream(length int64, src exchange.Source) {
 	s := streamer{x: x, length: length}
 	switch {
 	case x.status == 204:
@@ -82,10 +54,10 @@ func (x *Exchange) stream(length int64, src Source) {
 		s.framed = framedByLength
 	case x.withoutBody():
 		s.framed = framedEmpty
-		if x.head && x.Minor >= 1 {
+		if x.head && x.req.Minor >= 1 {
 			s.framed = framedByChunks // HEAD has the fields of GET
 		}
-	case x.Minor >= 1:
+	case x.req.Minor >= 1:
 		s.framed = framedByChunks
 	default:
 		s.framed = framedByClose
@@ -94,18 +66,18 @@ func (x *Exchange) stream(length int64, src Source) {
 }
 
 // serve sends the body and ends the exchange. It is what the goroutine of an answer in pieces runs.
-func (s *streamer) serve(src Source) {
+func (s *streamer) serve(src exchange.Source) {
 	x := s.x
 	c := x.conn
 	defer c.srv.tasks.Done()
 	err := s.run(src)
 	s.close(src)
-	var status *StatusError
+	var status *exchange.StatusError
 	switch {
 	case err == nil:
 		x.end(x.status, s.sent, nil, !x.keep)
 		return
-	case errors.Is(err, ErrLongBody):
+	case errors.Is(err, exchange.ErrLongBody):
 		x.end(x.status, s.sent, err, true)
 		return
 	case !s.begun && errors.As(err, &status):
@@ -122,7 +94,7 @@ func (s *streamer) serve(src Source) {
 }
 
 // run pulls and writes until the end of the body.
-func (s *streamer) run(src Source) (err error) {
+func (s *streamer) run(src exchange.Source) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			s.x.conn.srv.panicked(s.x.conn, v, debug.Stack())
@@ -167,7 +139,7 @@ func (s *streamer) run(src Source) (err error) {
 			return err
 		case long:
 			if err = s.finish(); err == nil {
-				err = ErrLongBody
+				err = exchange.ErrLongBody
 			}
 			return err
 		}
@@ -253,7 +225,7 @@ var (
 func (s *streamer) finish() error {
 	switch {
 	case s.framed == framedByLength && s.sent < s.length:
-		return ErrShortBody
+		return exchange.ErrShortBody
 	case s.framed == framedByChunks:
 		return s.head(lastChunk)
 	case !s.begun:
@@ -263,7 +235,7 @@ func (s *streamer) finish() error {
 }
 
 // close closes src and survives its panic.
-func (s *streamer) close(src Source) {
+func (s *streamer) close(src exchange.Source) {
 	defer func() {
 		if v := recover(); v != nil {
 			s.x.conn.srv.panicked(s.x.conn, v, debug.Stack())

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/gounicorn/gounicorn/server/exchange"
 	"github.com/gounicorn/gounicorn/server/http1"
 )
 
@@ -49,9 +50,9 @@ func (p *pieces) Close() {
 }
 
 // stream answers with a source made by the test.
-func stream(t testing.TB, length int64, src func() *pieces, results chan http1.Result) http1.Config {
+func stream(t testing.TB, length int64, src func() *pieces, results chan exchange.Result) http1.Config {
 	return handle(func(x *http1.Exchange) {
-		x.OnDone = func(_ *http1.Exchange, r http1.Result) { results <- r }
+		x.SetDone(func(_ exchange.Exchange, r exchange.Result) { results <- r })
 		if err := x.Start(200, nil); err != nil {
 			t.Error(err)
 		}
@@ -69,7 +70,7 @@ func split(s ...string) (out [][]byte) {
 }
 
 func TestStreamIsChunkedOnlyForHTTP11(t *testing.T) {
-	results := make(chan http1.Result, 4)
+	results := make(chan exchange.Result, 4)
 	big := strings.Repeat("x", 100_000)
 	addr, _ := start(t, stream(t, -1, func() *pieces { return &pieces{list: split("ab", "", "c", big)} }, results))
 	c := dial(t, addr)
@@ -92,7 +93,7 @@ func TestStreamIsChunkedOnlyForHTTP11(t *testing.T) {
 }
 
 func TestStreamOfKnownLengthKeepsTheConnection(t *testing.T) {
-	results := make(chan http1.Result, 2)
+	results := make(chan exchange.Result, 2)
 	addr, _ := start(t, stream(t, 3, func() *pieces { return &pieces{list: split("ab", "c")} }, results))
 	c := dial(t, addr)
 	c.send(get + get)
@@ -101,7 +102,7 @@ func TestStreamOfKnownLengthKeepsTheConnection(t *testing.T) {
 }
 
 func TestStreamOfHeadSendsNoBody(t *testing.T) {
-	results := make(chan http1.Result, 2)
+	results := make(chan exchange.Result, 2)
 	src := &pieces{list: split("abc"), done: make(chan struct{})}
 	addr, _ := start(t, stream(t, 3, func() *pieces { return src }, results))
 	c := dial(t, addr)
@@ -125,11 +126,11 @@ func TestBrokenStreamNeverEndsCleanly(t *testing.T) {
 	}{
 		"error in a chunked body": {-1, &pieces{list: split("abc"), err: boom}, boom},
 		"error before any byte":   {-1, &pieces{err: boom}, boom},
-		"short of its length":     {4, &pieces{list: split("abc")}, http1.ErrShortBody},
+		"short of its length":     {4, &pieces{list: split("abc")}, exchange.ErrShortBody},
 		"panic":                   {-1, &pieces{panics: true}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			results := make(chan http1.Result, 2)
+			results := make(chan exchange.Result, 2)
 			src := row.src
 			src.done = make(chan struct{})
 			addr, _ := start(t, stream(t, row.length, func() *pieces { return src }, results))
@@ -151,21 +152,21 @@ func TestBrokenStreamNeverEndsCleanly(t *testing.T) {
 }
 
 func TestLongStreamIsCutAndClosed(t *testing.T) {
-	results := make(chan http1.Result, 2)
+	results := make(chan exchange.Result, 2)
 	addr, _ := start(t, stream(t, 4, func() *pieces { return &pieces{list: split("abc", "def", "ghi")} }, results))
 	c := dial(t, addr)
 	c.send(get)
 	c.want(200, "abcd")
 	c.wantEnd()
-	if r := receive(t, results); !errors.Is(r.Err, http1.ErrLongBody) || r.Sent != 4 {
+	if r := receive(t, results); !errors.Is(r.Err, exchange.ErrLongBody) || r.Sent != 4 {
 		t.Errorf("got %+v", r)
 	}
 }
 
 func TestStatusErrorBeforeTheFirstByteIsAPage(t *testing.T) {
-	results := make(chan http1.Result, 2)
+	results := make(chan exchange.Result, 2)
 	addr, _ := start(t, stream(t, -1, func() *pieces {
-		return &pieces{err: &http1.StatusError{Status: 502, RetryAfter: 3, Err: errors.New("died")}}
+		return &pieces{err: &exchange.StatusError{Status: 502, RetryAfter: 3, Err: errors.New("died")}}
 	}, results))
 	c := dial(t, addr)
 	c.send(get + get)
@@ -191,7 +192,7 @@ func TestFilesAreSentFromTheirOffset(t *testing.T) {
 	}
 	defer f.Close()
 	for _, length := range []int64{-1, int64(len(content)) + 1} {
-		results := make(chan http1.Result, 2)
+		results := make(chan exchange.Result, 2)
 		addr, _ := start(t, stream(t, length, func() *pieces {
 			return &pieces{list: split("ab"), file: f, size: int64(len(content))}
 		}, results))
@@ -217,7 +218,7 @@ func TestTruncatedFileBreaksTheAnswerOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	results := make(chan http1.Result, 2)
+	results := make(chan exchange.Result, 2)
 	addr, _ := start(t, stream(t, 19, func() *pieces { return &pieces{file: f, size: 20} }, results))
 	c := dial(t, addr)
 	c.send(get)

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/gounicorn/gounicorn/server/exchange"
 	"github.com/gounicorn/gounicorn/server/http1"
 )
 
@@ -28,13 +29,13 @@ func TestAnswersNeverMix(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		x.OnDone = func(_ *http1.Exchange, r http1.Result) {
+		x.SetDone(func(_ exchange.Exchange, r exchange.Result) {
 			if r.Err != nil {
 				t.Errorf("got %+v", r)
 			}
 			done.Add(1)
-		}
-		text := string(x.Path) + " " + string(x.Get("x-nonce")) + " " + string(body)
+		})
+		text := string(x.Request().Path) + " " + string(x.Request().Get("x-nonce")) + " " + string(body)
 		kind := rand.IntN(4)
 		give := func() {
 			if kind > 1 {
@@ -88,7 +89,7 @@ func TestAnswersNeverMix(t *testing.T) {
 	}
 	all.Wait()
 	if done.Load() != sent.Load() {
-		t.Errorf("OnDone was called %d times for %d requests", done.Load(), sent.Load())
+		t.Errorf("the function of SetDone was called %d times for %d requests", done.Load(), sent.Load())
 	}
 }
 
@@ -192,7 +193,7 @@ func TestUnixSocketsAreServed(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := http1.New(handle(func(x *http1.Exchange) {
-		if x.RemoteAddr().IsValid() {
+		if x.Conn().RemoteAddr().IsValid() {
 			t.Error("a Unix peer has no address")
 		}
 		go respond(t, x, 200, strings.Repeat("x", 1<<20))

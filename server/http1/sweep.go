@@ -42,23 +42,24 @@ func (s *Server) endSweeper() {
 
 func (s *Server) runSweeper() {
 	defer s.sweeper.Done()
-	ticker := time.NewTicker(s.slack)
-	defer ticker.Stop()
+	timer := time.NewTimer(time.Duration(s.slack.Load()))
+	defer timer.Stop()
 	for {
 		select {
 		case <-s.stop:
 			return
-		case <-ticker.C:
+		case <-timer.C:
 			s.tick()
 			s.sweep()
+			timer.Reset(time.Duration(s.slack.Load()))
 		}
 	}
 }
 
 // tickLength is short enough for the shortest timeout.
-func (s *Server) tickLength() time.Duration {
+func (t *timing) tickLength() time.Duration {
 	d := maxTick
-	for _, t := range []time.Duration{s.timing.header, s.timing.body, s.timing.send, s.timing.idle} {
+	for _, t := range []time.Duration{t.header, t.body, t.send, t.idle} {
 		if t > 0 {
 			d = min(d, t/4)
 		}
@@ -91,23 +92,24 @@ func (s *Server) sweep() {
 
 // judge compares one connection with the timeouts.
 func (s *Server) judge(c *Conn, now int64, draining bool) {
-	now -= int64(s.slack) // stamps may be as old as one tick
-	if at := c.sending.Load(); at != 0 && s.timing.send > 0 && now-at > int64(s.timing.send) {
+	t := &c.terms.timing
+	now -= s.slack.Load() // stamps may be as old as one tick
+	if at := c.sending.Load(); at != 0 && t.send > 0 && now-at > int64(t.send) {
 		c.kill()
 		return
 	}
 	age := time.Duration(now - c.since.Load())
 	switch c.phase.Load() {
 	case phaseIdle:
-		if draining && !c.expected(age) || s.timing.idle > 0 && age > s.timing.idle {
+		if draining && !c.expected(age) || t.idle > 0 && age > t.idle {
 			c.closeIdle()
 		}
 	case phaseHead:
-		if s.timing.header > 0 && age > s.timing.header {
+		if t.header > 0 && age > t.header {
 			c.expire()
 		}
 	case phaseBody:
-		if s.timing.body > 0 && age > s.timing.body || s.tooSlow(c, now) {
+		if t.body > 0 && age > t.body || c.tooSlow(now) {
 			c.expire()
 		}
 	case phaseLinger:
@@ -135,13 +137,14 @@ func (c *Conn) expected(age time.Duration) bool {
 }
 
 // tooSlow applies MinBodyRate (row 19).
-func (s *Server) tooSlow(c *Conn, now int64) bool {
+func (c *Conn) tooSlow(now int64) bool {
+	t := &c.terms.timing
 	begun := c.bodySince.Load()
-	if s.timing.rate == 0 || begun == 0 {
+	if t.rate == 0 || begun == 0 {
 		return false
 	}
 	took := time.Duration(now - begun)
-	return took > rateGrace && c.bodyBytes.Load() < int64(took.Seconds()*float64(s.timing.rate))
+	return took > rateGrace && c.bodyBytes.Load() < int64(took.Seconds()*float64(t.rate))
 }
 
 // expire tells the reader that its time is up.

@@ -282,7 +282,7 @@ func TestChangedNamesWhatDiffers(t *testing.T) {
 		got[c.Setting.Name] = string(c.Setting.Reload) + " " + c.Old + " " + c.New
 	}
 	want := map[string]string{
-		"workers": "live 2 3", "bind": "live 0.0.0.0:80 0.0.0.0:80,0.0.0.0:81", "user": "restart www web", "sendfile": "live true false",
+		"workers": "live 2 3", "bind": "live 0.0.0.0:80 0.0.0.0:80,0.0.0.0:81", "user": "restart www web", "sendfile": "restart true false",
 		"secure_scheme_headers": `live {"X": "1"} {"X": "2"}`,
 	}
 	if !maps.Equal(got, want) {

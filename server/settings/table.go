@@ -89,7 +89,7 @@ var servingRows = []Setting{
 	},
 	{
 		Name: "max_connections", Section: secListen, Flags: []string{"--max-connections"}, Kind: Int, Default: "10000", Metavar: "N",
-		Reload: Restart, Status: Works, Origin: Gounicorn, Since: since,
+		Reload: Live, Status: Works, Origin: Gounicorn, Since: since,
 		Help: "Client connections held open at once, all addresses together; idle ones are closed first when it is reached. " +
 			"0 means no limit but the number of files the system allows.",
 	},
@@ -114,7 +114,7 @@ var servingRows = []Setting{
 	},
 	{
 		Name: "worker_connections", Section: secWorkers, Flags: []string{"--worker-connections"}, Kind: Int, Default: "0", Metavar: "N",
-		Reload: Restart, Status: Works, Origin: Gunicorn, Since: since,
+		Reload: Live, Status: Works, Origin: Gunicorn, Since: since,
 		Help:    "If set, N times the number of workers is a second limit beside --max-connections. Workers hold no client connections here, so gunicorn's default of 1000 does not apply.",
 		Differs: "0 is no limit of its own; the master holds the connections, and they cost no worker",
 	},
@@ -223,7 +223,7 @@ var servingRows = []Setting{
 	},
 	{
 		Name: "keepalive", Section: secTimes, Flags: []string{"--keep-alive"}, Kind: Seconds, Default: "75", Metavar: "SECONDS",
-		Reload: Restart, Status: Works, Origin: Gunicorn, Since: since,
+		Reload: Live, Status: Works, Origin: Gunicorn, Since: since,
 		Help: "Time an idle client connection is kept open. gunicorn's default is 2, for a server that only a proxy on the same machine talks to and whose workers hold the connections. " +
 			"Here clients and load balancers connect directly and an idle connection costs no worker; 75 is longer than the 60 of common load balancers, " +
 			"which otherwise reuse a connection just as it is closed. 0 closes after every response.",
@@ -231,38 +231,38 @@ var servingRows = []Setting{
 	},
 	{
 		Name: "header_timeout", Section: secTimes, Flags: []string{"--header-timeout"}, Kind: Seconds, Default: "30", Metavar: "SECONDS",
-		Reload: Restart, Status: Works, Origin: Gounicorn, Since: since,
+		Reload: Live, Status: Works, Origin: Gounicorn, Since: since,
 		Help: "Time for a client to send the whole head of a request, from its first byte. 0 means no limit.",
 	},
 	{
 		Name: "body_timeout", Section: secTimes, Flags: []string{"--body-timeout"}, Kind: Seconds, Default: "60", Metavar: "SECONDS",
-		Reload: Restart, Status: Works, Origin: Gounicorn, Since: since,
+		Reload: Live, Status: Works, Origin: Gounicorn, Since: since,
 		Help: "Longest pause of a client while it sends a body. 0 means no limit.",
 	},
 	{
 		Name: "send_timeout", Section: secTimes, Flags: []string{"--send-timeout"}, Kind: Seconds, Default: "60", Metavar: "SECONDS",
-		Reload: Restart, Status: Works, Origin: Gounicorn, Since: since,
+		Reload: Live, Status: Works, Origin: Gounicorn, Since: since,
 		Help: "Longest pause of a client while it takes a response. 0 means no limit.",
 	},
 
 	{
 		Name: "limit_request_line", Section: secLimits, Flags: []string{"--limit-request-line"}, Kind: Int, Default: "4094", Metavar: "BYTES", Max: 8190,
-		Reload: Restart, Status: Works, Origin: Gunicorn, Since: since,
+		Reload: Live, Status: Works, Origin: Gunicorn, Since: since,
 		Help: "Longest request line; a longer one gets 414. 0 means the largest, 8190, as in gunicorn's code (its documents say unlimited).",
 	},
 	{
 		Name: "limit_request_fields", Section: secLimits, Flags: []string{"--limit-request-fields"}, Kind: Int, Default: "100", Metavar: "N", Max: 32768,
-		Reload: Restart, Status: Works, Origin: Gunicorn, Since: since,
+		Reload: Live, Status: Works, Origin: Gunicorn, Since: since,
 		Help: "Most header fields in a request; more get 431. 0 means the largest, 32768, as in gunicorn.",
 	},
 	{
 		Name: "limit_request_field_size", Section: secLimits, Flags: []string{"--limit-request-field_size"}, Kind: Int, Default: "8190", Metavar: "BYTES",
-		Reload: Restart, Status: Works, Origin: Gunicorn, Since: since,
+		Reload: Live, Status: Works, Origin: Gunicorn, Since: since,
 		Help: "Longest header field; a longer one gets 431. 0 means 8190, as in gunicorn's code (its documents say unlimited). The underscore in the flag is gunicorn's.",
 	},
 	{
 		Name: "limit_request_body", Section: secLimits, Flags: []string{"--limit-request-body"}, Kind: Bytes, Default: "100M", Metavar: "SIZE",
-		Reload: Restart, Status: Works, Origin: Gounicorn, Since: since,
+		Reload: Live, Status: Works, Origin: Gounicorn, Since: since,
 		Help: "Largest request body; a larger one gets 413, before it is read if its length was announced. gunicorn has no limit and leaves it to the proxy in front (nginx: 1M), " +
 			"which is gone here; 100M holds the uploads of most sites and stops a client from filling the disk. 0 means no limit.",
 	},

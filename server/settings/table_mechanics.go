@@ -28,7 +28,7 @@ var mechanicsRows = []Setting{
 	},
 	{
 		Name: "script_name", Section: secApp, Kind: String, Metavar: "PATH", Env: "SCRIPT_NAME", Outside: true,
-		Reload: Restart, Status: Works, Origin: Gounicorn, Since: since2,
+		Reload: Live, Status: Works, Origin: Gounicorn, Since: since2,
 		Help: "Path under which the site is mounted, such as /shop: it is taken off the path of each request and given to the application as SCRIPT_NAME. gunicorn " +
 			"reads it from the same variable, also from one set with --env.",
 	},
@@ -69,7 +69,7 @@ var mechanicsRows = []Setting{
 	},
 	{
 		Name: "permit_unconventional_http_method", Section: secHTTP, Flags: []string{"--permit-unconventional-http-method"}, Kind: Bool, Default: "false",
-		Reload: Restart, Status: Works, Origin: Gunicorn, Since: since2,
+		Reload: Live, Status: Works, Origin: Gunicorn, Since: since2,
 		Help: "Take methods that have lower-case letters or a #, or are shorter than 3 or longer than 20 letters.",
 	},
 	{
@@ -80,7 +80,7 @@ var mechanicsRows = []Setting{
 	},
 	{
 		Name: "casefold_http_method", Section: secHTTP, Flags: []string{"--casefold-http-method"}, Kind: Bool, Default: "false",
-		Reload: Restart, Status: Works, Origin: Gunicorn, Since: since2,
+		Reload: Live, Status: Works, Origin: Gunicorn, Since: since2,
 		Help: "Write methods in capitals, whatever the client sent.",
 	},
 	{

@@ -242,7 +242,14 @@ func TestReloadEvaluatesTheConfigFileAfresh(t *testing.T) {
 	dir := newHooked(t, everyHook+"\nworkers = 1\n")
 	s := harness.Start(t, harness.Config{App: "state:app", Dir: string(dir)})
 	first := harness.Parent(s.Workers()[0])
-	dir.write(t, "gunicorn.conf.py", everyHook+"\nworkers = 2\nraw_env = ['COLOUR=red']\nbacklog = 77\n")
+	dir.write(t, "gunicorn.conf.py", everyHook+"\nworkers = 2\nraw_env = ['COLOUR=red']\nbacklog = 77\n"+
+		"limit_request_line = 200\nkeepalive = 30\n")
+	long := "/" + strings.Repeat("a", 300)
+	before := s.Dial()
+	before.Get(long)
+	if got := before.MustRead("GET").Status; got != 200 {
+		t.Errorf("a long request line before the reload: %d", got)
+	}
 	s.Signal(syscall.SIGHUP)
 	reload := dir.await(t, "on_reload", 1)[0]
 	harness.Eventually(t, harness.EventBudget, "new workers answer", func() bool { return s.Get("/").Body == "wrapped reloaded+forked" })
@@ -263,6 +270,10 @@ func TestReloadEvaluatesTheConfigFileAfresh(t *testing.T) {
 	harness.Eventually(t, harness.EventBudget, "a warning about what needs a restart", func() bool {
 		return strings.Contains(logText(s), `backlog has changed from "2048" to "77"`)
 	})
+	if text := logText(s); strings.Contains(text, "limit_request_line has changed") {
+		t.Errorf("limit_request_line needs a restart:\n%s", text)
+	}
+	s.WantGet(t, long, 414)
 	s.Stop(syscall.SIGTERM)
 	if exits := dir.await(t, "on_exit", 1); len(exits) != 1 || exits[0][1] != reload[1] {
 		t.Errorf("on_exit: %v; want it once, in the process of the last reload", exits)
