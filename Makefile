@@ -133,7 +133,7 @@ check: vet tools ## formatting, vet with and without cgo, golangci-lint, ruff, r
 	$(TEST_VENV)/bin/python -m ruff check .
 	@$(MAKE) --no-print-directory unit
 
-bench: build ## the benchmark beside eight other servers (BENCH="--only hello" for a part, "--write" for the report); about an hour in full
+bench: build ## the benchmark beside eight other servers (BENCH="--only hello" for a part, "--write" for the report); 70 minutes in full
 	sh tests/bench/setup.sh
 	$(PY) tests/bench/bench.py $(BENCH)
 
