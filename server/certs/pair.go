@@ -109,7 +109,9 @@ const soon = 7 * 24 * time.Hour
 
 func (l *loaded) warnings(now time.Time) (all []string) {
 	leaf := l.cert.Leaf
-	warn := func(format string, args ...any) { all = append(all, fmt.Sprintf("certificate %q ", l.Cert)+fmt.Sprintf(format, args...)) }
+	warn := func(format string, args ...any) {
+		all = append(all, fmt.Sprintf("certificate %q ", l.Cert)+fmt.Sprintf(format, args...))
+	}
 	day := func(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 	switch {
 	case now.After(leaf.NotAfter):

@@ -24,6 +24,7 @@ const (
 	phaseBody                // waiting for bytes of a body
 	phaseLinger              // discarding what the client still sends
 	phaseShake               // the handshake of TLS
+	phaseGuest               // TLS.Next has it, and nothing runs on it
 	phaseClosed
 )
 

@@ -21,8 +21,8 @@ type TLS struct {
 	// milliseconds. 0 means 512.
 	Handshakes int
 	// Next serves a connection that agreed on a protocol of NextProtos other than http/1.1, by its name, and returns when it has ended. A
-	// protocol without an entry is closed after the handshake, which is all that "acme-tls/1" wants (RFC 8737). The Conn says who the
-	// client is; Next closes nothing.
+	// protocol without an entry is closed after the handshake, which is all that "acme-tls/1" wants (RFC 8737). The Conn is a *Conn and
+	// says who the client is.
 	Next map[string]func(tc *tls.Conn, c exchange.Conn)
 	// OnHandshake, if set, is called at the end of every handshake with its error, on the connection's goroutine. ErrHandshakeTimeout
 	// means that it took too long or was given up, ErrNoTLS that the client spoke plain HTTP.
@@ -113,6 +113,16 @@ func (c *Conn) shook(t *TLS, err error) {
 	if t.OnHandshake != nil {
 		t.OnHandshake(c, err)
 	}
+}
+
+// SetIdle is for TLS.Next: it says whether a request runs on the connection. One that is idle may be closed for a new one
+// (Config.MaxConnections).
+func (c *Conn) SetIdle(idle bool) {
+	if idle {
+		c.enter(phaseGuest) // false: it was closed, as whoever has it will see
+		return
+	}
+	c.enter(phaseHandle)
 }
 
 // looksPlain reports whether the first bytes on a connection for TLS are those of a request.

@@ -166,7 +166,7 @@ func (c *Conn) expire() {
 
 // closeIdle closes the connection if no request has begun.
 func (c *Conn) closeIdle() bool {
-	if !c.phase.CompareAndSwap(phaseIdle, phaseClosed) {
+	if !c.phase.CompareAndSwap(phaseIdle, phaseClosed) && !c.phase.CompareAndSwap(phaseGuest, phaseClosed) {
 		return false
 	}
 	c.closeNow(c.nc, c.raw != nil || c.under != nil)
@@ -179,7 +179,7 @@ func (s *Server) closeLongestIdle() {
 	for {
 		var longest *Conn
 		for c := s.conns; c != nil; c = c.next {
-			if c.phase.Load() == phaseIdle && (longest == nil || c.since.Load() < longest.since.Load()) {
+			if p := c.phase.Load(); (p == phaseIdle || p == phaseGuest) && (longest == nil || c.since.Load() < longest.since.Load()) {
 				longest = c
 			}
 		}

@@ -44,7 +44,7 @@ type underlay struct {
 	held    *buffer // holds what is to be written, nil if nothing is
 	from    int     // held.b[from:to] is
 	to      int
-	taken   int     // by the socket, since push began
+	taken   int // by the socket, since push began
 	sendErr error
 
 	tryFn, waitFn func(uintptr) bool
