@@ -10,11 +10,8 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,7 +19,6 @@ import (
 	"github.com/gounicorn/gounicorn/server/accesslog"
 	"github.com/gounicorn/gounicorn/server/metrics"
 	"github.com/gounicorn/gounicorn/wsgi"
-	"golang.org/x/sys/unix"
 )
 
 // fakeApp plays the pool: serve ends each call.
@@ -441,115 +437,6 @@ func until(t *testing.T, ok func() bool, state func() string) {
 	}
 }
 
-// The key that an operator asks for is the one that the request gets.
-func TestRouteKeyIsThatOfRequests(t *testing.T) {
-	keys := make(chan string, 1)
-	addr, _ := start(t, &fakeApp{serve: func(c *Call) {
-		keys <- string(c.Key)
-		_ = c.Head(200, head("OK", nil, ""), true)
-	}}, nil)
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	for _, target := range []string{"/", "/contract/7/download?page=3", "/caf%C3%A9/%37", "http://host/a/12?b", "http://host", "/a//b/", "/x%2F1/2026-11-22-news"} {
-		fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: host\r\n\r\n", target)
-		got, err := RouteKey("GET", target)
-		if want := <-keys; err != nil || string(got) != want {
-			t.Errorf("%s: key %q, error %v; the request has %q", target, got, err, want)
-		}
-	}
-	for _, c := range [][2]string{{"GET", "no/path"}, {"GET", ""}, {"GET", "/%zz"}, {"GET", "/a b"}, {"", "/"}, {"G T", "/"}, {"GET", "*"}} {
-		if key, err := RouteKey(c[0], c[1]); err == nil {
-			t.Errorf("%q %q has the key %q", c[0], c[1], key)
-		}
-	}
-}
-
-func TestRouteKeyFoldsIdentifiers(t *testing.T) {
-	for path, want := range map[string]string{
-		"/":                                "GET /",
-		"/contract/7/download":             "GET /contract/:n/download",
-		"/contract/1234567890123/download": "GET /contract/:n/download",
-		"/u/3f2504e0-4f89-11d3-9a0c-0305e82c3301/": "GET /u/:id/",
-		"/v2/users": "GET /v2/users",
-		"":          "GET ",
-	} {
-		if got := string(appendRouteKey(nil, []byte("GET"), []byte(path))); got != want {
-			t.Errorf("%q: %q, want %q", path, got, want)
-		}
-	}
-	long := appendRouteKey(nil, []byte("GET"), bytes.Repeat([]byte("/abc"), 1000))
-	if len(long) > longestKey+8 {
-		t.Errorf("key of %d bytes", len(long))
-	}
-}
-
-func TestUnixSocketsAreReplacedOnlyWhenStale(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "s")
-	a := Address{Network: "unix", Address: path}
-	ln, err := Listen(a, Socket{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Listen(a, Socket{}); !errors.Is(err, ErrInUse) {
-		t.Errorf("while somebody listens: %v, want ErrInUse", err)
-	}
-	ln.Close()
-	again, err := Listen(a, Socket{})
-	if err != nil {
-		t.Fatalf("a stale socket was not replaced: %v", err)
-	}
-	again.Close()
-	if err := again.Remove(); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Listen(a, Socket{}); err == nil {
-		t.Error("an ordinary file was replaced by a socket")
-	}
-}
-
-// All listeners share one limit, and SERVER_NAME is that of the listener all the same.
-func TestListenersShareTheLimitOfConnections(t *testing.T) {
-	names := make(chan string, 2)
-	s := New(Config{
-		App: &fakeApp{serve: func(c *Call) {
-			e := environ(c)
-			names <- e["SERVER_NAME"] + ":" + e["SERVER_PORT"]
-			_ = c.Head(200, head("OK", nil, "x"), true)
-		}},
-		Metrics: metrics.New(metrics.Build{}), MaxConnections: 1, Debugf: t.Logf, Warnf: t.Logf, Errorf: t.Logf,
-	})
-	t.Cleanup(s.Close)
-	var first net.Conn
-	for _, host := range []string{"127.0.0.1", "127.0.0.2"} {
-		ln, err := Listen(Address{Network: "tcp", Address: host + ":0"}, Socket{Backlog: 16})
-		if err != nil {
-			t.Fatal(err)
-		}
-		go func() { _ = s.Serve(ln) }()
-		c, err := net.Dial("tcp", ln.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-		if got := <-names; got != ln.Addr().String() {
-			t.Errorf("server %s, want %s", got, ln.Addr())
-		}
-		if first == nil {
-			first = c
-		}
-	}
-	if _, err := io.Copy(io.Discard, first); err != nil { // its listener's connection was idle, and made room
-		t.Error(err)
-	}
-}
-
 func TestMetricsCountConnectionsAndBytes(t *testing.T) {
 	var m *metrics.Metrics
 	addr, _ := start(t, &fakeApp{serve: func(c *Call) { _ = c.Head(200, head("OK", nil, "x"), true) }}, func(c *Config) { m = c.Metrics })
@@ -576,55 +463,5 @@ func TestMetricsCountConnectionsAndBytes(t *testing.T) {
 	}
 	if n := figures["gounicorn_received_bytes_total"]; n != 5 {
 		t.Errorf("%v bytes received", n)
-	}
-}
-
-func TestConnectionsAreProbed(t *testing.T) {
-	ln, err := Listen(Address{Network: "tcp", Address: "127.0.0.1:0"}, Socket{Backlog: 16})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	client, err := net.Dial("tcp", ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	c, err := ln.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	raw, err := c.(syscall.Conn).SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = raw.Control(func(fd uintptr) {
-		for name, want := range map[[2]int]int{
-			{unix.SOL_SOCKET, unix.SO_KEEPALIVE}: 1, {unix.IPPROTO_TCP, unix.TCP_KEEPIDLE}: probeIdle,
-			{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL}: probeInterval, {unix.IPPROTO_TCP, unix.TCP_KEEPCNT}: probeCount,
-		} {
-			if got, err := unix.GetsockoptInt(int(fd), name[0], name[1]); err != nil || got != want {
-				t.Errorf("option %v is %d, %v; want %d", name, got, err, want)
-			}
-		}
-	})
-}
-
-// Root that gives a socket away in a folder of the user must not be led to another file.
-func TestSocketThatWasReplacedByALinkIsLeftAlone(t *testing.T) {
-	dir := t.TempDir()
-	precious, link := filepath.Join(dir, "precious"), filepath.Join(dir, "s")
-	if err := os.WriteFile(precious, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(precious, link); err != nil {
-		t.Fatal(err)
-	}
-	if err := secure(link, &Owner{UID: os.Getuid(), GID: -1}, 0o777); err == nil {
-		t.Error("a link was taken for the socket")
-	}
-	if st, err := os.Stat(precious); err != nil || st.Mode().Perm() != 0o600 {
-		t.Errorf("the file behind the link has mode %v, %v", st.Mode(), err)
 	}
 }

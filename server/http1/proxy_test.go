@@ -8,7 +8,9 @@ import (
 )
 
 func behindProxy(t *testing.T) http1.Config {
-	config := handle(func(x *http1.Exchange) { respond(t, x, 200, x.Conn().RemoteAddr().String()+" "+x.Conn().Proxy().Protocol) })
+	config := handle(func(x *http1.Exchange) {
+		respond(t, x, 200, x.Conn().RemoteAddr().String()+" "+x.Conn().Proxy().Protocol)
+	})
 	config.ProxyProtocol = http1.ProxyAuto
 	config.ProxyAllowed = func(*http1.Conn) bool { return true }
 	return config
