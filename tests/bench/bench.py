@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 from suite.environment import REPOSITORY, SetupError, machine, prepare, versions
+from suite.files import Files
 from suite.growth import Growth
 from suite.kill import Echo, Kill
 from suite.memory import Memory
@@ -24,8 +25,12 @@ from suite.runner import CellError, MissingError, Runner
 from suite.scenario import Cell, Options, Scenario
 from suite.servers import SERVERS
 from suite.throughput import Hello, Views
+from suite.transfers import Transfers
 
-SCENARIOS: tuple[Scenario, ...] = (Hello(), Views(), Mixed(), Overload(), Growth(), Memory(), Kill(), Echo())
+SCENARIOS: tuple[Scenario, ...] = (
+    *(Hello(), Views(), Mixed(), Overload(), Growth(), Memory()),
+    *(Files(), Transfers(), Kill(), Echo()),
+)
 DOCUMENT = REPOSITORY / "docs" / "benchmarks.md"
 BUILD = REPOSITORY / "build" / "bench"
 

@@ -1,11 +1,12 @@
 #!/bin/sh
-# Installs what the benchmarks take from the distribution, once: the load generator wrk, the peer nginx, Apache with its
+# Installs what the benchmarks take from the distribution, once: the load generators wrk and h2load, the peer nginx, Apache with its
 # headers for the peer mod_wsgi, and libev for the peer bjoern. Everything else is made by bench.py itself under build/.
 # Without root it only says which line to run. Without Apache or libev those peers are left out, and the report says so.
 set -eu
 
 packages=""
 command -v wrk >/dev/null 2>&1 || packages="$packages wrk"
+command -v h2load >/dev/null 2>&1 || packages="$packages nghttp2-client"
 if ! command -v nginx >/dev/null 2>&1 && ! [ -x /usr/sbin/nginx ]; then
 	packages="$packages nginx-light"
 fi

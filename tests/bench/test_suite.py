@@ -112,7 +112,7 @@ class TestPlan(unittest.TestCase):
 
     def test_the_default_run_is_about_an_hour(self) -> None:
         total = sum(cell.seconds for scenario in bench.SCENARIOS for cell in scenario.cells(_OPTIONS))
-        self.assertLess(total, 65 * 60)
+        self.assertLess(total, 70 * 60)
 
     def test_rounds_interleave_the_servers(self) -> None:
         cells = Views().cells(_OPTIONS)

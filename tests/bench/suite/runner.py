@@ -7,9 +7,10 @@ import json
 import selectors
 import shutil
 import socket
+import ssl
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +22,9 @@ from .procs import Group, Processes
 from .servers import Launch, Place, Server
 
 _READY_SECONDS = 40.0
+_ANY_CERTIFICATE = ssl.create_default_context()
+_ANY_CERTIFICATE.check_hostname = False
+_ANY_CERTIFICATE.verify_mode = ssl.CERT_NONE
 _WRK_SCRIPT = Path(__file__).with_name("wrk.lua")
 
 
@@ -38,6 +42,7 @@ class Answer:
 
     status: int
     body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -48,20 +53,32 @@ class Running:
     port: int
     group: Group
     log: Path
+    secure: bool = False  # it speaks TLS
+
+    @property
+    def url(self) -> str:
+        """The address with its scheme, without a slash at the end."""
+        return f"{'https' if self.secure else 'http'}://{self.address}"
 
     @property
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
 
-    def get(self, path: str, timeout: float = 30.0, body: bytes | None = None) -> Answer:
+    def get(self, path: str, timeout: float = 30.0, body: bytes | None = None, headers: dict[str, str] | None = None) -> Answer:
         """Ask for a page over a connection of its own; with a body the method is POST."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        connection = self.connect(timeout)
         try:
-            connection.request("GET" if body is None else "POST", path, body)
+            connection.request("GET" if body is None else "POST", path, body, headers or {})
             response = connection.getresponse()
-            return Answer(response.status, response.read())
+            return Answer(response.status, response.read(), dict(response.getheaders()))
         finally:
             connection.close()
+
+    def connect(self, timeout: float = 30.0) -> http.client.HTTPConnection:
+        """A connection of its own; a certificate is not looked at."""
+        if self.secure:
+            return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=timeout, context=_ANY_CERTIFICATE)
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
 
     def fetch(self, path: str, number: int, clients: int) -> None:
         """Ask for a page so many times, from so many clients at a time."""
@@ -164,7 +181,8 @@ class Runner:
         log = scratch / "server.log"
         variables = {**environment.variables(), "PYTHONPATH": str(launch.directory), **launch.environment}
         group = Group(self.processes)
-        running = Running(server, place.port, group, log)
+        secure = launch.edge is not None and launch.edge.certificate is not None
+        running = Running(server, place.port, group, log, secure)
         try:
             for command in server.commands(launch, place, server.threads):
                 group.roots.append(self.processes.spawn(command, cwd=launch.directory, env=variables, output=log))
@@ -192,7 +210,16 @@ class Runner:
             time.sleep(0.05)
         raise CellError(f"{running.server.label} was not ready in {_READY_SECONDS:.0f} s ({problem}):\n{running.log_tail()}")
 
-    def wrk(self, url: str, *, connections: int, seconds: float, body: int = 0, close: bool = False) -> dict[str, float]:
+    def wrk(
+        self,
+        url: str,
+        *,
+        connections: int,
+        seconds: float,
+        body: int = 0,
+        close: bool = False,
+        headers: Sequence[str] = (),
+    ) -> dict[str, float]:
         """Run wrk with one thread and return its figures.
 
         With body the requests are POST and have so many bytes; with close each asks the server to end the connection.
@@ -201,6 +228,8 @@ class Runner:
         command = [str(self.environment.wrk), "-t1", f"-c{connections}", f"-d{whole}s", "--timeout", "10s"]
         if close:
             command += ["-H", "Connection: close"]
+        for line in headers:
+            command += ["-H", line]
         command += ["-s", str(_WRK_SCRIPT), url]
         if body:
             command += ["--", str(body)]

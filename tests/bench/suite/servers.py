@@ -26,6 +26,19 @@ class Launch:
     preload: bool = False
     timeout_seconds: int | None = None
     environment: dict[str, str] = field(default_factory=dict)
+    edge: Edge | None = None
+
+
+@dataclass(frozen=True)
+class Edge:
+    """Edge is what the server that faces the clients does besides: files under FILES_PREFIX, TLS, clients that stay long."""
+
+    files: Path
+    certificate: Path | None = None  # PEM with the key behind it; without one the server speaks plain HTTP
+
+
+FILES_PREFIX = "/files/"
+EDGE_SERVERS = ("gounicorn", "nginx")  # those that have an edge
 
 
 @dataclass(frozen=True)
@@ -79,6 +92,10 @@ def _gounicorn(*options: str) -> Callable[[Launch, Place, int], list[Command]]:
             command.append("--preload")
         if launch.timeout_seconds is not None:
             command += ["--timeout", str(launch.timeout_seconds)]
+        if launch.edge is not None:
+            command += ["--static", f"{FILES_PREFIX}={launch.edge.files}", "--keep-alive", "75", "--max-connections", "20000"]
+            if launch.edge.certificate is not None:
+                command += ["--certfile", str(launch.edge.certificate), "--keyfile", str(launch.edge.certificate)]
         return [[*command, launch.app]]
 
     return commands
@@ -128,9 +145,14 @@ user {user};
 worker_processes auto;
 pid {scratch}/nginx.pid;
 error_log {scratch}/nginx.log warn;
-events {{ worker_connections 4096; }}
+worker_rlimit_nofile 40000;
+events {{ worker_connections 16384; }}
 http {{
     access_log off;
+    sendfile on;
+    tcp_nopush on;
+    open_file_cache max=1000 inactive=60s;
+    include /etc/nginx/mime.types;
     client_body_temp_path {scratch}/body;
     proxy_temp_path {scratch}/proxy;
     fastcgi_temp_path {scratch}/fastcgi;
@@ -138,9 +160,10 @@ http {{
     scgi_temp_path {scratch}/scgi;
     upstream app {{ server unix:{scratch}/gunicorn.sock fail_timeout=0; }}
     server {{
-        listen 127.0.0.1:{port} backlog=2048;
+        listen 127.0.0.1:{port}{tls} backlog=2048;
         keepalive_requests 1000000;
-        client_max_body_size 64m;
+        client_max_body_size 0;
+{files}
         location / {{
             proxy_pass http://app;
             proxy_buffering on;
@@ -156,7 +179,16 @@ http {{
 def _nginx(launch: Launch, place: Place, threads: int) -> list[Command]:
     assert place.nginx is not None
     config = place.scratch / "nginx.conf"
-    config.write_text(_NGINX.format(user=getpass.getuser(), scratch=place.scratch, port=place.port), encoding="utf-8")
+    tls = files = ""
+    if launch.edge is not None:
+        files = f"        location {FILES_PREFIX} {{ alias {launch.edge.files}/; gzip_static on; }}\n"
+        if launch.edge.certificate is not None:
+            tls = " ssl http2"
+            files += (
+                f"        ssl_certificate {launch.edge.certificate};\n        ssl_certificate_key {launch.edge.certificate};\n"
+            )
+    text = _NGINX.format(user=getpass.getuser(), scratch=place.scratch, port=place.port, tls=tls, files=files)
+    config.write_text(text, encoding="utf-8")
     gunicorn = _gunicorn_to(f"unix:{place.scratch}/gunicorn.sock", launch, place, [])
     return [gunicorn, [str(place.nginx), "-e", f"{place.scratch}/nginx.log", "-c", str(config)]]
 

@@ -263,10 +263,12 @@ def load(
     keeps: bool,
     body: int = 0,
     close: bool = False,
+    headers: Sequence[str] = (),
 ) -> Record:
     """Run wrk against a started server; figures include the CPU time of its whole tree and that of its first process."""
     before, master = running.group.cpu_seconds(), root_cpu(running.group)
-    figures = runner.wrk(f"http://{running.address}{path}", connections=connections, seconds=seconds, body=body, close=close)
+    url = running.url + path
+    figures = runner.wrk(url, connections=connections, seconds=seconds, body=body, close=close, headers=headers)
     cpu, master = running.group.cpu_seconds() - before, root_cpu(running.group) - master
     requests = int(figures["requests"])
     if requests == 0:
