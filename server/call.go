@@ -96,8 +96,8 @@ type Call struct {
 	held    bool          // the answer waits for its next frame, see holds
 	settled bool          // the exchange has been answered, whatever the app still gives
 	ticket  *cache.Ticket // others may wait for this run; nil: not so
-	refs   atomic.Int32  // the app and the exchange; the call can be used again at 0
-	failed Failure
+	refs    atomic.Int32  // the app and the exchange; the call can be used again at 0
+	failed  Failure
 
 	mu   sync.Mutex // guards what follows
 	turn int        // counts the uses

@@ -99,7 +99,7 @@ func (s *Server) engineConfig(cfg Config) http1.Config {
 		MaxKeepAliveRequests: cfg.MaxKeepAliveRequests, PermitUnconventionalMethod: cfg.AnyMethod, CasefoldMethod: cfg.CasefoldMethod,
 		Underscores: trust.HeaderMap, Forwarder: trust.forwarder, ProxyProtocol: trust.Proxy,
 		ProxyAllowed: func(c *http1.Conn) bool { return trust.ProxyAllow.Has(c.PeerAddr().Addr()) },
-		Page: cfg.Pages.Get,
+		Page:         cfg.Pages.Get,
 		OnError: func(c *http1.Conn, v http1.Verdict) {
 			s.cfg.Metrics.BadRequest(v.Cause.String())
 			if s.refusals.pass() {
