@@ -99,9 +99,10 @@ type Call struct {
 	refs    atomic.Int32  // the app and the exchange; the call can be used again at 0
 	failed  Failure
 
+	gone atomic.Bool // the client left before the response was complete
+
 	mu   sync.Mutex // guards what follows
 	turn int        // counts the uses
-	gone bool       // the client left before the response was complete
 
 	onDone func(exchange.Exchange, exchange.Result)
 	onGone func(exchange.Gone)
@@ -232,7 +233,7 @@ func (c *Call) piece(end bool, add func(*spool.Buffer)) {
 // Interim gives an informational response such as 103.
 func (c *Call) Interim(status int, payload []byte) error {
 	head, err := wsgi.ParseHead(status, payload)
-	if err != nil {
+	if err != nil || c.settled {
 		return err
 	}
 	fields := make([]exchange.Field, 0, head.Len())
@@ -259,8 +260,8 @@ func (c *Call) Abort() { c.Fail(Failure{Status: 500}) }
 
 // Left ends the call of a worker that stopped because the client had left. If it has not, the worker is mistaken, and that is a failure.
 func (c *Call) Left() {
-	c.mu.Lock()
-	gone := c.gone
+	c.mu.Lock() // whoever has noticed it is done with the call then
+	gone := c.gone.Load()
 	c.mu.Unlock()
 	b, x := c.buffer, c.x
 	switch {
@@ -327,13 +328,13 @@ func (c *Call) withdraw(turn int, how exchange.Gone) {
 	if how == exchange.HalfClosed {
 		// It may only have shut its side: a request that runs gets its answer.
 		if c.h.app.Withdraw(c) {
-			c.gone = true
+			c.gone.Store(true)
 			c.release()
 			x.Error(503, 1)
 		}
 		return
 	}
-	c.gone = true
+	c.gone.Store(true)
 	if c.h.app.Withdraw(c) {
 		c.release()
 		x.Abort()
@@ -357,7 +358,7 @@ func (c *Call) done(x exchange.Exchange, r exchange.Result) {
 		c.h.app.Abandon(c)
 	}
 	status := r.Status
-	if r.Err != nil && (c.gone || status == 0) && c.failed.Status == 0 {
+	if r.Err != nil && (c.gone.Load() || status == 0) && c.failed.Status == 0 {
 		status = 499
 		s.cfg.Metrics.ClientGone(c.stage())
 	} else if status == 0 {

@@ -83,8 +83,8 @@ func (h *handler) call(x inbound) *Call {
 	}
 	c.mu.Lock()
 	c.turn++
-	c.gone = false
 	c.mu.Unlock()
+	c.gone.Store(false)
 	c.x, c.req, c.open = x, x.Request(), true
 	c.failed, c.by = Failure{}, ""
 	c.held, c.settled, c.ticket = false, false, nil
@@ -143,9 +143,7 @@ func (h *handler) readBody(c *Call, x inbound) bool {
 		x.CloseAfter()
 		x.Error(503, 5)
 	default: // the connection failed
-		c.mu.Lock()
-		c.gone = true
-		c.mu.Unlock()
+		c.gone.Store(true)
 		c.refs.Store(1)
 		x.Abort()
 	}
