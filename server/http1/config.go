@@ -63,6 +63,8 @@ type Config struct {
 	// answers true for one that is passed on whatever Underscores says. It must
 	// not keep the slice.
 	Forwarder func(c *Conn, name []byte) bool
+	// TLS is for the connections of ServeTLS; nil means that they have none.
+	TLS *TLS
 	// ProxyProtocol says which versions of the PROXY protocol a connection may
 	// begin with. The header is optional, as in gunicorn.
 	ProxyProtocol ProxyMode
