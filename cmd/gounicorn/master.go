@@ -14,6 +14,7 @@ import (
 	"github.com/gounicorn/gounicorn/prefork/lane"
 	"github.com/gounicorn/gounicorn/server"
 	"github.com/gounicorn/gounicorn/server/accesslog"
+	"github.com/gounicorn/gounicorn/server/cache"
 	"github.com/gounicorn/gounicorn/server/errorlog"
 	"github.com/gounicorn/gounicorn/server/metrics"
 	"github.com/gounicorn/gounicorn/server/settings"
@@ -34,7 +35,9 @@ type master struct {
 	workerBin   string
 	lanes       []lane.Rule
 	workers     int
-	sizing      string        // how the number of workers came about
+	sizing      string // how the number of workers came about
+	answers     answers
+	cache       *cache.Cache
 	adopted     chan *intent  // of a generation that serves, and of the first when its config file was read
 	kept        chan struct{} // a reload failed, and the old generation goes on; capacity 1
 	logs        atomic.Pointer[logs]
@@ -66,6 +69,7 @@ type master struct {
 // newMaster finds what has to be there before the config file can be read.
 func newMaster(p *process, command *settings.Command, env func(string) (string, bool), stderr io.Writer) (*master, error) {
 	m := &master{proc: p, command: command, env: env, stderr: stderr, started: time.Now(), adopted: make(chan *intent, 16), kept: make(chan struct{}, 1), calls: make(chan func()), left: make(chan struct{})}
+	m.cache = cache.New(cache.Config{}) // until the settings are known
 	m.records = newRecorder(func(level int, payload []byte) error { return m.pool.Record(level, payload) })
 	var err error
 	if m.directory, err = startDirectory(); err != nil {

@@ -25,6 +25,7 @@ type intent struct {
 	lanes   []lane.Rule
 	workers int
 	sizing  string // how the number of workers came about
+	answers answers
 }
 
 // newIntent checks what the settings package cannot check by itself.
@@ -46,6 +47,10 @@ func newIntent(v settings.Values) (*intent, error) {
 	if _, err := accesslog.Compile(v.AccessLogFormat); err != nil {
 		return nil, badSetting(&v, "access_log_format", v.AccessLogFormat, err)
 	}
+	var err error
+	if in.answers, err = newAnswers(&v); err != nil {
+		return nil, err
+	}
 	if in.workers == 0 {
 		s := settings.DefaultWorkers(os.DirFS("/"), processors())
 		in.workers, in.sizing = s.Workers, s.Why
@@ -63,6 +68,8 @@ func (m *master) configure(sigs <-chan os.Signal) error {
 	}
 	in := <-m.adopted
 	m.v, m.lanes, m.workers, m.sizing = in.v, in.lanes, in.workers, in.sizing
+	m.answers = in.answers
+	m.cache.Update(in.answers.cache)
 	m.countRequests()
 	return m.openLogs(&m.v)
 }
@@ -154,6 +161,8 @@ func (m *master) adopt(in *intent) {
 			m.log.Warningf("%s has changed from %q to %q, which takes effect when gounicorn is started again", c.Setting.Name, c.Old, c.New)
 		}
 	}
+	m.answers = in.answers
+	m.cache.Update(in.answers.cache)
 	m.applyProcess()
 	m.applyLogs(&old)
 	m.server.Reconfigure(m.serverConfig())

@@ -63,6 +63,16 @@ type Values struct {
 	SpoolDisk   int64  `setting:"spool_disk"`
 	SpoolDir    string `setting:"spool_dir"`
 
+	Accel              []string `setting:"accel"`
+	SendfileRoot       []string `setting:"sendfile_root"`
+	Cache              []string `setting:"cache"`
+	CacheMemory        int64    `setting:"cache_memory"`
+	CacheIgnoreCookies []string `setting:"cache_ignore_cookies"`
+	Compress           []string `setting:"compress"`
+	CompressMinSize    int64    `setting:"compress_min_size"`
+	ErrorPages         string   `setting:"error_pages"`
+	ErrorPagesOverride bool     `setting:"error_pages_override"`
+
 	AccessLog       string `setting:"accesslog"` // "" is none, "-" standard output
 	AccessLogFormat string `setting:"access_log_format"`
 	ErrorLog        string `setting:"errorlog"` // "-" is standard error
