@@ -9,6 +9,7 @@ import (
 
 	"github.com/gounicorn/gounicorn/server/exchange"
 	"github.com/gounicorn/gounicorn/server/http1"
+	"github.com/gounicorn/gounicorn/server/http2"
 	"github.com/gounicorn/gounicorn/server/spool"
 	"github.com/gounicorn/gounicorn/wsgi"
 )
@@ -29,6 +30,9 @@ type inbound interface {
 
 // ServeHTTP1 implements http1.Handler.
 func (h *handler) ServeHTTP1(x *http1.Exchange) { h.serve(x) }
+
+// serveHTTP2 is http2.Config.Handler.
+func (h *handler) serveHTTP2(x *http2.Exchange) { h.serve(x) }
 
 // serve answers a request or hands it to the application.
 func (h *handler) serve(x inbound) {
@@ -132,7 +136,7 @@ func (h *handler) readBody(c *Call, x inbound) bool {
 		return true
 	case errors.As(err, &v):
 		c.refs.Store(1) // the engine answers its verdict
-	case errors.Is(err, spool.ErrFull):
+	case errors.Is(err, spool.ErrFull), errors.Is(err, http2.ErrShare):
 		h.s.complain(h.s.cfg.Errorf, "request body refused: %v", err)
 		c.refs.Store(1)
 		x.CloseAfter()

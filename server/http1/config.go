@@ -2,6 +2,8 @@ package http1
 
 import (
 	"time"
+
+	"github.com/gounicorn/gounicorn/server/exchange"
 )
 
 // Limits bound what one request may send. The zero value is usable; each zero
@@ -62,7 +64,7 @@ type Config struct {
 	// Forwarder, if set, is asked for every field with "_" in its name, and
 	// answers true for one that is passed on whatever Underscores says. It must
 	// not keep the slice.
-	Forwarder func(c *Conn, name []byte) bool
+	Forwarder func(c exchange.Conn, name []byte) bool
 	// ProxyProtocol says which versions of the PROXY protocol a connection may
 	// begin with. The header is optional, as in gunicorn.
 	ProxyProtocol ProxyMode
@@ -113,7 +115,7 @@ type rules struct {
 	anyMethod   bool
 	foldMethod  bool
 	allowHost   func([]byte) bool
-	forwarder   func(*Conn, []byte) bool
+	forwarder   func(exchange.Conn, []byte) bool
 }
 
 // terms are a Config as connections use it.
