@@ -65,6 +65,8 @@ type Config struct {
 	// answers true for one that is passed on whatever Underscores says. It must
 	// not keep the slice.
 	Forwarder func(c exchange.Conn, name []byte) bool
+	// TLS is for the connections of ServeTLS; nil means that they have none.
+	TLS *TLS
 	// ProxyProtocol says which versions of the PROXY protocol a connection may
 	// begin with. The header is optional, as in gunicorn.
 	ProxyProtocol ProxyMode
@@ -74,6 +76,9 @@ type Config struct {
 	// AllowHost, if set, is asked for every request that names a host, and
 	// answers false for 421. It must not keep the slice.
 	AllowHost func(host []byte) bool
+	// Page, if set, returns the HTML page, in UTF-8, with which a status is
+	// answered in place of the engine's own, or nil. It must not block.
+	Page func(status int) []byte
 	// OnError is called for every refused request, on the connection's
 	// goroutine, before the answer is written.
 	OnError func(c *Conn, v Verdict)
@@ -116,6 +121,7 @@ type rules struct {
 	foldMethod  bool
 	allowHost   func([]byte) bool
 	forwarder   func(exchange.Conn, []byte) bool
+	page        func(int) []byte
 }
 
 // terms are a Config as connections use it.
@@ -146,6 +152,7 @@ func newRules(c *Config) rules {
 		foldMethod:  c.CasefoldMethod,
 		allowHost:   c.AllowHost,
 		forwarder:   c.Forwarder,
+		page:        c.Page,
 	}
 }
 

@@ -66,7 +66,7 @@ func (x *Exchange) page(status, retryAfter int, detail string) {
 		x.out = append(x.out, '\r', '\n')
 	}
 	x.state.Store(stateBuilding)
-	_ = x.Finish(Page(status, detail)) // length and body are ours and agree
+	_ = x.Finish(x.conn.terms.rules.pageBody(status, detail)) // no length was given that could disagree
 }
 
 // answerOptions answers OPTIONS * (RFC 9110 9.3.7).

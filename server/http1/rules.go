@@ -10,7 +10,7 @@ import (
 // HTTP/1.1 and has it judged here, so that nothing reaches an application by one version that another refuses. Safe for concurrent use.
 type Rules struct{ rules }
 
-// NewRules takes the limits of c and what it says of methods, hosts and fields.
+// NewRules takes the limits of c and what it says of methods, hosts, fields and pages.
 func NewRules(c Config) *Rules { return &Rules{newRules(&c)} }
 
 // BodyLimit is Limits.Body: the largest body in bytes, 0 for any.
@@ -117,11 +117,19 @@ func ParseLength(value []byte) (int64, bool) { return parseDecimal(trimOWS(value
 // Allowed is the value of Allow: the methods that no engine refuses.
 const Allowed = allowed
 
-// PageType is the Content-Type of Page.
+// PageType is the Content-Type of Rules.Page.
 const PageType = "text/html; charset=utf-8"
 
-// Page is the body of an answer of our own to a status: the detail, or if it is empty the reason phrase, which no client had a say in.
-func Page(status int, detail string) []byte {
+// Page is the body of an answer of our own to a status: Config.Page's, or else one with the detail or the reason phrase, which no client
+// had a say in.
+func (r *Rules) Page(status int, detail string) []byte { return r.pageBody(status, detail) }
+
+func (r *rules) pageBody(status int, detail string) []byte {
+	if r.page != nil {
+		if own := r.page(status); own != nil {
+			return own
+		}
+	}
 	text := statusText(status)
 	if detail == "" {
 		detail = text

@@ -232,7 +232,7 @@ func (x *Exchange) page(status, retryAfter int, detail string) {
 		x.add("Retry-After", strconv.Itoa(retryAfter))
 	}
 	x.state.Store(stateBuilding)
-	_ = x.Finish(http1.Page(status, detail)) // length and body are ours and agree
+	_ = x.Finish(x.conn.cfg.Rules.Page(status, detail)) // no length was given that could disagree
 }
 
 // options answers OPTIONS * (RFC 9110 9.3.7).

@@ -39,6 +39,9 @@ const autoText = "auto"
 // since2 is the version that brought the rest of gunicorn's settings.
 const since2 = "0.2"
 
+// since3 is the version that faces clients without a proxy.
+const since3 = "0.3"
+
 // All is the table: one row per setting. --help has them by section.
 var All = slices.Concat(servingRows, mechanicsRows, loggingRows, trustRows, hookRows, tlsRows, otherRows)
 

@@ -133,20 +133,32 @@ type Values struct {
 	ProxyHopsHeader     string            `setting:"proxy_hops_header"`
 	DropForwarded       bool              `setting:"drop_forwarded"`
 
-	KeyFile                   string   `setting:"keyfile"`
-	CertFile                  string   `setting:"certfile"`
-	CACerts                   string   `setting:"ca_certs"`
-	CertReqs                  int      `setting:"cert_reqs"`
-	Ciphers                   string   `setting:"ciphers"`
-	SSLVersion                string   `setting:"ssl_version"`
-	SuppressRaggedEOFs        bool     `setting:"suppress_ragged_eofs"`
-	DoHandshakeOnConnect      bool     `setting:"do_handshake_on_connect"`
-	HTTPProtocols             []string `setting:"http_protocols"`
-	HTTP2Cleartext            string   `setting:"http2_cleartext"`
-	HTTP2MaxConcurrentStreams int      `setting:"http2_max_concurrent_streams"`
-	HTTP2InitialWindowSize    int      `setting:"http2_initial_window_size"`
-	HTTP2MaxFrameSize         int      `setting:"http2_max_frame_size"`
-	HTTP2MaxHeaderListSize    int      `setting:"http2_max_header_list_size"`
+	KeyFile                   string        `setting:"keyfile"`
+	CertFile                  string        `setting:"certfile"`
+	TLSCertificates           []string      `setting:"tls_certificates"`
+	TLSMinVersion             string        `setting:"tls_min_version"`
+	TLSHandshakeTimeout       time.Duration `setting:"tls_handshake_timeout"`
+	TLSHandshakes             int           `setting:"tls_handshakes"`
+	HTTPBind                  []Address     `setting:"http_bind"`
+	TLSRedirect               bool          `setting:"tls_redirect"`
+	ACMEDomains               []string      `setting:"acme_domains"`
+	ACMEEmail                 string        `setting:"acme_email"`
+	ACMEStaging               bool          `setting:"acme_staging"`
+	ACMEDirectory             string        `setting:"acme_directory"`
+	ACMECARoot                string        `setting:"acme_ca_root"`
+	ACMECache                 string        `setting:"acme_cache"`
+	CACerts                   string        `setting:"ca_certs"`
+	CertReqs                  int           `setting:"cert_reqs"`
+	Ciphers                   string        `setting:"ciphers"`
+	SSLVersion                string        `setting:"ssl_version"`
+	SuppressRaggedEOFs        bool          `setting:"suppress_ragged_eofs"`
+	DoHandshakeOnConnect      bool          `setting:"do_handshake_on_connect"`
+	HTTPProtocols             []string      `setting:"http_protocols"`
+	HTTP2Cleartext            string        `setting:"http2_cleartext"`
+	HTTP2MaxConcurrentStreams int           `setting:"http2_max_concurrent_streams"`
+	HTTP2InitialWindowSize    int           `setting:"http2_initial_window_size"`
+	HTTP2MaxFrameSize         int           `setting:"http2_max_frame_size"`
+	HTTP2MaxHeaderListSize    int           `setting:"http2_max_header_list_size"`
 
 	ASGILoop                  string        `setting:"asgi_loop"`
 	ASGILifespan              string        `setting:"asgi_lifespan"`
