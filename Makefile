@@ -51,27 +51,26 @@ demo: demo-setup ## the demo site: a real Django project on http://127.0.0.1:800
 
 # Each stage of the suite is one line of progress; the first failure ends it.
 STAGE = @printf '\n=== %s\n' "$$(date +%T) $(1)"
+,     := ,
+# Two stages that mostly wait run side by side; each prints what it has to say when it has ended.
+TWO   = $(MAKE) --no-print-directory --jobs=2 --output-sync=target
 
 test: ## the whole suite: set-up, format, vet, unit and race tests, fuzz seconds, Python, C under ASan, end to end, interpreters
-	$(call STAGE,[1/10] build)
+	$(call STAGE,[1/8] build)
 	@$(MAKE) --no-print-directory build
-	$(call STAGE,[2/10] generated files and vet)
+	$(call STAGE,[2/8] generated files and vet)
 	@$(MAKE) --no-print-directory vet
-	$(call STAGE,[3/10] unit tests with the race detector)
+	$(call STAGE,[3/8] unit tests with the race detector)
 	@$(MAKE) --no-print-directory unit
-	$(call STAGE,[4/10] fuzz targets for some seconds each)
+	$(call STAGE,[4/8] fuzz targets for some seconds each)
 	@$(MAKE) --no-print-directory fuzz
-	$(call STAGE,[5/10] Python tests)
-	@$(MAKE) --no-print-directory python-tests
-	$(call STAGE,[6/10] the worker's C under AddressSanitizer)
-	@$(MAKE) --no-print-directory sanitize
-	$(call STAGE,[7/10] end to end with real processes and frameworks)
+	$(call STAGE,[5/8] Python tests$(,) and the worker's C under AddressSanitizer)
+	@$(TWO) python-tests sanitize
+	$(call STAGE,[6/8] end to end with real processes and frameworks)
 	@$(MAKE) --no-print-directory e2e
-	$(call STAGE,[8/10] the other interpreters of this machine)
-	@$(MAKE) --no-print-directory interpreters
-	$(call STAGE,[9/10] pip install)
-	@$(MAKE) --no-print-directory install-test
-	$(call STAGE,[10/10] the demo site)
+	$(call STAGE,[7/8] the other interpreters of this machine$(,) and pip install)
+	@$(TWO) interpreters install-test
+	$(call STAGE,[8/8] the demo site)
 	@$(MAKE) --no-print-directory demo-test
 	@printf '\n=== %s all stages passed\n' "$$(date +%T)"
 
