@@ -21,6 +21,9 @@ type Config struct {
 	Limits   http1.Limits
 	Timeouts http1.Timeouts
 
+	// TLS is for the listeners of ServeTLS; nil: they speak plain HTTP.
+	TLS *TLS
+
 	// Responders are asked in this order before the App.
 	Responders []exchange.Responder
 
@@ -77,7 +80,7 @@ func (s *Server) Reconfigure(cfg Config) { s.engine.Reconfigure(s.engineConfig(c
 
 // engineConfig is what the engine needs to know of a configuration.
 func (s *Server) engineConfig(cfg Config) http1.Config {
-	h := &handler{s: s, app: s.cfg.App, trust: cfg.Trust.normal(), responders: cfg.Responders}
+	h := &handler{s: s, app: s.cfg.App, trust: cfg.Trust.normal(), responders: cfg.Responders, clients: cfg.TLS != nil && cfg.TLS.Clients}
 	trust := &h.trust
 	return http1.Config{
 		Limits: cfg.Limits, Timeouts: cfg.Timeouts, Handler: h, ServerName: cfg.ServerName, MaxConnections: cfg.MaxConnections,
@@ -94,14 +97,20 @@ func (s *Server) engineConfig(cfg Config) http1.Config {
 		OnPanic: func(c *http1.Conn, value any, stack []byte) {
 			s.cfg.Errorf("panic while serving %s: %v\n%s", peerName(c), value, stack)
 		},
+		TLS:           s.secure(cfg.TLS),
 		OnConnect:     s.cfg.Metrics.Accepted,
 		OnAcceptError: func(err error) { s.cfg.Errorf("cannot accept connections: %v", err) },
 	}
 }
 
 // Serve serves one listener until Shutdown or Close; it returns nil then.
-func (s *Server) Serve(ln net.Listener) error {
-	if err := s.engine.Serve(ln); !errors.Is(err, http1.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+func (s *Server) Serve(ln net.Listener) error { return s.serve(ln, s.engine.Serve) }
+
+// ServeTLS is Serve with the handshakes of Config.TLS, if there are any.
+func (s *Server) ServeTLS(ln net.Listener) error { return s.serve(ln, s.engine.ServeTLS) }
+
+func (s *Server) serve(ln net.Listener, serve func(net.Listener) error) error {
+	if err := serve(ln); !errors.Is(err, http1.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("serve %s: %w", ln.Addr(), err)
 	}
 	return nil

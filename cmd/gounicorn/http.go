@@ -45,6 +45,7 @@ func (m *master) serverConfig() server.Config {
 		"server_software": "gounicorn/" + version, "wsgi.version": "(1, 0)", "wsgi.run_once": python[false], "wsgi.input_terminated": python[true],
 		"wsgi.multithread": python[max(v.Threads, v.MaxThreads) > 1], "wsgi.multiprocess": python[m.workers > 1],
 	}
+	m.secure(&cfg)
 	return cfg
 }
 
