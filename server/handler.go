@@ -20,6 +20,7 @@ type handler struct {
 	app        App
 	trust      Trust
 	responders []exchange.Responder
+	clients    bool // the environ has their certificates
 }
 
 // inbound is an exchange of ours: the engines can refuse a request with one of their verdicts.
@@ -100,7 +101,12 @@ func newCall(h *handler, conn exchange.Conn) *Call {
 	c := &Call{h: h, conn: conn, body: spool.Body{Budget: &h.s.budget}}
 	c.onDone, c.onGone = c.done, c.left
 	c.trusted = h.trust.Forwarded.Has(conn.PeerAddr().Addr())
-	c.secure = conn.TLS() != nil
+	if state := conn.TLS(); state != nil {
+		c.secure = true
+		if h.clients {
+			c.certificate = clientEntries(state)
+		}
+	}
 	if near := conn.RemoteAddr(); near.IsValid() {
 		c.near = near.Addr().AppendTo(nil)
 		c.client = ClientOf(c.near)
@@ -172,6 +178,7 @@ func (c *Call) build() http1.Cause {
 	e.SetString(wsgi.KeyURLScheme, x.Scheme)
 	c.serverAddress()
 	c.address()
+	c.identity()
 	size := int64(len(c.inline))
 	if c.BodyFile != nil {
 		size = c.body.Size()

@@ -22,6 +22,9 @@ type Config struct {
 	Limits   http1.Limits
 	Timeouts http1.Timeouts
 
+	// TLS is for the listeners of ServeTLS; nil: they speak plain HTTP.
+	TLS *TLS
+
 	// Responders are asked in this order before the App.
 	Responders []exchange.Responder
 
@@ -46,9 +49,6 @@ type Config struct {
 	// Log functions, in the manner of Printf; all required.
 	Debugf, Warnf, Errorf func(format string, args ...any)
 }
-
-// HTTP2 is what clients of HTTP/2 are told; see http2.Config for units, and what 0 means.
-type HTTP2 struct{ Streams, Window, FrameSize, HeaderList int }
 
 // Server serves HTTP on any number of listeners. Its methods may be called concurrently.
 type Server struct {
@@ -89,7 +89,7 @@ func (s *Server) Reconfigure(cfg Config) {
 
 // engineConfigs are what the engines need to know of a configuration.
 func (s *Server) engineConfigs(cfg Config) (http1.Config, http2.Config) {
-	h := &handler{s: s, app: s.cfg.App, trust: cfg.Trust.normal(), responders: cfg.Responders}
+	h := &handler{s: s, app: s.cfg.App, trust: cfg.Trust.normal(), responders: cfg.Responders, clients: cfg.TLS != nil && cfg.TLS.Clients}
 	trust := &h.trust
 	one := http1.Config{
 		Limits: cfg.Limits, Timeouts: cfg.Timeouts, Handler: h, ServerName: cfg.ServerName, MaxConnections: cfg.MaxConnections,
@@ -98,26 +98,11 @@ func (s *Server) engineConfigs(cfg Config) (http1.Config, http2.Config) {
 		ProxyAllowed:  func(c *http1.Conn) bool { return trust.ProxyAllow.Has(c.PeerAddr().Addr()) },
 		OnError:       func(c *http1.Conn, v http1.Verdict) { s.refused(c, c.UserData(), v) },
 		OnPanic:       func(c *http1.Conn, value any, stack []byte) { s.panicked(c, value, stack) },
+		TLS:           s.secure(cfg.TLS),
 		OnConnect:     s.cfg.Metrics.Accepted,
 		OnAcceptError: func(err error) { s.cfg.Errorf("cannot accept connections: %v", err) },
 	}
-	two := http2.Config{
-		Handler: h.serveHTTP2, Rules: http1.NewRules(one), Timeouts: cfg.Timeouts, MaxRequests: cfg.MaxKeepAliveRequests, ServerName: cfg.ServerName,
-		Streams: cfg.HTTP2.Streams, Window: cfg.HTTP2.Window, FrameSize: cfg.HTTP2.FrameSize, HeaderList: cfg.HTTP2.HeaderList,
-		BodyShare: bodyShare(cfg),
-		OnError:   func(x *http2.Exchange, v http1.Verdict) { s.refused(x.Conn(), *x.UserData(), v) },
-		OnPanic:   func(c *http2.Conn, value any, stack []byte) { s.panicked(c, value, stack) },
-		Logf:      s.cfg.Debugf,
-	}
-	return one, two
-}
-
-// bodyShare is how much of the room for bodies one connection may take: a quarter.
-func bodyShare(cfg Config) int64 {
-	if cfg.SpoolMemory == 0 || cfg.SpoolDisk == 0 {
-		return 0
-	}
-	return (cfg.SpoolMemory + cfg.SpoolDisk) / 4
+	return one, s.second(cfg, h, one)
 }
 
 // refused reports a request that an engine refused. userData is what the handler kept with its exchange.
@@ -134,8 +119,13 @@ func (s *Server) panicked(c exchange.Conn, value any, stack []byte) {
 }
 
 // Serve serves one listener until Shutdown or Close; it returns nil then.
-func (s *Server) Serve(ln net.Listener) error {
-	if err := s.engine.Serve(ln); !errors.Is(err, http1.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+func (s *Server) Serve(ln net.Listener) error { return s.serve(ln, s.engine.Serve) }
+
+// ServeTLS is Serve with the handshakes of Config.TLS, if there are any.
+func (s *Server) ServeTLS(ln net.Listener) error { return s.serve(ln, s.engine.ServeTLS) }
+
+func (s *Server) serve(ln net.Listener, serve func(net.Listener) error) error {
+	if err := serve(ln); !errors.Is(err, http1.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("serve %s: %w", ln.Addr(), err)
 	}
 	return nil
@@ -169,20 +159,6 @@ func (s *Server) Shutdown(ctx context.Context) error {
 
 // Quiesce is Shutdown of what there is, and not for good: Resume ends it. The listeners are to be suspended before.
 func (s *Server) Quiesce(ctx context.Context) error { return s.drain(ctx, s.engine.Quiesce) }
-
-// drain has clients of HTTP/2 asked to go while the engine waits for its connections, which theirs are too.
-func (s *Server) drain(ctx context.Context, engine func(context.Context) error) error {
-	ctx, cancel := context.WithCancel(ctx)
-	asked := make(chan struct{})
-	go func() {
-		defer close(asked)
-		s.http2.Drain(ctx)
-	}()
-	err := engine(ctx)
-	cancel()
-	<-asked
-	return err
-}
 
 // Resume ends Quiesce.
 func (s *Server) Resume() {

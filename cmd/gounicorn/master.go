@@ -50,6 +50,7 @@ type master struct {
 	server      *server.Server // nil until there may be listeners
 	serving     bool           // the first workers have loaded the application
 	sockets     []socket
+	secrets     secrets
 	private     *server.Listener // for metrics; nil: none
 	pidFile     *pidFile         // nil: none
 	other       upgrade
@@ -102,6 +103,7 @@ func (m *master) run() int {
 	}
 	defer m.disclaim()
 	defer m.closeControl()
+	defer m.closeSecrets()
 	if err := m.start(sigs); err != nil {
 		return m.failed(err)
 	}
@@ -146,6 +148,7 @@ func (m *master) start(sigs <-chan os.Signal) error {
 	if err := m.listen(sigs); err != nil {
 		return err
 	}
+	m.secrets.redirect.SetPort(m.firstPort(false))
 	m.log.Infof("Listening at: %s (%d)", m.addresses(), os.Getpid())
 	m.log.Infof("Using worker: %s", m.v.WorkerClass)
 	if m.sizing != "" {
@@ -170,6 +173,7 @@ func (m *master) serve(sigs <-chan os.Signal) (code int) {
 		}
 	}()
 	m.serving = true
+	m.beginSecrets()
 	for _, s := range m.sockets {
 		m.accept(s)
 	}
@@ -199,6 +203,8 @@ func (m *master) serve(sigs <-chan os.Signal) (code int) {
 			m.log.Infof("Worker reloading: %s modified", name)
 			m.tell(stateReloading())
 			m.pool.Renew()
+		case <-m.renewed():
+			m.renew()
 		case <-m.other.parentGone:
 			m.promote()
 		case <-m.other.childGone:
