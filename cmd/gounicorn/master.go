@@ -53,6 +53,7 @@ type master struct {
 	server      *server.Server // nil until there may be listeners
 	serving     bool           // the first workers have loaded the application
 	sockets     []socket
+	secrets     secrets
 	private     *server.Listener // for metrics; nil: none
 	pidFile     *pidFile         // nil: none
 	other       upgrade
@@ -106,6 +107,7 @@ func (m *master) run() int {
 	}
 	defer m.disclaim()
 	defer m.closeControl()
+	defer m.closeSecrets()
 	if err := m.start(sigs); err != nil {
 		return m.failed(err)
 	}
@@ -150,6 +152,7 @@ func (m *master) start(sigs <-chan os.Signal) error {
 	if err := m.listen(sigs); err != nil {
 		return err
 	}
+	m.secrets.redirect.SetPort(m.firstPort(false))
 	m.log.Infof("Listening at: %s (%d)", m.addresses(), os.Getpid())
 	m.log.Infof("Using worker: %s", m.v.WorkerClass)
 	if m.sizing != "" {
@@ -174,6 +177,7 @@ func (m *master) serve(sigs <-chan os.Signal) (code int) {
 		}
 	}()
 	m.serving = true
+	m.beginSecrets()
 	for _, s := range m.sockets {
 		m.accept(s)
 	}
@@ -203,6 +207,8 @@ func (m *master) serve(sigs <-chan os.Signal) (code int) {
 			m.log.Infof("Worker reloading: %s modified", name)
 			m.tell(stateReloading())
 			m.pool.Renew()
+		case <-m.renewed():
+			m.renew()
 		case <-m.other.parentGone:
 			m.promote()
 		case <-m.other.childGone:

@@ -37,6 +37,9 @@ func newIntent(v settings.Values) (*intent, error) {
 	if err := v.CheckPaths(exists); err != nil {
 		return nil, err
 	}
+	if err := v.CheckTLS(); err != nil {
+		return nil, err
+	}
 	for _, text := range v.Lanes {
 		rule, err := lane.ParseRule(text)
 		if err != nil {
@@ -71,7 +74,10 @@ func (m *master) configure(sigs <-chan os.Signal) error {
 	m.answers = in.answers
 	m.cache.Update(in.answers.cache)
 	m.countRequests()
-	return m.openLogs(&m.v)
+	if err := m.openLogs(&m.v); err != nil {
+		return err
+	}
+	return m.openSecrets()
 }
 
 // await does one step of the start. A signal that stops the server ends it with errStopped.
@@ -165,6 +171,7 @@ func (m *master) adopt(in *intent) {
 	m.cache.Update(in.answers.cache)
 	m.applyProcess()
 	m.applyLogs(&old)
+	m.adoptSecrets()
 	m.server.Reconfigure(m.serverConfig())
 }
 

@@ -426,12 +426,7 @@ func (v *Values) native() error {
 		}
 		v.Warnings = append(v.Warnings, fmt.Sprintf("%s%s has no effect: %s", s.Name, v.Origin(s.Name).suffix(), s.Note))
 	}
-	for _, p := range v.HTTPProtocols {
-		if s := Lookup("http_protocols"); !slices.Contains(s.Choices, p) {
-			return &ValueError{Setting: s, From: v.Origin(s.Name), Value: v.Text(s.Name), Problem: "it is made of " + strings.Join(s.Choices, ", ")}
-		}
-	}
-	return nil
+	return v.protocols()
 }
 
 // logLevels are gunicorn's.
