@@ -74,6 +74,9 @@ type Config struct {
 	// AllowHost, if set, is asked for every request that names a host, and
 	// answers false for 421. It must not keep the slice.
 	AllowHost func(host []byte) bool
+	// Page, if set, returns the HTML page, in UTF-8, with which a status is
+	// answered in place of the engine's own, or nil. It must not block.
+	Page func(status int) []byte
 	// OnError is called for every refused request, on the connection's
 	// goroutine, before the answer is written.
 	OnError func(c *Conn, v Verdict)

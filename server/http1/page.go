@@ -57,6 +57,10 @@ const allowed = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 func (x *Exchange) page(status, retryAfter int, detail string) {
 	x.begun(status, nil)
 	text := statusText(status)
+	var own []byte
+	if f := x.conn.terms.Page; f != nil {
+		own = f(status)
+	}
 	x.out = append(x.out, "Content-Type: text/html; charset=utf-8\r\nCache-Control: no-store\r\n"...)
 	if status == 405 {
 		x.out = append(x.out, "Allow: "+allowed+"\r\n"...)
@@ -65,6 +69,11 @@ func (x *Exchange) page(status, retryAfter int, detail string) {
 		x.out = append(x.out, "Retry-After: "...)
 		x.out = strconv.AppendInt(x.out, int64(retryAfter), 10)
 		x.out = append(x.out, '\r', '\n')
+	}
+	if own != nil {
+		x.state.Store(stateBuilding)
+		_ = x.Finish(own) // no length was given that could disagree
+		return
 	}
 	if detail == "" {
 		detail = text

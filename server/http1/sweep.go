@@ -135,10 +135,12 @@ func (c *Conn) expected(age time.Duration) bool {
 	if !c.begun.Load() && age < freshGrace {
 		return true
 	}
+	c.mu.Lock() // a handshake may just end
 	raw := c.raw
 	if c.under != nil {
 		raw = c.under.raw
 	}
+	c.mu.Unlock()
 	if raw == nil {
 		return false
 	}
