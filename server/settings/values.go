@@ -133,6 +133,12 @@ type Values struct {
 	ProxyHopsHeader     string            `setting:"proxy_hops_header"`
 	DropForwarded       bool              `setting:"drop_forwarded"`
 
+	Companions        json.RawMessage `setting:"companions"`
+	CompanionCommands []string        `setting:"companion_commands"`
+	Prestart          []string        `setting:"prestart"`
+	PrestartTimeout   time.Duration   `setting:"prestart_timeout"`
+	StopTimeout       time.Duration   `setting:"stop_timeout"`
+
 	KeyFile                   string   `setting:"keyfile"`
 	CertFile                  string   `setting:"certfile"`
 	CACerts                   string   `setting:"ca_certs"`
@@ -253,7 +259,7 @@ func (v *Values) Text(name string) string {
 	case Address:
 		return x.String()
 	case json.RawMessage:
-		return string(x)
+		return string(Lookup(name).conceal(x))
 	case int:
 		switch kind := Lookup(name).Kind; {
 		case x == 0 && kind == Auto:
