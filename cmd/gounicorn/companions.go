@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gounicorn/gounicorn/prefork/companion"
+	"github.com/gounicorn/gounicorn/server/control"
 	"github.com/gounicorn/gounicorn/server/errorlog"
 	"github.com/gounicorn/gounicorn/server/logfile"
 	"github.com/gounicorn/gounicorn/server/settings"
@@ -227,4 +228,55 @@ func (m *master) dismiss(ctx context.Context) int {
 	}
 	m.log.Warningf("Companions that did not stop in time and were killed: %s", strings.Join(names, ", "))
 	return cmp.Or(code, exitCut)
+}
+
+// commandTime is for how long a command of the control socket waits for its effect; what takes longer goes on.
+const commandTime = 20 * time.Second
+
+// Companions implements control.Master.
+func (g *governor) Companions() (all []control.Companion, err error) {
+	for _, s := range g.troupe.Status() {
+		one := control.Companion{
+			Name: s.Name, Program: s.Program, State: string(s.State), Healthy: s.Healthy, PID: s.PID, Restarts: s.Restarts(), LastExit: s.LastExit, Note: s.Note,
+		}
+		if s.PID != 0 {
+			one.Uptime = rounded(time.Since(s.Started).Seconds())
+		}
+		if !s.Next.IsZero() {
+			one.Next = s.Next.Format(time.RFC3339)
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+// soon runs a command and lets it go on when it takes too long.
+func soon(f func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), commandTime)
+	defer cancel()
+	err := f(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil // the state that is shown says so
+	}
+	return err
+}
+
+// StartCompanion implements control.Master.
+func (g *governor) StartCompanion(name string) error {
+	return soon(func(ctx context.Context) error { return g.troupe.Start(ctx, name) })
+}
+
+// StopCompanion implements control.Master.
+func (g *governor) StopCompanion(name string) error {
+	return soon(func(ctx context.Context) error { return g.troupe.Halt(ctx, name) })
+}
+
+// RestartCompanion implements control.Master.
+func (g *governor) RestartCompanion(name string) error {
+	return soon(func(ctx context.Context) error { return g.troupe.Restart(ctx, name) })
+}
+
+// SignalCompanion implements control.Master.
+func (g *governor) SignalCompanion(name, signal string) error {
+	return soon(func(ctx context.Context) error { return g.troupe.Signal(ctx, name, signal) })
 }

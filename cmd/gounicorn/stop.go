@@ -76,6 +76,9 @@ func (m *master) stop(sigs <-chan os.Signal) int {
 	if hurried.Load() {
 		defer time.AfterFunc(quickGrace, end).Stop()
 	}
+	if d := m.troupe.StopTime(); d > 0 {
+		m.tell(stateExtend(d + quickGrace))
+	}
 	code := m.dismiss(all)
 	m.shutDown()
 	if hurried.Load() {
