@@ -105,6 +105,7 @@ func FuzzFile(f *testing.F) {
 		}
 		f.Add(seed)
 	}
+	f.Add([]byte("[supervisord]\nuser=`a\n[x`\n[program:gunicorn]\ncommand=`gunicorn\nx`\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		file, err := parse(data)
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -37,8 +38,11 @@ type Key struct{ Name, Value string }
 
 func (p *Program) set(name, value string) { p.Keys = append(p.Keys, Key{name, value}) }
 
+// note adds a sentence, once.
 func (p *Plan) note(format string, args ...any) {
-	p.Notes = append(p.Notes, fmt.Sprintf(format, args...))
+	if text := fmt.Sprintf(format, args...); !slices.Contains(p.Notes, text) {
+		p.Notes = append(p.Notes, text)
+	}
 }
 
 // Read reads a file and those that it includes.
@@ -148,7 +152,7 @@ func quote(text string) string {
 
 // number writes a number, or what is none as a text, which the check of the settings then refuses with a reason.
 func number(text string) string {
-	if _, err := strconv.ParseFloat(text, 64); err == nil {
+	if _, err := strconv.ParseFloat(text, 64); err == nil && strings.Trim(text, "0123456789.-") == "" {
 		return text
 	}
 	return quote(text)
@@ -204,15 +208,18 @@ func (p *Plan) serve(program, command string) bool {
 	return true
 }
 
+// flat keeps a comment in one line.
+func flat(text string) string { return strings.Join(strings.Fields(text), " ") }
+
 // Text is the plan as a part of gunicorn.conf.py.
 func (p *Plan) Text(path string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# From %s, a configuration of %s, by gounicorn import. Put it into gunicorn.conf.py.\n", filepath.Base(path), p.Source)
+	fmt.Fprintf(&b, "# From %s, a configuration of %s, by gounicorn import. Put it into gunicorn.conf.py.\n", flat(filepath.Base(path)), p.Source)
 	for _, command := range p.Web {
-		fmt.Fprintf(&b, "# The web server itself: %s\n", strings.Join(append([]string{command}, p.Flags...), " "))
+		fmt.Fprintf(&b, "# The web server itself: %s\n", flat(command+" "+strings.Join(p.Flags, " ")))
 	}
 	if len(p.Web) == 0 && len(p.Flags) > 0 {
-		fmt.Fprintf(&b, "# Flags of gounicorn: %s\n", strings.Join(p.Flags, " "))
+		fmt.Fprintf(&b, "# Flags of gounicorn: %s\n", flat(strings.Join(p.Flags, " ")))
 	}
 	if len(p.Programs) > 0 {
 		b.WriteString("companions = {\n")
@@ -229,7 +236,7 @@ func (p *Plan) Text(path string) string {
 		b.WriteString("\n# To look at:\n")
 	}
 	for _, n := range p.Notes {
-		fmt.Fprintf(&b, "# - %s\n", strings.Join(strings.Fields(n), " "))
+		fmt.Fprintf(&b, "# - %s\n", flat(n))
 	}
 	return b.String()
 }

@@ -59,7 +59,7 @@ func (p *Plan) supervisor(s *ini.Section) {
 	for _, k := range s.Keys() {
 		known, found := managerKeys[k.Name()]
 		switch {
-		case !found: // nodaemon, strip_ansi and the like mean nothing here
+		case !found || k.Name() == "user" && k.Value() == "root": // nodaemon, strip_ansi and the like mean nothing here
 		case known.flag != "":
 			p.Flags = append(p.Flags, known.flag+"="+k.Value())
 		default:
@@ -125,7 +125,11 @@ func (p *Plan) supervised(s *ini.Section, name, path string) {
 		case "stopsignal":
 			one.set(key, quote(value))
 		case "exitcodes":
-			one.set(key, "["+strings.Join(split(value), ", ")+"]")
+			var codes []string
+			for _, code := range split(value) {
+				codes = append(codes, number(code))
+			}
+			one.set(key, "["+strings.Join(codes, ", ")+"]")
 		case "environment":
 			one.set("environment", dictionary(pairs(value)))
 		case "stdout_logfile", "stderr_logfile":
