@@ -151,7 +151,13 @@ func TestSwapUnderLoad(t *testing.T) {
 	}
 	done.Store(true)
 	clients.Wait()
-	c.want(404, "", "GET", "/s/"+hashed(0)) // two releases are enough
+	for range 5 { // a reload without a deploy forgets nothing
+		if err := s.files.Update(config(releases - 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.want(200, fmt.Sprint(releases-2), "GET", "/s/"+hashed(releases-2))
+	c.want(404, "", "GET", "/s/"+hashed(0)) // but there is an end
 	// Between the two steps of a careless swap everything is still there.
 	if err := os.Remove(current); err != nil {
 		t.Fatal(err)
