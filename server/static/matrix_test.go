@@ -41,13 +41,13 @@ func (v variant) fields(length int, extra string) string {
 // plain HTTP and over TLS, and compares every byte and every field.
 func TestMatrix(t *testing.T) {
 	dir := t.TempDir()
-	sizes := map[string]int{"app.js": 1000, "big.js": 200_000}
+	sizes := map[string]int{"app.js": 1000, "big.js": 30_000}
 	for name, n := range sizes {
 		write(t, dir, map[string]string{
 			name: sequence("plain", n), name + ".gz": sequence("gz", n-100), name + ".br": sequence("br", n-200), name + ".zst": sequence("zst", n-300),
 		})
 	}
-	s := serve(t, static.Config{Roots: []static.Root{under("/static/", dir)}, MemoryFile: 100_000})
+	s := serve(t, static.Config{Roots: []static.Root{under("/static/", dir)}, MemoryFile: 10_000})
 	for _, transport := range []struct {
 		name string
 		dial func(testing.TB) *client
