@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/gounicorn/gounicorn/server/static"
+	"github.com/gounicorn/gounicorn/tests/harness"
 	"github.com/gounicorn/gounicorn/tests/httpcases"
 )
 
@@ -24,11 +25,7 @@ const soon = 20 * time.Millisecond
 // until asks until the answer is what it is waited for.
 func until(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for end := time.Now().Add(budget); !holds(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("never %s", what)
-		}
-	}
+	harness.Eventually(t, budget, what, holds)
 }
 
 func TestChangesAreNoticed(t *testing.T) {
@@ -162,8 +159,11 @@ func TestSwapUnderLoad(t *testing.T) {
 	if err := os.Remove(current); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(2 * soon)
-	c.want(200, "", "GET", "/s/small.css")
+	w := browser("/s/small.css")
+	w.req.Received = time.Now().Add(2 * soon)
+	if !s.files.Respond(w) || w.status != 200 {
+		t.Errorf("without the link: %d", w.status)
+	}
 	swap(t, current, "r1")
 	until(t, "the release of afterwards", func() bool { return c.ask("GET", "/s/small.css").Body[0] == '1' })
 }
