@@ -40,6 +40,7 @@ func (m *master) serverConfig() server.Config {
 		cfg.MaxKeepAliveRequests = 1
 	}
 	cfg.AccessLog = m.access
+	cfg.Responders = append(cfg.Responders, &m.site)
 	python := map[bool]string{false: "False", true: "True"}
 	cfg.Environ = map[string]string{
 		"server_software": "gounicorn/" + version, "wsgi.version": "(1, 0)", "wsgi.run_once": python[false], "wsgi.input_terminated": python[true],

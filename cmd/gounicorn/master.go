@@ -17,6 +17,7 @@ import (
 	"github.com/gounicorn/gounicorn/server/errorlog"
 	"github.com/gounicorn/gounicorn/server/metrics"
 	"github.com/gounicorn/gounicorn/server/settings"
+	"github.com/gounicorn/gounicorn/server/site"
 )
 
 const gcPercent = 400 // the master's heap is small and its garbage short-lived
@@ -57,6 +58,8 @@ type master struct {
 	calls       chan func()   // what the goroutine of serve does for others, between two signals
 	left        chan struct{} // closed when it takes no more of them
 	leaving     sync.Once
+	site        site.Site      // the files that are served
+	sites       sites          // what generations to come say of theirs
 	control     *controlSocket // nil: none
 	reloads     int            // that succeeded
 	ending      atomic.Bool    // "Shutting down" may be said when the last worker has gone

@@ -14,6 +14,7 @@ import (
 	"github.com/gounicorn/gounicorn/server/accesslog"
 	"github.com/gounicorn/gounicorn/server/errorlog"
 	"github.com/gounicorn/gounicorn/server/settings"
+	"github.com/gounicorn/gounicorn/server/site"
 )
 
 // errStopped ends the start: a signal asked for it.
@@ -25,6 +26,7 @@ type intent struct {
 	lanes   []lane.Rule
 	workers int
 	sizing  string // how the number of workers came about
+	site    site.Options
 }
 
 // newIntent checks what the settings package cannot check by itself.
@@ -45,6 +47,10 @@ func newIntent(v settings.Values) (*intent, error) {
 	}
 	if _, err := accesslog.Compile(v.AccessLogFormat); err != nil {
 		return nil, badSetting(&v, "access_log_format", v.AccessLogFormat, err)
+	}
+	var err error
+	if in.site, err = siteOptions(&v); err != nil {
+		return nil, err
 	}
 	if in.workers == 0 {
 		s := settings.DefaultWorkers(os.DirFS("/"), processors())
@@ -119,9 +125,13 @@ func (m *master) decide(generation int, document []byte) (prefork.Plan, error) {
 	}
 	if generation == 1 {
 		m.adopted <- in
+		plan.Serving = func() { m.serveFiles(generation, in) }
 		return plan, nil
 	}
-	plan.Serving = func() { m.adopted <- in }
+	plan.Serving = func() {
+		m.serveFiles(generation, in)
+		m.adopted <- in
+	}
 	return plan, nil
 }
 

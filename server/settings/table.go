@@ -27,7 +27,7 @@ const (
 // Sections are the headings of the table in order.
 var Sections = []string{
 	secConfig, secApp, secListen, secWorkers, secLanes, secTimes, secLimits, secHTTP, secTrust, secSpool, secLog, secMetrics,
-	secProcess, secControl, secDevelop, secHooks, secTLS, secOther,
+	secStatic, secProcess, secControl, secDevelop, secHooks, secTLS, secOther,
 }
 
 // since is the version all settings of the first release carry.
@@ -43,7 +43,7 @@ const since2 = "0.2"
 const since3 = "0.3"
 
 // All is the table: one row per setting. --help has them by section.
-var All = slices.Concat(servingRows, mechanicsRows, loggingRows, trustRows, hookRows, tlsRows, otherRows)
+var All = slices.Concat(servingRows, mechanicsRows, loggingRows, trustRows, hookRows, tlsRows, staticRows, otherRows)
 
 // servingRows are the settings that decide how requests are taken and run.
 var servingRows = []Setting{
