@@ -147,9 +147,11 @@ func TestStaticFilesOfDjangoNeedNoConfiguration(t *testing.T) {
 	next := map[string]any{"STATICFILES_DIRS": []string{filepath.Join(p.dir, "more")}}
 	p.set(next)
 	p.write("two/filler.txt", "x")
+	stop := visit(t, s)
 	link("two")
 	p.collect()
 	p.reload(s, next)
+	stop()
 	now := s.WantGet(t, "/page/x", 200).Body
 	if now == old || !hashed.MatchString(now) {
 		t.Fatalf("the new page names %q, the old one %q", now, old)
@@ -164,6 +166,31 @@ func TestStaticFilesOfDjangoNeedNoConfiguration(t *testing.T) {
 	// Mistakes are loud, and name the command.
 	from := p.reload(s, map[string]any{"STATIC_ROOT": filepath.Join(p.dir, "nowhere")})
 	says(t, s, from, "[WARNING]", "Static files are NOT served", "nowhere does not exist", "python manage.py collectstatic --noinput")
+}
+
+// visit reads pages and the style sheets that they name, one after the other, until the function that it returns is called. Each is found, and
+// holds what its name says.
+func visit(t *testing.T, s *harness.Server) (stop func()) {
+	quit, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		texts := map[string]string{}
+		for visits := 1; ; visits++ {
+			name := s.Get("/page/x").Body
+			file := s.Get(name)
+			if before, seen := texts[name]; file.Status != 200 || !hashed.MatchString(name) || seen && before != file.Body {
+				t.Errorf("during the deploy visit %d found %d %v at %q: %q", visits, file.Status, file.Err, name, file.Body)
+				return
+			}
+			texts[name] = file.Body
+			select {
+			case <-quit:
+				return
+			default:
+			}
+		}
+	}()
+	return func() { close(quit); <-done }
 }
 
 // grow adds names to a manifest, so that the site document fits no packet.
