@@ -170,6 +170,8 @@ func (m *decision) django() {
 		if d.StaticFiles {
 			m.warn("Static files are NOT served: STATIC_ROOT is not set. Set it, as in STATIC_ROOT = BASE_DIR / \"staticfiles\", and run: %s%s", collect, m.meanwhile(url))
 		}
+	case d.StaticRoot == "/":
+		m.warn("Static files are NOT served: STATIC_ROOT is the root of the file system. Give it a folder of its own, as in STATIC_ROOT = BASE_DIR / \"staticfiles\"")
 	case m.look(d.StaticRoot) == Absent:
 		m.warn("Static files are NOT served: STATIC_ROOT %s does not exist or cannot be read. Run: %s%s", d.StaticRoot, collect, m.meanwhile(url))
 	case m.look(d.StaticRoot) == Empty:

@@ -81,6 +81,7 @@ func TestWhatIsServed(t *testing.T) {
 			want: "/static/=/srv/static 1m0s", says: []string{"staticfiles.json is missing", "manage.py collectstatic"}, loud: true},
 		{name: "STATIC_ROOT is not set", d: django(root("")), says: []string{"STATIC_ROOT is not set", "BASE_DIR", "manage.py collectstatic"}, loud: true},
 		{name: "STATIC_ROOT does not exist", d: django(root("/absent")), says: []string{"/absent does not exist", "manage.py collectstatic"}, loud: true},
+		{name: "STATIC_ROOT is everything", d: django(root("/")), says: []string{"the root of the file system"}, loud: true},
 		{name: "STATIC_ROOT is empty", d: django(root("/empty")), says: []string{"/empty is empty", "manage.py collectstatic"}, loud: true},
 		{name: "no staticfiles app, and no root", d: django(func(d *Document) { d.StaticRoot, d.StaticFiles = "", false })},
 		{name: "WhiteNoise idles", d: django(func(d *Document) { d.WhiteNoise, d.WhiteNoiseRoot = true, "/srv/public" }), want: "/static/=/srv/static 1m0s",

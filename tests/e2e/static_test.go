@@ -247,6 +247,7 @@ func TestStaticFilesHaveTheHeadersOfSecurityMiddleware(t *testing.T) {
 			file, secure, {"shop/shop.css?v=1&w=%20", []string{"Host", "shop.example"}}, {"a%20b/%C3%A9;x.css?q", []string{"Host", "shop.example:8000"}}, {"shop/dot.svg", nil},
 			{"shop/shop.css", []string{"Host", "evil.example"}},
 		}},
+		{"redirect below a script name", with(redirect, map[string]any{"FORCE_SCRIPT_NAME": "/shop", "STATIC_URL": "/shop/static/"}), []ask{file, secure}},
 		{"redirect elsewhere", with(redirect, map[string]any{"SECURE_SSL_HOST": "secure.example", "MIDDLEWARE": []string{"django.middleware.security.SecurityMiddleware", "whitenoise.middleware.WhiteNoiseMiddleware"}}),
 			[]ask{file, secure, {"shop/shop.css", []string{"Host", "evil.example"}}}},
 	} {
