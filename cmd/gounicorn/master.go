@@ -130,6 +130,9 @@ func (m *master) check(sigs <-chan os.Signal) int {
 	}
 	err := m.await(sigs, m.pool.Load)
 	m.stopPool(m.v.GracefulTimeout)
+	if err == nil {
+		err = m.checkFiles()
+	}
 	if err != nil {
 		fmt.Fprintf(m.stderr, "\nError while loading the application:\n\n%v\n", err)
 		return exitError

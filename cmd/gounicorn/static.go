@@ -1,7 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"net/url"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -25,6 +27,9 @@ func siteOptions(v *settings.Values) (site.Options, error) {
 			mount, err := site.ParseMount(text)
 			if err != nil {
 				return o, badSetting(v, list.name, text, err)
+			}
+			if !filepath.IsAbs(mount.Dir) {
+				mount.Dir = filepath.Join(v.Chdir, mount.Dir)
 			}
 			*list.to = append(*list.to, mount)
 		}
@@ -81,20 +86,28 @@ func (s *sites) take(generation int) []byte {
 	return document
 }
 
+// files decides what of a generation's files is served.
+func (m *master) files(generation int, o site.Options) (*site.Decision, error) {
+	document := &site.Document{}
+	if text := m.sites.take(generation); text != nil {
+		var err error
+		if document, err = site.Parse(text); err != nil {
+			return nil, err
+		}
+	}
+	return site.Decide(document, o, site.Look), nil
+}
+
 // serveFiles lets the files of a generation be served that takes over. It is done before the first page of that generation can have been read.
 func (m *master) serveFiles(generation int, in *intent) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		document := &site.Document{}
-		if text := m.sites.take(generation); text != nil {
-			var err error
-			if document, err = site.Parse(text); err != nil {
-				m.log.Errorf("%v", err)
-				return
-			}
+		decision, err := m.files(generation, in.site)
+		if err != nil {
+			m.log.Errorf("%v", err)
+			return
 		}
-		decision := site.Decide(document, in.site, site.Look)
 		for _, line := range decision.Lines {
 			if line.Warning {
 				m.log.Warningf("%s", line.Text)
@@ -110,4 +123,22 @@ func (m *master) serveFiles(generation int, in *intent) {
 	case <-done:
 	case <-time.After(applyWait):
 	}
+}
+
+// checkFiles says what is wrong with the files of an application that was only loaded.
+func (m *master) checkFiles() error {
+	o, err := siteOptions(&m.v)
+	if err != nil {
+		return err
+	}
+	decision, err := m.files(1, o)
+	if err != nil {
+		return err
+	}
+	for _, line := range decision.Lines {
+		if line.Warning {
+			fmt.Fprintf(m.stderr, "Warning: %s\n", line.Text)
+		}
+	}
+	return nil
 }

@@ -38,7 +38,7 @@ func TestStaticFlagsSayWhatToWrite(t *testing.T) {
 
 func TestStaticSettingsOfAFile(t *testing.T) {
 	file, err := settings.ParseFile([]byte(`{"path": "gunicorn.conf.py", "values": {
-		"gounicorn_static": ["/assets/=public/assets", "/=public"], "gounicorn_static_max_age": 300, "gounicorn_django_static": false}}`))
+		"gounicorn_static": ["/assets/=public/assets", "/=public"], "gounicorn_static_max_age": 300, "gounicorn_django_static": false, "chdir": "app"}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func TestStaticSettingsOfAFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	o, err := siteOptions(&v)
-	if err != nil || len(o.Static) != 2 || o.Static[1].Dir != "public" || o.MaxAge != 5*time.Minute || o.Django {
+	if err != nil || len(o.Static) != 2 || o.Static[1].Dir != "app/public" || o.MaxAge != 5*time.Minute || o.Django {
 		t.Errorf("%+v, %v", o, err)
 	}
 }

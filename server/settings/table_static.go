@@ -15,7 +15,7 @@ var staticRows = []Setting{
 		Name: "static", Section: secStatic, Flags: []string{"--static"}, Kind: List, Metavar: "URL=DIR",
 		Reload: Live, Status: Works, Origin: Gounicorn, Since: since3,
 		Help: "Serve the files of a folder below a path, such as --static /static/=/srv/site/static, without asking the application; what is not there is 404. " +
-			"With /=DIR a miss goes to the application. May be repeated; the longest path counts, and of folders at the same path the first that has the file.",
+			"A relative folder is below --chdir. With /=DIR a miss goes to the application. May be repeated; the longest path counts, and of folders at the same path the first that has the file.",
 	},
 	{
 		Name: "media", Section: secStatic, Flags: []string{"--media"}, Kind: List, Metavar: "URL=DIR",

@@ -163,9 +163,13 @@ func TestStaticFilesOfDjangoNeedNoConfiguration(t *testing.T) {
 		t.Errorf("the old file after the deploy: %q, %v", got.Body, got.Header)
 	}
 
-	// Mistakes are loud, and name the command.
+	// Mistakes are loud, and name the command; --check-config knows them too.
 	from := p.reload(s, map[string]any{"STATIC_ROOT": filepath.Join(p.dir, "nowhere")})
-	says(t, s, from, "[WARNING]", "Static files are NOT served", "nowhere does not exist", "python manage.py collectstatic --noinput")
+	loud := []string{"Static files are NOT served", "nowhere does not exist", "python manage.py collectstatic --noinput"}
+	says(t, s, from, "[WARNING]", loud...)
+	check := harness.Launch(t, harness.Config{App: "site_app:app", Args: []string{"--check-config"}, Env: p.env()})
+	check.Wait(harness.StartBudget)
+	says(t, check, 0, "Warning: ", loud...)
 }
 
 // visit reads pages and the style sheets that they name, one after the other, until the function that it returns is called. Each is found, and
