@@ -20,6 +20,7 @@ import (
 	"github.com/gounicorn/gounicorn/server/errorlog"
 	"github.com/gounicorn/gounicorn/server/metrics"
 	"github.com/gounicorn/gounicorn/server/settings"
+	"github.com/gounicorn/gounicorn/server/site"
 )
 
 const gcPercent = 400 // the master's heap is small and its garbage short-lived
@@ -66,6 +67,8 @@ type master struct {
 	calls       chan func()   // what the goroutine of serve does for others, between two signals
 	left        chan struct{} // closed when it takes no more of them
 	leaving     sync.Once
+	site        site.Site      // the files that are served
+	sites       sites          // what generations to come say of theirs
 	control     *controlSocket // nil: none
 	reloads     int            // that succeeded
 	ending      atomic.Bool    // "Shutting down" may be said when the last worker has gone
@@ -127,6 +130,9 @@ func (m *master) check(sigs <-chan os.Signal) int {
 	}
 	err := m.await(sigs, m.pool.Load)
 	m.stopPool(m.v.GracefulTimeout)
+	if err == nil {
+		err = m.checkFiles()
+	}
 	if err != nil {
 		fmt.Fprintf(m.stderr, "\nError while loading the application:\n\n%v\n", err)
 		return exitError

@@ -15,6 +15,7 @@ import (
 	"github.com/gounicorn/gounicorn/server/accesslog"
 	"github.com/gounicorn/gounicorn/server/errorlog"
 	"github.com/gounicorn/gounicorn/server/settings"
+	"github.com/gounicorn/gounicorn/server/site"
 )
 
 // errStopped ends the start: a signal asked for it.
@@ -26,6 +27,7 @@ type intent struct {
 	lanes   []lane.Rule
 	workers int
 	sizing  string // how the number of workers came about
+	site    site.Options
 	answers answers
 
 	companions, steps []companion.Program
@@ -54,6 +56,9 @@ func newIntent(v settings.Values) (*intent, error) {
 		return nil, badSetting(&v, "access_log_format", v.AccessLogFormat, err)
 	}
 	var err error
+	if in.site, err = siteOptions(&v); err != nil {
+		return nil, err
+	}
 	if in.answers, err = newAnswers(&v); err != nil {
 		return nil, err
 	}
@@ -139,9 +144,13 @@ func (m *master) decide(generation int, document []byte) (prefork.Plan, error) {
 	}
 	if generation == 1 {
 		m.adopted <- in
+		plan.Serving = func() { m.serveFiles(generation, in) }
 		return plan, nil
 	}
-	plan.Serving = func() { m.adopted <- in }
+	plan.Serving = func() {
+		m.serveFiles(generation, in)
+		m.adopted <- in
+	}
 	return plan, nil
 }
 
