@@ -89,8 +89,11 @@ func (c *Call) arrange(head wsgi.Head, o orders, end bool) {
 		}
 	}
 	r := &reply{status: head.Status, reason: head.Reason, fields: head.Fields, body: head.Body, rate: o.rate}
-	if o.any && !c.forwarded() {
+	switch {
+	case o.any && !c.forwarded():
 		r.fields = withoutOrders(head.Fields)
+	case o.file != accel.None:
+		r.fields = withoutLength(head.Fields)
 	}
 	if c.ticket != nil && c.collect(&head, r, end) {
 		return
@@ -250,6 +253,17 @@ func (c *Call) forwarded() bool {
 		}
 	}
 	return false
+}
+
+// withoutLength leaves Content-Length out, which is that of the file that the answer names, and not of its body.
+func withoutLength(fields iter.Seq2[[]byte, []byte]) iter.Seq2[[]byte, []byte] {
+	return func(yield func(name, value []byte) bool) {
+		for name, value := range fields {
+			if !exchange.Is(name, "content-length") && !yield(name, value) {
+				return
+			}
+		}
+	}
 }
 
 // withoutOrders leaves out what is not meant for clients.

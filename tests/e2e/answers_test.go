@@ -57,7 +57,7 @@ func TestFilesOfTheApplication(t *testing.T) {
 	for way, target := range map[string]string{
 		"FileResponse":     "/file/n.txt" + query("Content-Disposition", "attachment"),
 		"X-Accel-Redirect": "/answer" + query("X-Accel-Redirect", "/protected/n.txt?a=b", "Content-Disposition", "attachment", "status", "403", "ETag", `"app"`, "Content-Length", ""),
-		"X-Sendfile":       "/answer" + query("X-Sendfile", folder+"/current/n.txt", "Content-Disposition", "attachment"),
+		"X-Sendfile":       "/answer" + query("X-Sendfile", folder+"/current/n.txt", "Content-Disposition", "attachment", "Content-Length", "100000"),
 	} {
 		full := s.Get(target)
 		tag, modified := full.Header.Get("ETag"), full.Header.Get("Last-Modified")
