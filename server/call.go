@@ -58,34 +58,35 @@ type Call struct {
 	Report     Report
 	Extra      any // the app's own; it stays when the call is used again
 
-	h          *handler
-	conn       exchange.Conn
-	x          exchange.Exchange
-	req        *exchange.Request // of x
-	environ    wsgi.Environ
-	body       spool.Body
-	inline     []byte // the body when it is small
-	size       []byte // its length as text, when it came in chunks
-	key        []byte
-	name       []byte // method and target, for the log
-	lane       []byte // likewise
-	path       []byte // PATH_INFO, where it is not the path
-	open       bool   // the exchange runs: its end will be logged
-	by         string // the Responder that was asked last; empty: the app
-	trusted    bool   // the peer's fields are believed; of the connection
-	secure     bool   // it has TLS
-	near       []byte // address of the connection's client as text: the peer, or who its PROXY header names
-	client     uint64 // ClientOf(near)
-	port       []byte // that goes with near
-	remote     []byte // REMOTE_ADDR: near, or hop
-	hop        []byte // address that the fields of a believed peer name
-	hopPort    []byte // and its port
-	remotePort []byte // that goes with remote, nil if it is not known
-	scratch    []byte
-	origin     []byte // whose turn it is: near, or what a believed peer says; of the request
-	user       []byte // for the log, as what follows
-	receive    time.Duration
-	entry      accesslog.Entry
+	h           *handler
+	conn        exchange.Conn
+	x           exchange.Exchange
+	req         *exchange.Request // of x
+	environ     wsgi.Environ
+	body        spool.Body
+	inline      []byte // the body when it is small
+	size        []byte // its length as text, when it came in chunks
+	key         []byte
+	name        []byte  // method and target, for the log
+	lane        []byte  // likewise
+	path        []byte  // PATH_INFO, where it is not the path
+	open        bool    // the exchange runs: its end will be logged
+	by          string  // the Responder that was asked last; empty: the app
+	trusted     bool    // the peer's fields are believed; of the connection
+	secure      bool    // it has TLS
+	certificate []entry // of the connection's client
+	near        []byte  // address of the connection's client as text: the peer, or who its PROXY header names
+	client      uint64  // ClientOf(near)
+	port        []byte  // that goes with near
+	remote      []byte  // REMOTE_ADDR: near, or hop
+	hop         []byte  // address that the fields of a believed peer name
+	hopPort     []byte  // and its port
+	remotePort  []byte  // that goes with remote, nil if it is not known
+	scratch     []byte
+	origin      []byte // whose turn it is: near, or what a believed peer says; of the request
+	user        []byte // for the log, as what follows
+	receive     time.Duration
+	entry       accesslog.Entry
 	// requestID is empty unless the log wants ids.
 	requestID []byte
 	// The listener's address; on a unix socket only unixName is not empty.

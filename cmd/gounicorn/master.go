@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gounicorn/gounicorn/prefork"
+	"github.com/gounicorn/gounicorn/prefork/companion"
 	"github.com/gounicorn/gounicorn/prefork/lane"
 	"github.com/gounicorn/gounicorn/server"
 	"github.com/gounicorn/gounicorn/server/accesslog"
@@ -33,6 +35,9 @@ type master struct {
 	config      string // the config file, see settings.Command.ConfigLocation
 	interpreter interpreter
 	workerBin   string
+	troupe      *troupe
+	companions  []companion.Program
+	steps       []companion.Program // before the start
 	lanes       []lane.Rule
 	workers     int
 	sizing      string // how the number of workers came about
@@ -53,6 +58,7 @@ type master struct {
 	server      *server.Server // nil until there may be listeners
 	serving     bool           // the first workers have loaded the application
 	sockets     []socket
+	secrets     secrets
 	private     *server.Listener // for metrics; nil: none
 	pidFile     *pidFile         // nil: none
 	other       upgrade
@@ -70,6 +76,7 @@ type master struct {
 func newMaster(p *process, command *settings.Command, env func(string) (string, bool), stderr io.Writer) (*master, error) {
 	m := &master{proc: p, command: command, env: env, stderr: stderr, started: time.Now(), adopted: make(chan *intent, 16), kept: make(chan struct{}, 1), calls: make(chan func()), left: make(chan struct{})}
 	m.cache = cache.New(cache.Config{}) // until the settings are known
+	m.troupe = m.newTroupe()
 	m.records = newRecorder(func(level int, payload []byte) error { return m.pool.Record(level, payload) })
 	var err error
 	if m.directory, err = startDirectory(); err != nil {
@@ -106,6 +113,7 @@ func (m *master) run() int {
 	}
 	defer m.disclaim()
 	defer m.closeControl()
+	defer m.closeSecrets()
 	if err := m.start(sigs); err != nil {
 		return m.failed(err)
 	}
@@ -139,6 +147,9 @@ func (m *master) start(sigs <-chan os.Signal) error {
 	if err := m.claim(); err != nil {
 		return err
 	}
+	if err := m.rehearse(sigs); err != nil {
+		return err
+	}
 	if err := m.watchEdits(&m.v); err != nil {
 		return err
 	}
@@ -150,7 +161,9 @@ func (m *master) start(sigs <-chan os.Signal) error {
 	if err := m.listen(sigs); err != nil {
 		return err
 	}
+	m.secrets.redirect.SetPort(m.firstPort(false))
 	m.log.Infof("Listening at: %s (%d)", m.addresses(), os.Getpid())
+	m.tellCertificates()
 	m.log.Infof("Using worker: %s", m.v.WorkerClass)
 	if m.sizing != "" {
 		m.log.Infof("Using %d workers: %s", m.workers, m.sizing)
@@ -174,6 +187,7 @@ func (m *master) serve(sigs <-chan os.Signal) (code int) {
 		}
 	}()
 	m.serving = true
+	m.beginSecrets()
 	for _, s := range m.sockets {
 		m.accept(s)
 	}
@@ -188,6 +202,7 @@ func (m *master) serve(sigs <-chan os.Signal) (code int) {
 	defer observing.Stop()
 	m.observe()
 	m.serveControl()
+	m.engage()
 	for {
 		select {
 		case <-observing.C:
@@ -197,12 +212,19 @@ func (m *master) serve(sigs <-chan os.Signal) (code int) {
 			m.tell(stateReady("gounicorn serves"))
 		case call := <-m.calls:
 			call()
+		case p := <-m.troupe.gaveUp:
+			m.log.Errorf("Companion %s is essential, so the server stops", p.Name)
+			m.leave()
+			_ = m.stop(sigs)
+			return cmp.Or(p.ExitCode, exitGaveUp)
 		case <-m.kept:
 			m.tell(stateReady("gounicorn serves; the last reload failed"))
 		case name := <-m.edited():
 			m.log.Infof("Worker reloading: %s modified", name)
 			m.tell(stateReloading())
 			m.pool.Renew()
+		case <-m.renewed():
+			m.renew()
 		case <-m.other.parentGone:
 			m.promote()
 		case <-m.other.childGone:
@@ -234,8 +256,7 @@ func (m *master) serve(sigs <-chan os.Signal) (code int) {
 				m.upgrade()
 			case actGraceful:
 				m.leave()
-				m.stop(sigs)
-				return exitOK
+				return m.stop(sigs)
 			case actQuick:
 				m.leave()
 				m.quit()

@@ -1,5 +1,11 @@
 package static
 
+import (
+	"path"
+	"strings"
+	"unicode/utf8"
+)
+
 // maxName is the longest name of a file, in bytes (NAME_MAX).
 const maxName = 255
 
@@ -42,4 +48,55 @@ func cleanPath(dst, path []byte) ([]byte, bool) {
 		i = end
 	}
 	return dst, true
+}
+
+// isClean reports whether cleanPath would change nothing, without looking closely.
+func isClean(path []byte) bool {
+	if len(path) == 0 || path[0] != '/' {
+		return false
+	}
+	for i := 1; i < len(path); i++ {
+		if path[i-1] == '/' && (path[i] == '/' || path[i] == '.') {
+			return false
+		}
+	}
+	return true
+}
+
+// hidesSlash reports whether a slash was sent encoded: it is no slash then, and no name has one (RFC 3986 2.2).
+func hidesSlash(raw []byte) bool {
+	for i := 2; i < len(raw); i++ {
+		if raw[i-2] == '%' && raw[i-1] == '2' && raw[i]|0x20 == 'f' {
+			return true
+		}
+	}
+	return false
+}
+
+// wellKnown is the only directory with a dot that is served (RFC 8615).
+const wellKnown = "/.well-known/"
+
+// servable reports whether a clean path may be looked for on disk, as far as its characters and names say.
+func servable(clean string, hidden []string) bool {
+	if !utf8.ValidString(clean) {
+		return false
+	}
+	for rest := strings.TrimPrefix(clean, wellKnown); rest != ""; {
+		var name string
+		name, rest, _ = strings.Cut(rest, "/")
+		if name == "" {
+			continue
+		}
+		if len(name) > maxName || name[0] == '.' || strings.HasSuffix(name, ".") || strings.HasSuffix(name, " ") ||
+			strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' }) {
+			return false
+		}
+		name = strings.ToLower(name)
+		for _, pattern := range hidden {
+			if match, _ := path.Match(pattern, name); match { // Config.Check has read the pattern
+				return false
+			}
+		}
+	}
+	return true
 }
