@@ -570,8 +570,9 @@ func TestSlowReaderIsResetAndFreesItsSource(t *testing.T) {
 }
 
 func TestDrainAsksToGoAndFinishes(t *testing.T) {
-	release := make(chan bool)
+	begun, release := make(chan bool, 2), make(chan bool)
 	s := start(t, http2.Config{Handler: func(x *http2.Exchange) {
+		begun <- true
 		go func() {
 			<-release
 			respond(t, x, 200, "late")
@@ -580,7 +581,7 @@ func TestDrainAsksToGoAndFinishes(t *testing.T) {
 	r := s.raw()
 	r.settle()
 	r.request(1, true, ":method", "GET", ":scheme", "https", ":path", "/", ":authority", "x")
-	eventually(t, "the stream is open", func() bool { return s.open.Load() == 1 })
+	<-begun
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	s.all.Go(func() { s.server.Drain(ctx) })
