@@ -150,6 +150,7 @@ func (m *master) start(sigs <-chan os.Signal) error {
 	}
 	m.secrets.redirect.SetPort(m.firstPort(false))
 	m.log.Infof("Listening at: %s (%d)", m.addresses(), os.Getpid())
+	m.tellCertificates()
 	m.log.Infof("Using worker: %s", m.v.WorkerClass)
 	if m.sizing != "" {
 		m.log.Infof("Using %d workers: %s", m.workers, m.sizing)

@@ -50,41 +50,49 @@ func (m *master) openSecrets() error {
 			return err
 		}
 	}
-	return m.openStore()
+	warnings, err := m.openStore()
+	m.v.Warnings = append(m.v.Warnings, warnings...)
+	return err
 }
 
-func (m *master) openStore() error {
-	config, err := m.certsConfig()
+// openStore reads the certificates; the warnings are for the log.
+func (m *master) openStore() (warnings []string, err error) {
+	config, warnings, err := m.certsConfig()
 	if err != nil {
-		return err
+		return warnings, err
 	}
-	store, warnings, err := certs.Open(config, m.secrets.issuer)
-	for _, w := range warnings {
-		m.log.Warningf("%s", w)
-	}
+	store, more, err := certs.Open(config, m.secrets.issuer)
+	warnings = append(warnings, more...)
 	if err != nil {
-		return err
+		return warnings, err
 	}
 	if m.owner.changes() {
 		for _, p := range config.Pairs {
 			if !p.ReadableBy(m.owner.uid, append(m.owner.groups, m.owner.gid)) {
-				m.log.Warningf("the files of certificate %q cannot be read by user %d, whom the server becomes: a renewed certificate needs a restart; "+
-					"let a group of that user read them", p.Cert, m.owner.uid)
+				warnings = append(warnings, fmt.Sprintf("the files of certificate %q cannot be read by user %d, whom the server becomes: "+
+					"a renewed certificate needs a restart; let a group of that user read them", p.Cert, m.owner.uid))
 			}
 		}
 	}
 	m.secrets.store = store
 	m.secrets.scraped.Store(store)
-	if text := store.String(); text != "" {
+	return warnings, nil
+}
+
+// tellCertificates logs what there is in files.
+func (m *master) tellCertificates() {
+	if m.secrets.store == nil {
+		return
+	}
+	if text := m.secrets.store.String(); text != "" {
 		m.log.Infof("Certificates: %s", text)
 	}
-	return nil
 }
 
 // certsConfig turns the settings into what the certificates are.
-func (m *master) certsConfig() (certs.Config, error) {
+func (m *master) certsConfig() (c certs.Config, warnings []string, err error) {
 	v := &m.v
-	c := certs.Config{
+	c = certs.Config{
 		Clients: clientAuth[v.CertReqs], ClientCAs: m.inFolder(v.CACerts), MinVersion: tlsVersions[v.TLSMinVersion], Protocols: alpn(v.HTTPProtocols),
 	}
 	if v.CertFile != "" {
@@ -96,18 +104,17 @@ func (m *master) certsConfig() (certs.Config, error) {
 	}
 	if v.Ciphers != "" {
 		var passed []string
-		var err error
 		if c.Ciphers, passed, err = certs.Ciphers(v.Ciphers); err != nil {
-			return c, badSetting(v, "ciphers", v.Ciphers, err)
+			return c, nil, badSetting(v, "ciphers", v.Ciphers, err)
 		}
 		if len(passed) > 0 {
-			m.log.Warningf("ciphers: not served here, and left out: %s", strings.Join(passed, ", "))
+			warnings = append(warnings, "ciphers: not served here, and left out: "+strings.Join(passed, ", "))
 		}
 	}
 	if m.secrets.issuer != nil {
 		c.Protocols = m.secrets.issuer.Protocols(c.Protocols)
 	}
-	return c, nil
+	return c, warnings, nil
 }
 
 var clientAuth = map[int]tls.ClientAuthType{0: tls.NoClientCert, 1: tls.VerifyClientCertIfGiven, 2: tls.RequireAndVerifyClientCert}
@@ -245,7 +252,9 @@ func (m *master) renewed() <-chan string {
 // renew reads the certificates again, because a file has changed.
 func (m *master) renew() {
 	if m.secrets.store != nil {
-		m.report(m.secrets.store.Reload())
+		if changed, warnings, err := m.secrets.store.Reload(); changed || err != nil {
+			m.report(changed, warnings, err)
+		}
 	}
 	m.watchSecrets() // a link may lead elsewhere
 }
@@ -255,13 +264,10 @@ func (m *master) report(changed bool, warnings []string, err error) {
 	if err != nil {
 		m.log.Errorf("%s; what was there stays in use: %s", strings.ReplaceAll(err.Error(), "\n", "; "), m.secrets.store)
 	}
-	if !changed {
-		return
-	}
 	for _, w := range warnings {
 		m.log.Warningf("%s", w)
 	}
-	if err == nil {
+	if changed && err == nil {
 		m.log.Infof("New certificates: %s", m.secrets.store)
 	}
 }
@@ -273,16 +279,19 @@ func (m *master) adoptSecrets() {
 	case !m.v.TLS():
 		return
 	case m.secrets.store == nil:
-		if err := m.openStore(); err != nil {
+		warnings, err := m.openStore()
+		if err != nil {
 			m.log.Errorf("%v; the addresses go on with plain HTTP", err)
 		}
+		m.report(err == nil, warnings, nil)
 	default:
-		config, err := m.certsConfig()
+		config, warnings, err := m.certsConfig()
 		if err != nil {
 			m.log.Errorf("%v; the certificates stay as they were", err)
 			return
 		}
-		m.report(m.secrets.store.Use(config))
+		changed, more, err := m.secrets.store.Use(config)
+		m.report(changed, append(warnings, more...), err)
 	}
 	m.watchSecrets()
 }
