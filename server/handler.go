@@ -20,6 +20,7 @@ type handler struct {
 	app        App
 	trust      Trust
 	responders []exchange.Responder
+	cfg        Answers
 	clients    bool // the environ has their certificates
 }
 
@@ -51,6 +52,9 @@ func (h *handler) serve(x inbound) {
 			return
 		}
 		c.by = ""
+	}
+	if h.cfg.Cache != nil && c.askCache(x) {
+		return
 	}
 	c.refs.Store(2)
 	if !h.readBody(c, x) {
@@ -84,10 +88,11 @@ func (h *handler) call(x inbound) *Call {
 	}
 	c.mu.Lock()
 	c.turn++
-	c.gone = false
 	c.mu.Unlock()
+	c.gone.Store(false)
 	c.x, c.req, c.open = x, x.Request(), true
 	c.failed, c.by = Failure{}, ""
+	c.held, c.settled, c.ticket = false, false, nil
 	c.receive, c.requestID, c.Key = 0, c.requestID[:0], nil
 	c.Report = Report{}
 	c.environ.Reset()
@@ -148,9 +153,7 @@ func (h *handler) readBody(c *Call, x inbound) bool {
 		x.CloseAfter()
 		x.Error(503, 5)
 	default: // the connection failed
-		c.mu.Lock()
-		c.gone = true
-		c.mu.Unlock()
+		c.gone.Store(true)
 		c.refs.Store(1)
 		x.Abort()
 	}
@@ -193,6 +196,9 @@ func (c *Call) build() http1.Cause {
 		f := &x.Fields[i]
 		if len(c.requestID) > 0 && equalFold(f.Name, requestIDField) {
 			continue // set below
+		}
+		if c.ticket != nil && (exchange.Is(f.Name, "if-none-match") || exchange.Is(f.Name, "if-modified-since")) {
+			continue // the answer is for others too, who have no copy
 		}
 		if (strict && claims(f.Name)) || (chunked && equalFold(f.Name, "transfer-encoding")) {
 			continue

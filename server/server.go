@@ -8,11 +8,15 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gounicorn/gounicorn/server/accel"
 	"github.com/gounicorn/gounicorn/server/accesslog"
+	"github.com/gounicorn/gounicorn/server/cache"
+	"github.com/gounicorn/gounicorn/server/compress"
 	"github.com/gounicorn/gounicorn/server/exchange"
 	"github.com/gounicorn/gounicorn/server/http1"
 	"github.com/gounicorn/gounicorn/server/http2"
 	"github.com/gounicorn/gounicorn/server/metrics"
+	"github.com/gounicorn/gounicorn/server/pages"
 	"github.com/gounicorn/gounicorn/server/spool"
 )
 
@@ -22,6 +26,7 @@ type Config struct {
 	Limits   http1.Limits
 	Timeouts http1.Timeouts
 
+	Answers
 	// TLS is for the listeners of ServeTLS; nil: they speak plain HTTP.
 	TLS *TLS
 
@@ -48,6 +53,15 @@ type Config struct {
 
 	// Log functions, in the manner of Printf; all required.
 	Debugf, Warnf, Errorf func(format string, args ...any)
+}
+
+// Answers say what becomes of the application's answers. The zero value leaves them as they are.
+type Answers struct {
+	Files         *accel.Files         // which files the application may name in place of an answer; nil: none
+	Cache         *cache.Cache         // nil: none
+	Compress      *compress.Compressor // nil: none
+	Pages         *pages.Pages         // for answers of our own; nil: the engine's
+	OverridePages bool                 // and in place of the application's, from 500 on
 }
 
 // Server serves HTTP on any number of listeners. Its methods may be called concurrently.
@@ -89,13 +103,14 @@ func (s *Server) Reconfigure(cfg Config) {
 
 // engineConfigs are what the engines need to know of a configuration.
 func (s *Server) engineConfigs(cfg Config) (http1.Config, http2.Config) {
-	h := &handler{s: s, app: s.cfg.App, trust: cfg.Trust.normal(), responders: cfg.Responders, clients: cfg.TLS != nil && cfg.TLS.Clients}
+	h := &handler{s: s, app: s.cfg.App, trust: cfg.Trust.normal(), responders: cfg.Responders, cfg: cfg.Answers, clients: cfg.TLS != nil && cfg.TLS.Clients}
 	trust := &h.trust
 	one := http1.Config{
 		Limits: cfg.Limits, Timeouts: cfg.Timeouts, Handler: h, ServerName: cfg.ServerName, MaxConnections: cfg.MaxConnections,
 		MaxKeepAliveRequests: cfg.MaxKeepAliveRequests, PermitUnconventionalMethod: cfg.AnyMethod, CasefoldMethod: cfg.CasefoldMethod,
 		Underscores: trust.HeaderMap, Forwarder: trust.forwarder, ProxyProtocol: trust.Proxy,
 		ProxyAllowed:  func(c *http1.Conn) bool { return trust.ProxyAllow.Has(c.PeerAddr().Addr()) },
+		Page:          cfg.Pages.Get,
 		OnError:       func(c *http1.Conn, v http1.Verdict) { s.refused(c, c.UserData(), v) },
 		OnPanic:       func(c *http1.Conn, value any, stack []byte) { s.panicked(c, value, stack) },
 		TLS:           s.secure(cfg.TLS),

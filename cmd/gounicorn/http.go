@@ -43,6 +43,8 @@ func (m *master) serverConfig() server.Config {
 		cfg.MaxKeepAliveRequests = 1
 	}
 	cfg.AccessLog = m.access
+	cfg.Answers = m.answers.Answers
+	cfg.Cache = m.cache
 	python := map[bool]string{false: "False", true: "True"}
 	cfg.Environ = map[string]string{
 		"server_software": "gounicorn/" + version, "wsgi.version": "(1, 0)", "wsgi.run_once": python[false], "wsgi.input_terminated": python[true],

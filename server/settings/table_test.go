@@ -215,7 +215,7 @@ func TestExamplesInHelpWork(t *testing.T) {
 			continue
 		}
 		n++
-		words, err := shellSplit(command)
+		words, err := SplitWords(command)
 		if err != nil {
 			t.Fatalf("%s: %v", command, err)
 		}
