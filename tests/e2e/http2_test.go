@@ -54,7 +54,7 @@ func TestHTTP2(t *testing.T) {
 	c := s.second(t)
 	t.Run("environ", func(t *testing.T) {
 		q, _ := http.NewRequest("GET", s.URL("/a%20b?x=1"), nil)
-		q.Header = http.Header{"Cookie": {"a=1", "b=2"}, "X-Two": {"1", "2"}, "Under_score": {"x"}, "Proxy": {"x"}}
+		q.Header = http.Header{"Cookie": {"a=1", "b=2"}, "X-Two": {"1", "2"}, "Under_score": {"x"}, "Proxy": {"x"}, "Version": {"9"}}
 		r, err := c.Do(q)
 		if err != nil {
 			t.Fatal(err)
@@ -64,7 +64,7 @@ func TestHTTP2(t *testing.T) {
 		environ := harness.ParseEcho(t, b).Environ
 		for name, want := range map[string]string{
 			"SERVER_PROTOCOL": "HTTP/2.0", "wsgi.url_scheme": "https", "PATH_INFO": "/a b", "QUERY_STRING": "x=1", "RAW_URI": "/a%20b?x=1", "HTTP_HOST": s.Addr(),
-			"HTTP_COOKIE": "a=1; b=2", "HTTP_X_TWO": "1,2", "REMOTE_ADDR": "127.0.0.1", "REQUEST_METHOD": "GET",
+			"HTTP_COOKIE": "a=1; b=2", "HTTP_X_TWO": "1,2", "HTTP_VERSION": "2", "REMOTE_ADDR": "127.0.0.1", "REQUEST_METHOD": "GET",
 		} {
 			if got := environ[name].Value; got != want {
 				t.Errorf("%s is %v, want %v", name, got, want)
