@@ -191,7 +191,7 @@ func (c *Call) build() http1.Cause {
 		c.size = strconv.AppendInt(c.size[:0], size, 10)
 		e.Set(wsgi.KeyContentLength, c.size)
 	}
-	strict := c.h.trust.DropClaims && !c.trusted
+	strict, second := c.h.trust.DropClaims && !c.trusted, x.Major == 2
 	for i := range x.Fields {
 		f := &x.Fields[i]
 		if len(c.requestID) > 0 && equalFold(f.Name, requestIDField) {
@@ -200,10 +200,13 @@ func (c *Call) build() http1.Cause {
 		if c.ticket != nil && (exchange.Is(f.Name, "if-none-match") || exchange.Is(f.Name, "if-modified-since")) {
 			continue // the answer is for others too, who have no copy
 		}
-		if (strict && claims(f.Name)) || (chunked && equalFold(f.Name, "transfer-encoding")) {
+		if (strict && claims(f.Name)) || (chunked && equalFold(f.Name, "transfer-encoding")) || (second && equalFold(f.Name, "version")) {
 			continue
 		}
 		e.Field(f.Name, f.Value)
+	}
+	if second { // as gunicorn has it
+		e.SetName("HTTP_VERSION", versionTwo)
 	}
 	if len(c.requestID) > 0 {
 		e.Field(requestIDName, c.requestID)
@@ -317,6 +320,8 @@ func (c *Call) address() {
 		}
 	}
 }
+
+var versionTwo = []byte("2")
 
 func (c *Call) inlineBody() []byte {
 	if c.BodyFile != nil {
