@@ -25,7 +25,7 @@ func (s *Server) secure(t *TLS) *http1.TLS {
 		return nil
 	}
 	return &http1.TLS{
-		Config: t.Config, Timeout: t.Timeout, Handshakes: t.Handshakes,
+		Config: t.Config, Timeout: t.Timeout, Handshakes: t.Handshakes, Next: s.next(),
 		OnHandshake: func(c *http1.Conn, err error) {
 			s.cfg.Metrics.Handshake(handshakeResult(err))
 			if err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gounicorn/gounicorn/server"
 	"github.com/gounicorn/gounicorn/server/certs"
+	"github.com/gounicorn/gounicorn/server/http2"
 	"github.com/gounicorn/gounicorn/server/metrics"
 	"github.com/gounicorn/gounicorn/server/settings"
 )
@@ -120,11 +121,14 @@ var clientAuth = map[int]tls.ClientAuthType{0: tls.NoClientCert, 1: tls.VerifyCl
 
 var tlsVersions = map[string]uint16{"1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13}
 
-// alpn are the protocols as TLS names them.
+// alpnNames are the protocols as TLS names them. Nobody can ask for h3 here.
+var alpnNames = map[string]string{"h1": "http/1.1", "h2": http2.Protocol}
+
+// alpn are the protocols that handshakes offer.
 func alpn(protocols []string) (names []string) {
 	for _, p := range protocols {
-		if p == "h1" {
-			names = append(names, "http/1.1")
+		if name := alpnNames[p]; name != "" {
+			names = append(names, name)
 		}
 	}
 	return names
