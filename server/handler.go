@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"errors"
+	"io"
 	"net"
 	"strconv"
 	"time"
@@ -18,7 +19,23 @@ type handler struct {
 	s          *Server
 	app        App
 	trust      Trust
-	responders []exchange.Responder
+	responders []responder
+}
+
+// responder is an exchange.Responder and what it says of itself.
+type responder struct {
+	exchange.Responder
+	name   string
+	silent bool
+}
+
+func newResponders(all []exchange.Responder) []responder {
+	made := make([]responder, len(all))
+	for i, r := range all {
+		quiet, ok := r.(interface{ Silent() bool })
+		made[i] = responder{r, r.Name(), ok && quiet.Silent()}
+	}
+	return made
 }
 
 // inbound is an exchange of ours: the engines can refuse a request with one of their verdicts.
@@ -40,12 +57,17 @@ func (h *handler) serve(x inbound) {
 	if h.s.cfg.AccessLog.WantsRequestID() {
 		c.identify(c.req.Get(requestIDField))
 	}
-	for _, r := range h.responders {
-		c.by = r.Name()
+	for i := range h.responders {
+		r := &h.responders[i]
+		c.by, c.silent = r.name, r.silent
 		if r.Respond(x) {
 			return
 		}
-		c.by = ""
+	}
+	c.by, c.silent = "", false
+	if limit := c.req.BodyLimit; limit > 0 && c.req.ContentLength > limit {
+		x.Refuse(http1.CauseBodyTooLarge)
+		return
 	}
 	c.refs.Store(2)
 	if !h.readBody(c, x) {
@@ -82,7 +104,7 @@ func (h *handler) call(x inbound) *Call {
 	c.gone = false
 	c.mu.Unlock()
 	c.x, c.req, c.open = x, x.Request(), true
-	c.failed, c.by = Failure{}, ""
+	c.failed, c.by, c.silent = Failure{}, "", false
 	c.receive, c.requestID, c.Key = 0, c.requestID[:0], nil
 	c.Report = Report{}
 	c.environ.Reset()
@@ -123,7 +145,11 @@ func (h *handler) readBody(c *Call, x inbound) bool {
 			return true
 		}
 	}
-	err := c.body.Fill(x, length)
+	from := io.Reader(x)
+	if limit := c.req.BodyLimit; limit > 0 && length < 0 {
+		from = &limited{x, limit}
+	}
+	err := c.body.Fill(from, length)
 	var v http1.Verdict
 	switch {
 	case err == nil:
@@ -132,6 +158,9 @@ func (h *handler) readBody(c *Call, x inbound) bool {
 		return true
 	case errors.As(err, &v):
 		c.refs.Store(1) // the engine answers its verdict
+	case errors.Is(err, errBodyLimit):
+		c.refs.Store(1)
+		x.Refuse(http1.CauseBodyTooLarge)
 	case errors.Is(err, spool.ErrFull):
 		h.s.complain(h.s.cfg.Errorf, "request body refused: %v", err)
 		c.refs.Store(1)
@@ -145,6 +174,22 @@ func (h *handler) readBody(c *Call, x inbound) bool {
 		x.Abort()
 	}
 	return false
+}
+
+var errBodyLimit = errors.New("server: body over the limit of its path")
+
+// limited gives no more of a body of unknown length than its path may have.
+type limited struct {
+	io.Reader
+	left int64
+}
+
+func (l *limited) Read(p []byte) (int, error) {
+	n, err := l.Reader.Read(p)
+	if l.left -= int64(n); l.left < 0 {
+		return 0, errBodyLimit
+	}
+	return n, err
 }
 
 // longestName bounds what of a request target the log shows when something went wrong, in bytes.
@@ -168,6 +213,9 @@ func (c *Call) build() http1.Cause {
 	e.SetString(wsgi.KeyURLScheme, x.Scheme)
 	c.serverAddress()
 	c.address()
+	if x.User != "" {
+		e.SetName("REMOTE_USER", []byte(x.User)) // RFC 3875 4.1.11
+	}
 	size := int64(len(c.inline))
 	if c.BodyFile != nil {
 		size = c.body.Size()

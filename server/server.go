@@ -29,6 +29,7 @@ type Config struct {
 	CasefoldMethod bool // methods are turned into capitals (casefold_http_method)
 
 	MaxConnections       int
+	Gate                 http1.Gate // nil: none
 	MaxKeepAliveRequests int    // requests after which a connection is closed; 0: no limit, 1: no keep-alive
 	ServerName           string // value of the Server field
 
@@ -77,7 +78,7 @@ func (s *Server) Reconfigure(cfg Config) { s.engine.Reconfigure(s.engineConfig(c
 
 // engineConfig is what the engine needs to know of a configuration.
 func (s *Server) engineConfig(cfg Config) http1.Config {
-	h := &handler{s: s, app: s.cfg.App, trust: cfg.Trust.normal(), responders: cfg.Responders}
+	h := &handler{s: s, app: s.cfg.App, trust: cfg.Trust.normal(), responders: newResponders(cfg.Responders)}
 	trust := &h.trust
 	return http1.Config{
 		Limits: cfg.Limits, Timeouts: cfg.Timeouts, Handler: h, ServerName: cfg.ServerName, MaxConnections: cfg.MaxConnections,
@@ -94,6 +95,7 @@ func (s *Server) engineConfig(cfg Config) http1.Config {
 		OnPanic: func(c *http1.Conn, value any, stack []byte) {
 			s.cfg.Errorf("panic while serving %s: %v\n%s", peerName(c), value, stack)
 		},
+		Gate:          cfg.Gate,
 		OnConnect:     s.cfg.Metrics.Accepted,
 		OnAcceptError: func(err error) { s.cfg.Errorf("cannot accept connections: %v", err) },
 	}
@@ -113,7 +115,7 @@ func (s *Server) logRefused(c *http1.Conn, v http1.Verdict) {
 	if call, ok := c.UserData().(*Call); !s.cfg.AccessLog.Enabled() || (ok && call.open) {
 		return
 	}
-	e := accesslog.Entry{Time: time.Now(), Status: v.Status, Pid: s.cfg.PID}
+	e := accesslog.Entry{Time: time.Now(), Status: v.Status, Pid: s.cfg.PID, By: byServer}
 	if a := c.RemoteAddr(); a.IsValid() {
 		e.RemoteAddr = a.Addr().AppendTo(nil)
 	}

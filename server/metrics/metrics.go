@@ -35,6 +35,8 @@ type Metrics struct {
 	retried     prometheus.Counter
 	clientsGone [numStages]prometheus.Counter
 	badRequests *prometheus.CounterVec
+	answered    map[string]prometheus.Counter // not changed after New
+	rules       map[string]prometheus.Counter // likewise
 	restarts    [numRestarts]prometheus.Counter
 	accepted    prometheus.Counter
 	received    atomic.Uint64
@@ -76,6 +78,8 @@ func New(b Build, lanes ...string) *Metrics {
 		m.clientsGone[s] = gone.WithLabelValues(stageNames[s])
 	}
 	m.badRequests = m.counters(nameBadRequests)
+	m.answered = children(m.counters(nameAnswered), answerers)
+	m.rules = children(m.counters(nameRules), edgeRules)
 	restarts := m.counters(nameRestarts)
 	for r := range numRestarts {
 		m.restarts[r] = restarts.WithLabelValues(restartNames[r])
@@ -112,6 +116,15 @@ func (m *Metrics) counters(name string) *prometheus.CounterVec {
 	v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: row(name).Help}, labelNames(name))
 	m.registry.MustRegister(v)
 	return v
+}
+
+// children resolves a label beforehand.
+func children(v *prometheus.CounterVec, values []string) map[string]prometheus.Counter {
+	made := make(map[string]prometheus.Counter, len(values))
+	for _, value := range values {
+		made[value] = v.WithLabelValues(value)
+	}
+	return made
 }
 
 func (m *Metrics) histograms(name string) *prometheus.HistogramVec {
@@ -170,6 +183,22 @@ func (m *Metrics) ClientGone(at Stage) { m.clientsGone[min(at, numStages-1)].Inc
 // BadRequest counts a request that the HTTP side refused. The causes come from
 // a fixed table of the caller, never from a client.
 func (m *Metrics) BadRequest(cause string) { m.badRequests.WithLabelValues(cause).Inc() }
+
+// Answered counts who answered a request.
+func (m *Metrics) Answered(by string) {
+	c := m.answered[by]
+	if c == nil {
+		c = m.answered[otherAnswerer]
+	}
+	c.Inc()
+}
+
+// Applied counts a rule of server/edge that ended a request or a connection, or would have. An unknown name counts nothing.
+func (m *Metrics) Applied(rule string) {
+	if c := m.rules[rule]; c != nil {
+		c.Inc()
+	}
+}
 
 // Restarted counts a worker that was replaced.
 func (m *Metrics) Restarted(cause Restart) { m.restarts[min(cause, numRestarts-1)].Inc() }
