@@ -30,8 +30,8 @@ type Config struct {
 
 	MaxConnections       int
 	Gate                 http1.Gate // nil: none
-	MaxKeepAliveRequests int    // requests after which a connection is closed; 0: no limit, 1: no keep-alive
-	ServerName           string // value of the Server field
+	MaxKeepAliveRequests int        // requests after which a connection is closed; 0: no limit, 1: no keep-alive
+	ServerName           string     // value of the Server field
 
 	SpoolMemory, SpoolDisk int64  // bytes that all bodies together may hold; 0: no limit
 	SpoolDir               string // for the files; empty: the system's

@@ -12,6 +12,7 @@ import (
 	"github.com/gounicorn/gounicorn/prefork"
 	"github.com/gounicorn/gounicorn/prefork/lane"
 	"github.com/gounicorn/gounicorn/server/accesslog"
+	"github.com/gounicorn/gounicorn/server/edge"
 	"github.com/gounicorn/gounicorn/server/errorlog"
 	"github.com/gounicorn/gounicorn/server/settings"
 )
@@ -23,6 +24,7 @@ var errStopped = errors.New("stopped by a signal")
 type intent struct {
 	v       settings.Values
 	lanes   []lane.Rule
+	rules   edge.Config
 	workers int
 	sizing  string // how the number of workers came about
 }
@@ -46,6 +48,10 @@ func newIntent(v settings.Values) (*intent, error) {
 	if _, err := accesslog.Compile(v.AccessLogFormat); err != nil {
 		return nil, badSetting(&v, "access_log_format", v.AccessLogFormat, err)
 	}
+	var err error
+	if in.rules, err = edgeRules(&v); err != nil {
+		return nil, err
+	}
 	if in.workers == 0 {
 		s := settings.DefaultWorkers(os.DirFS("/"), processors())
 		in.workers, in.sizing = s.Workers, s.Why
@@ -62,7 +68,7 @@ func (m *master) configure(sigs <-chan os.Signal) error {
 		return err
 	}
 	in := <-m.adopted
-	m.v, m.lanes, m.workers, m.sizing = in.v, in.lanes, in.workers, in.sizing
+	m.v, m.lanes, m.rules, m.workers, m.sizing = in.v, in.lanes, in.rules, in.workers, in.sizing
 	m.countRequests()
 	return m.openLogs(&m.v)
 }
@@ -145,7 +151,7 @@ func (in *intent) plan(generation, before int, owner *ownership) (prefork.Plan, 
 func (m *master) adopt(in *intent) {
 	old := m.v
 	m.reloads++
-	m.v, m.workers, m.sizing = in.v, in.workers, in.sizing
+	m.v, m.rules, m.workers, m.sizing = in.v, in.rules, in.workers, in.sizing
 	for _, w := range in.v.Warnings {
 		m.log.Warningf("%s", w)
 	}
@@ -156,6 +162,7 @@ func (m *master) adopt(in *intent) {
 	}
 	m.applyProcess()
 	m.applyLogs(&old)
+	m.front.update(&m.v, m.rules)
 	m.server.Reconfigure(m.serverConfig())
 }
 

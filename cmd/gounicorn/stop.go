@@ -33,6 +33,7 @@ func (m *master) stop(sigs <-chan os.Signal) {
 			}
 		}
 	}()
+	m.draining.Store(true)
 	m.farewell()
 	m.closeSockets(ctx, m.sockets)
 	if err := m.server.Shutdown(ctx); err != nil {
@@ -51,6 +52,7 @@ func (m *master) stop(sigs <-chan os.Signal) {
 func (m *master) quit() {
 	ctx, cancel := context.WithTimeout(context.Background(), quickGrace)
 	defer cancel()
+	m.draining.Store(true)
 	m.farewell()
 	m.closeSockets(ctx, m.sockets)
 	m.ending.Store(true)

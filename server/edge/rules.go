@@ -61,8 +61,10 @@ func ParseBody(text string, size func(string) (int64, error)) (Body, error) {
 	return Body{prefix, limit}, err
 }
 
-// LargestBody returns the largest body, in bytes, that a request may have for any path if usual is the limit where nothing else is said;
-// 0 is no limit.
+// UsualBody is the limit for paths of which no other Body says anything, 0 for none.
+func UsualBody(limit int64) Body { return Body{limit: limit} }
+
+// LargestBody returns the largest body, in bytes, that a request may have for any path, the usual limit included; 0 is no limit.
 func LargestBody(usual int64, bodies []Body) int64 {
 	for _, b := range bodies {
 		if usual == 0 || b.limit == 0 {
