@@ -10,6 +10,7 @@ import (
 
 	"github.com/gounicorn/gounicorn/server/exchange"
 	"github.com/gounicorn/gounicorn/server/http1"
+	"github.com/gounicorn/gounicorn/server/http2"
 	"github.com/gounicorn/gounicorn/server/spool"
 	"github.com/gounicorn/gounicorn/wsgi"
 )
@@ -20,6 +21,8 @@ type handler struct {
 	app        App
 	trust      Trust
 	responders []responder
+	cfg        Answers
+	clients    bool // the environ has their certificates
 }
 
 // responder is an exchange.Responder and what it says of itself.
@@ -47,6 +50,9 @@ type inbound interface {
 // ServeHTTP1 implements http1.Handler.
 func (h *handler) ServeHTTP1(x *http1.Exchange) { h.serve(x) }
 
+// serveHTTP2 is http2.Config.Handler.
+func (h *handler) serveHTTP2(x *http2.Exchange) { h.serve(x) }
+
 // serve answers a request or hands it to the application.
 func (h *handler) serve(x inbound) {
 	c := h.call(x)
@@ -67,6 +73,9 @@ func (h *handler) serve(x inbound) {
 	c.by, c.silent = "", false
 	if limit := c.req.BodyLimit; limit > 0 && c.req.ContentLength > limit {
 		x.Refuse(http1.CauseBodyTooLarge)
+		return
+	}
+	if h.cfg.Cache != nil && c.askCache(x) {
 		return
 	}
 	c.refs.Store(2)
@@ -101,10 +110,11 @@ func (h *handler) call(x inbound) *Call {
 	}
 	c.mu.Lock()
 	c.turn++
-	c.gone = false
 	c.mu.Unlock()
+	c.gone.Store(false)
 	c.x, c.req, c.open = x, x.Request(), true
 	c.failed, c.by, c.silent = Failure{}, "", false
+	c.held, c.settled, c.ticket = false, false, nil
 	c.receive, c.requestID, c.Key = 0, c.requestID[:0], nil
 	c.Report = Report{}
 	c.environ.Reset()
@@ -118,7 +128,12 @@ func newCall(h *handler, conn exchange.Conn) *Call {
 	c := &Call{h: h, conn: conn, body: spool.Body{Budget: &h.s.budget}}
 	c.onDone, c.onGone = c.done, c.left
 	c.trusted = h.trust.Forwarded.Has(conn.PeerAddr().Addr())
-	c.secure = conn.TLS() != nil
+	if state := conn.TLS(); state != nil {
+		c.secure = true
+		if h.clients {
+			c.certificate = clientEntries(state)
+		}
+	}
 	if near := conn.RemoteAddr(); near.IsValid() {
 		c.near = near.Addr().AppendTo(nil)
 		c.client = ClientOf(c.near)
@@ -161,15 +176,13 @@ func (h *handler) readBody(c *Call, x inbound) bool {
 	case errors.Is(err, errBodyLimit):
 		c.refs.Store(1)
 		x.Refuse(http1.CauseBodyTooLarge)
-	case errors.Is(err, spool.ErrFull):
+	case errors.Is(err, spool.ErrFull), errors.Is(err, http2.ErrShare):
 		h.s.complain(h.s.cfg.Errorf, "request body refused: %v", err)
 		c.refs.Store(1)
 		x.CloseAfter()
 		x.Error(503, 5)
 	default: // the connection failed
-		c.mu.Lock()
-		c.gone = true
-		c.mu.Unlock()
+		c.gone.Store(true)
 		c.refs.Store(1)
 		x.Abort()
 	}
@@ -216,6 +229,7 @@ func (c *Call) build() http1.Cause {
 	if x.User != "" {
 		e.SetName("REMOTE_USER", []byte(x.User)) // RFC 3875 4.1.11
 	}
+	c.identity()
 	size := int64(len(c.inline))
 	if c.BodyFile != nil {
 		size = c.body.Size()
@@ -230,6 +244,9 @@ func (c *Call) build() http1.Cause {
 		f := &x.Fields[i]
 		if len(c.requestID) > 0 && equalFold(f.Name, requestIDField) {
 			continue // set below
+		}
+		if c.ticket != nil && (exchange.Is(f.Name, "if-none-match") || exchange.Is(f.Name, "if-modified-since")) {
+			continue // the answer is for others too, who have no copy
 		}
 		if (strict && claims(f.Name)) || (chunked && equalFold(f.Name, "transfer-encoding")) {
 			continue

@@ -3,6 +3,8 @@ package http1
 import (
 	"net/netip"
 	"time"
+
+	"github.com/gounicorn/gounicorn/server/exchange"
 )
 
 // Limits bound what one request may send. The zero value is usable; each zero
@@ -63,7 +65,7 @@ type Config struct {
 	// Forwarder, if set, is asked for every field with "_" in its name, and
 	// answers true for one that is passed on whatever Underscores says. It must
 	// not keep the slice.
-	Forwarder func(c *Conn, name []byte) bool
+	Forwarder func(c exchange.Conn, name []byte) bool
 	// TLS is for the connections of ServeTLS; nil means that they have none.
 	TLS *TLS
 	// ProxyProtocol says which versions of the PROXY protocol a connection may
@@ -132,7 +134,8 @@ type rules struct {
 	anyMethod   bool
 	foldMethod  bool
 	allowHost   func([]byte) bool
-	forwarder   func(*Conn, []byte) bool
+	forwarder   func(exchange.Conn, []byte) bool
+	page        func(int) []byte
 }
 
 // terms are a Config as connections use it.
@@ -163,6 +166,7 @@ func newRules(c *Config) rules {
 		foldMethod:  c.CasefoldMethod,
 		allowHost:   c.AllowHost,
 		forwarder:   c.Forwarder,
+		page:        c.Page,
 	}
 }
 

@@ -43,6 +43,7 @@ func exercise(m *metrics.Metrics) {
 	m.Applied("rate")
 	m.Restarted(metrics.RestartTimeout)
 	m.Accepted()
+	m.Handshake(metrics.HandshakeDone)
 	m.Received(100)
 	m.Sent(2000)
 	m.AddSource(func(s *metrics.State) {
