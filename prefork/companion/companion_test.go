@@ -3,6 +3,7 @@ package companion
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -234,9 +235,7 @@ func TestEveryKindOfEndHasItsStateAndLeavesNoOrphan(t *testing.T) {
 				if !strings.HasPrefix(s.LastExit, e.last) || s.Starts != 2 || s.Healthy {
 					t.Errorf("status %+v", s)
 				}
-				if len(c.gaveUp) != 1 {
-					t.Errorf("given up: %v", c.gaveUp)
-				}
+				c.eventually("it is told that it was given up", func() bool { return c.has(&c.gaveUp, "\np\n") })
 				for _, pid := range c.carriers() {
 					t.Errorf("an orphan: %s", cmdline(pid))
 				}
@@ -265,7 +264,7 @@ func TestRestartFollowsThePolicy(t *testing.T) {
 	if s := c.of("missing"); !strings.Contains(s.Note, "no-such-command-anywhere is not found on PATH") {
 		t.Errorf("missing: %q", s.Note)
 	}
-	if len(c.gaveUp) > 0 {
+	if c.has(&c.gaveUp, "e") {
 		t.Errorf("given up: %v", c.gaveUp)
 	}
 }
@@ -548,7 +547,7 @@ func TestSignalsAndVerbs(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	c.Stop(ctx)
-	if err := c.Start(ctx, "p"); err != ErrStopping {
+	if err := c.Start(ctx, "p"); !errors.Is(err, ErrStopping) {
 		t.Errorf("%v", err)
 	}
 }
@@ -572,7 +571,7 @@ func TestStepsRunInTurnAndTheFirstThatFailsEndsThem(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	time.AfterFunc(20*time.Millisecond, cancel)
-	if err := run(ctx, 0, "trap '' TERM; sleep 60"); err != context.Canceled {
+	if err := run(ctx, 0, "trap '' TERM; sleep 60"); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
 }
@@ -589,7 +588,8 @@ func TestPausesGrowAreCappedAndDiffer(t *testing.T) {
 func TestCompanionsDieWithTheirMaster(t *testing.T) {
 	if os.Getenv("COMPANION_MASTER") != "" {
 		c := newCompany(t)
-		c.apply(dict{"p": dict{"command": sh(`trap "" TERM; echo $$ > ` + os.Getenv("COMPANION_MASTER") + `; while :; do sleep 0.05; done`), "startsecs": 0}})
+		c.dir = os.Getenv("TEST_FOLDER")
+		c.apply(dict{"p": dict{"command": sh(`trap "" TERM; sleep 77 & echo $$ > ` + os.Getenv("COMPANION_MASTER") + `; while :; do sleep 0.05; done`), "startsecs": 0}})
 		select {}
 	}
 	c := newCompany(t)
@@ -606,5 +606,5 @@ func TestCompanionsDieWithTheirMaster(t *testing.T) {
 	_ = pr.Signal(syscall.SIGKILL)
 	_, _ = pr.Wait()
 	c.children.Delete(pr.Pid)
-	c.eventually("the companion is dead", func() bool { return !alive(pid) })
+	c.eventually("the companion and what it has started are dead", func() bool { return !alive(pid) && len(c.carriers()) == 0 })
 }
