@@ -21,14 +21,15 @@ type Config struct {
 	Decide func(generation int, answer []byte) (Plan, error)
 	Plan   // of the current generation, from the time when it serves
 
-	Owns           func(pid int) bool                   // whether a child is somebody else's to reap; nil: none is
-	Stdout, Stderr func(pid int, text []byte)           // what workers print: whole lines, valid during the call
-	Log            func(level int, pid int, msg string) // level is a wire.Level…; pid 0 means the master
-	AccessLog      func(line string)                    // a line that the application itself wrote to the access log; may be nil
-	Files          func(names []string)                 // files that the application is made of, a worker says; may be nil. Called by the supervisor
-	Replaced       func(Cause)                          // a worker was replaced, for metrics; called by the supervisor
-	Kept           func()                               // a reload has failed, and the old generation goes on. Called by the supervisor
-	Stopped        func()                               // Shutdown has seen the last worker go; only zygotes are left. Called by the supervisor
+	Owns           func(pid int) bool                    // whether a child is somebody else's to reap; nil: none is
+	Stdout, Stderr func(pid int, text []byte)            // what workers print: whole lines, valid during the call
+	Log            func(level int, pid int, msg string)  // level is a wire.Level…; pid 0 means the master
+	AccessLog      func(line string)                     // a line that the application itself wrote to the access log; may be nil
+	Files          func(names []string)                  // files that the application is made of, a worker says; may be nil. Called by the supervisor
+	Site           func(generation int, document []byte) // what a generation says of its application (SITE), once, before it serves; may be nil. Called by the supervisor
+	Replaced       func(Cause)                           // a worker was replaced, for metrics; called by the supervisor
+	Kept           func()                                // a reload has failed, and the old generation goes on. Called by the supervisor
+	Stopped        func()                                // Shutdown has seen the last worker go; only zygotes are left. Called by the supervisor
 
 	os osSeam
 }
@@ -116,6 +117,9 @@ func (c *Config) defaults() {
 	c.Plan.defaults()
 	if c.Kept == nil {
 		c.Kept = func() {}
+	}
+	if c.Site == nil {
+		c.Site = func(int, []byte) {}
 	}
 	if c.Stopped == nil {
 		c.Stopped = func() {}

@@ -31,6 +31,8 @@ type generation struct {
 	edited   bool    // Renew began it
 	outdated bool    // one that Renew began has replaced it
 	paused   bool    // it gets none for now, after a failure
+	sited    bool    // it has said what it serves besides requests
+	asked    *worker // it is to say that
 	seats    []*seat // workers that are ready; guarded by the dispatcher's mutex
 	ready    int     // computing threads of all of them; guarded by the dispatcher's mutex
 
@@ -251,14 +253,18 @@ func (p *Pool) fork(g *generation, overflow bool) {
 			return
 		}
 	}
-	own := uint32(0)
+	bits := uint32(0)
 	if g.plan.MaxThreads > 1 {
 		q, err := newRequestQueue()
 		if err != nil {
 			fail(err)
 			return
 		}
-		own, w.seat.queue, remote = 1, q, append(remote, q.remote)
+		bits, w.seat.queue, remote = wire.ForkOwnQueue, q, append(remote, q.remote)
+	}
+	if !g.sited && (g.asked == nil || g.asked.state >= retiring) {
+		bits |= wire.ForkSite
+		g.asked = w
 	}
 	for range g.plan.Threads {
 		if err := add(wire.SocketPair(unix.SOCK_STREAM, "response stream")); err != nil {
@@ -271,7 +277,7 @@ func (p *Pool) fork(g *generation, overflow bool) {
 		fds[i] = int(f.Fd())
 	}
 	payload := binary.LittleEndian.AppendUint32(nil, uint32(p.maxRequests(&g.plan)))
-	err := g.control.Send(wire.Header{Kind: wire.KindFork, Aux: uint16(g.plan.Threads), A: w.id, B: own}, payload, fds...)
+	err := g.control.Send(wire.Header{Kind: wire.KindFork, Aux: uint16(g.plan.Threads), A: w.id, B: bits}, payload, fds...)
 	if err != nil {
 		fail(err)
 		return
@@ -303,9 +309,7 @@ func (p *Pool) fork(g *generation, overflow bool) {
 			if err != nil {
 				return
 			}
-			for _, f := range files {
-				_ = f.Close() // no message of a worker carries one
-			}
+			payload = unpack(h, payload, files)
 			p.do(func() { p.fromWorker(w, h, payload) })
 		}
 	})

@@ -126,18 +126,10 @@ func (p *Pool) beginAgain() {
 // fromZygote handles one message of a zygote.
 func (p *Pool) fromZygote(g *generation, h wire.Header, payload []byte, files []*os.File) {
 	var pidfd *os.File
-	for i, f := range files {
-		if i == 0 && h.Kind == wire.KindForked {
-			pidfd = f
-			continue
-		}
-		if i == 0 && h.Kind == wire.KindConfigured && h.Flags&wire.FlagPayloadFD != 0 {
-			payload = make([]byte, h.Length) // ParsePacket has bounded it
-			n, _ := f.ReadAt(payload, 0)
-			payload = payload[:n]
-		}
-		_ = f.Close()
+	if h.Kind == wire.KindForked && len(files) > 0 {
+		pidfd, files = files[0], files[1:]
 	}
+	payload = unpack(h, payload, files)
 	switch h.Kind {
 	case wire.KindHello:
 		if h.Aux != wire.Version {
@@ -148,6 +140,8 @@ func (p *Pool) fromZygote(g *generation, h wire.Header, payload []byte, files []
 		p.logged(h, 0, payload) // it plays the part of the master
 	case wire.KindConfigured:
 		p.answered(g, payload)
+	case wire.KindSite:
+		p.described(g, payload)
 	case wire.KindLoaded:
 		if g.phase == loading {
 			g.phase, g.deadline = loaded, time.Time{}
@@ -184,6 +178,27 @@ func (p *Pool) fromZygote(g *generation, h wire.Header, payload []byte, files []
 		if w.drained {
 			p.bury(w)
 		}
+	}
+}
+
+// unpack returns the payload of a packet, which may be in its first descriptor, and closes all of them.
+func unpack(h wire.Header, payload []byte, files []*os.File) []byte {
+	if h.Flags&wire.FlagPayloadFD != 0 && len(files) > 0 {
+		payload = make([]byte, h.Length) // ParsePacket has bounded it
+		n, _ := files[0].ReadAt(payload, 0)
+		payload = payload[:n]
+	}
+	for _, f := range files {
+		_ = f.Close()
+	}
+	return payload
+}
+
+// described takes the site document of a generation; the first one counts.
+func (p *Pool) described(g *generation, document []byte) {
+	if !g.sited {
+		g.sited = true
+		p.cfg.Site(g.number, document)
 	}
 }
 
@@ -246,6 +261,8 @@ func (p *Pool) fromWorker(w *worker, h wire.Header, payload []byte) {
 		if names := strings.Trim(string(payload), "\x00"); names != "" && p.cfg.Files != nil {
 			p.cfg.Files(strings.Split(names, "\x00"))
 		}
+	case wire.KindSite:
+		p.described(w.g, payload)
 	case wire.KindStacks:
 		if w.dumping {
 			p.cfg.error(w.pid, "Python stacks of the worker, most recent call first:\n"+strings.TrimRight(string(payload), "\n"))
@@ -306,9 +323,9 @@ func (p *Pool) mayServe(g *generation) {
 		old.outdated = g.edited
 		p.end(old)
 	}
+	g.plan.Serving()
 	p.cfg.info(0, fmt.Sprintf("Ready: %d workers", g.size))
 	p.size.Store(int64(g.size))
-	g.plan.Serving()
 	p.announce(nil)
 	p.beginAgain()
 }

@@ -2,7 +2,7 @@
 #ifndef GP_WIRE_H
 #define GP_WIRE_H
 
-#define GP_WIRE_VERSION 3
+#define GP_WIRE_VERSION 4
 #define GP_WIRE_HEADER_SIZE 16
 
 #define GP_MAX_PACKET 65536
@@ -40,6 +40,7 @@
 #define GP_KIND_THREAD 55
 #define GP_KIND_CONFIGURED 42
 #define GP_KIND_FILES 43
+#define GP_KIND_SITE 44
 #define GP_KIND_CONFIGURE 56
 #define GP_KIND_EVENT 57
 #define GP_KIND_RECORD 58
@@ -48,6 +49,9 @@
 #define GP_FLAG_BODY_FD 2
 #define GP_FLAG_PAYLOAD_FD 4
 #define GP_FLAG_BACKGROUND 8
+
+#define GP_FORK_OWN_QUEUE 1
+#define GP_FORK_SITE 2
 
 #define GP_ABORT_RAISED 1
 #define GP_ABORT_PROTOCOL 2

@@ -51,13 +51,13 @@ func (m *master) newTroupe() *troupe {
 			default: // one is enough
 			}
 		},
-		HTTP: answers,
+		HTTP: probe,
 	})
 	return t
 }
 
-// answers asks whether a URL answers with 2xx or 3xx.
-func answers(ctx context.Context, url string) error {
+// probe asks whether a URL answers with 2xx or 3xx.
+func probe(ctx context.Context, url string) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err

@@ -31,6 +31,9 @@ func run(p *process, args []string, env func(string) (string, bool), stdout, std
 	if len(args) > 0 && args[0] == explainVerb {
 		return explain(args[1:], env, stdout, stderr)
 	}
+	if len(args) > 0 && args[0] == compressVerb {
+		return compressFiles(args[1:], stdout, stderr)
+	}
 	if len(args) > 0 && args[0] == importVerb {
 		return translate(args[1:], stdout, stderr)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/gounicorn/gounicorn/prefork/lane"
 	"github.com/gounicorn/gounicorn/server"
 	"github.com/gounicorn/gounicorn/server/accesslog"
+	"github.com/gounicorn/gounicorn/server/cache"
 	"github.com/gounicorn/gounicorn/server/errorlog"
 	"github.com/gounicorn/gounicorn/server/metrics"
 	"github.com/gounicorn/gounicorn/server/settings"
@@ -39,7 +40,9 @@ type master struct {
 	steps       []companion.Program // before the start
 	lanes       []lane.Rule
 	workers     int
-	sizing      string        // how the number of workers came about
+	sizing      string // how the number of workers came about
+	answers     answers
+	cache       *cache.Cache
 	adopted     chan *intent  // of a generation that serves, and of the first when its config file was read
 	kept        chan struct{} // a reload failed, and the old generation goes on; capacity 1
 	logs        atomic.Pointer[logs]
@@ -55,6 +58,7 @@ type master struct {
 	server      *server.Server // nil until there may be listeners
 	serving     bool           // the first workers have loaded the application
 	sockets     []socket
+	secrets     secrets
 	private     *server.Listener // for metrics; nil: none
 	pidFile     *pidFile         // nil: none
 	other       upgrade
@@ -71,6 +75,7 @@ type master struct {
 // newMaster finds what has to be there before the config file can be read.
 func newMaster(p *process, command *settings.Command, env func(string) (string, bool), stderr io.Writer) (*master, error) {
 	m := &master{proc: p, command: command, env: env, stderr: stderr, started: time.Now(), adopted: make(chan *intent, 16), kept: make(chan struct{}, 1), calls: make(chan func()), left: make(chan struct{})}
+	m.cache = cache.New(cache.Config{}) // until the settings are known
 	m.troupe = m.newTroupe()
 	m.records = newRecorder(func(level int, payload []byte) error { return m.pool.Record(level, payload) })
 	var err error
@@ -108,6 +113,7 @@ func (m *master) run() int {
 	}
 	defer m.disclaim()
 	defer m.closeControl()
+	defer m.closeSecrets()
 	if err := m.start(sigs); err != nil {
 		return m.failed(err)
 	}
@@ -155,7 +161,9 @@ func (m *master) start(sigs <-chan os.Signal) error {
 	if err := m.listen(sigs); err != nil {
 		return err
 	}
+	m.secrets.redirect.SetPort(m.firstPort(false))
 	m.log.Infof("Listening at: %s (%d)", m.addresses(), os.Getpid())
+	m.tellCertificates()
 	m.log.Infof("Using worker: %s", m.v.WorkerClass)
 	if m.sizing != "" {
 		m.log.Infof("Using %d workers: %s", m.workers, m.sizing)
@@ -179,6 +187,7 @@ func (m *master) serve(sigs <-chan os.Signal) (code int) {
 		}
 	}()
 	m.serving = true
+	m.beginSecrets()
 	for _, s := range m.sockets {
 		m.accept(s)
 	}
@@ -214,6 +223,8 @@ func (m *master) serve(sigs <-chan os.Signal) (code int) {
 			m.log.Infof("Worker reloading: %s modified", name)
 			m.tell(stateReloading())
 			m.pool.Renew()
+		case <-m.renewed():
+			m.renew()
 		case <-m.other.parentGone:
 			m.promote()
 		case <-m.other.childGone:

@@ -25,10 +25,10 @@ type intent struct {
 	v       settings.Values
 	lanes   []lane.Rule
 	workers int
+	sizing  string // how the number of workers came about
+	answers answers
 
 	companions, steps []companion.Program
-
-	sizing string // how the number of workers came about
 }
 
 // newIntent checks what the settings package cannot check by itself.
@@ -40,6 +40,9 @@ func newIntent(v settings.Values) (*intent, error) {
 	if err := v.CheckPaths(exists); err != nil {
 		return nil, err
 	}
+	if err := v.CheckTLS(); err != nil {
+		return nil, err
+	}
 	for _, text := range v.Lanes {
 		rule, err := lane.ParseRule(text)
 		if err != nil {
@@ -49,6 +52,10 @@ func newIntent(v settings.Values) (*intent, error) {
 	}
 	if _, err := accesslog.Compile(v.AccessLogFormat); err != nil {
 		return nil, badSetting(&v, "access_log_format", v.AccessLogFormat, err)
+	}
+	var err error
+	if in.answers, err = newAnswers(&v); err != nil {
+		return nil, err
 	}
 	if in.workers == 0 {
 		s := settings.DefaultWorkers(os.DirFS("/"), processors())
@@ -67,9 +74,14 @@ func (m *master) configure(sigs <-chan os.Signal) error {
 	}
 	in := <-m.adopted
 	m.v, m.lanes, m.workers, m.sizing = in.v, in.lanes, in.workers, in.sizing
+	m.answers = in.answers
+	m.cache.Update(in.answers.cache)
 	m.companions, m.steps = in.companions, in.steps
 	m.countRequests()
-	return m.openLogs(&m.v)
+	if err := m.openLogs(&m.v); err != nil {
+		return err
+	}
+	return m.openSecrets()
 }
 
 // await does one step of the start. A signal that stops the server ends it with errStopped.
@@ -162,8 +174,11 @@ func (m *master) adopt(in *intent) {
 			m.log.Warningf("%s has changed from %q to %q, which takes effect when gounicorn is started again", c.Setting.Name, c.Old, c.New)
 		}
 	}
+	m.answers = in.answers
+	m.cache.Update(in.answers.cache)
 	m.applyProcess()
 	m.applyLogs(&old)
+	m.adoptSecrets()
 	m.engage()
 	m.server.Reconfigure(m.serverConfig())
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // Version of the protocol, carried by HELLO and CONFIGURE. Peers of different versions refuse each other.
-const Version = 3
+const Version = 4
 
 // Limits of the protocol, in bytes and descriptors; see PROTOCOL.md for the reasons.
 const (
@@ -57,6 +57,7 @@ const (
 	KindRoute      Kind = 41
 	KindConfigured Kind = 42
 	KindFiles      Kind = 43
+	KindSite       Kind = 44
 	KindBoot       Kind = 48
 	KindFork       Kind = 49
 	KindExit       Kind = 50
@@ -67,6 +68,12 @@ const (
 	KindConfigure  Kind = 56
 	KindEvent      Kind = 57
 	KindRecord     Kind = 58
+)
+
+// Bits of B of a FORK frame.
+const (
+	ForkOwnQueue = 1 // an own queue is among the descriptors
+	ForkSite     = 2 // the worker is to say SITE before READY
 )
 
 // Causes of an ABORT frame.

@@ -18,7 +18,7 @@ var kinds = []struct {
 	{KindInterim, "INTERIM"}, {KindAbort, "ABORT"}, {KindLoaded, "LOADED"}, {KindForked, "FORKED"}, {KindExited, "EXITED"},
 	{KindLog, "LOG"}, {KindBootFailed, "BOOT_FAILED"}, {KindReady, "READY"}, {KindRetiring, "RETIRING"}, {KindStacks, "STACKS"},
 	{KindRoute, "ROUTE"}, {KindBoot, "BOOT"}, {KindFork, "FORK"}, {KindExit, "EXIT"}, {KindStop, "STOP"}, {KindDump, "DUMP"},
-	{KindInterrupt, "INTERRUPT"}, {KindThread, "THREAD"}, {KindConfigured, "CONFIGURED"}, {KindFiles, "FILES"}, {KindConfigure, "CONFIGURE"},
+	{KindInterrupt, "INTERRUPT"}, {KindThread, "THREAD"}, {KindConfigured, "CONFIGURED"}, {KindFiles, "FILES"}, {KindSite, "SITE"}, {KindConfigure, "CONFIGURE"},
 	{KindEvent, "EVENT"}, {KindRecord, "RECORD"},
 }
 
@@ -35,6 +35,7 @@ var (
 	}
 	descriptors = []named{{"CONTROL", FDControl}, {"QUEUE", FDQueue}, {"SCOREBOARD", FDScoreboard}}
 	flags       = []named{{"END", FlagEnd}, {"BODY_FD", FlagBodyFD}, {"PAYLOAD_FD", FlagPayloadFD}, {"BACKGROUND", FlagBackground}}
+	forks       = []named{{"OWN_QUEUE", ForkOwnQueue}, {"SITE", ForkSite}}
 	aborts      = []named{{"RAISED", AbortRaised}, {"PROTOCOL", AbortProtocol}, {"EXIT", AbortExit}, {"GONE", AbortGone}}
 	retires     = []named{{"MAX_REQUESTS", RetireMaxRequests}, {"APP_EXIT", RetireAppExit}, {"STOPPED", RetireStopped}}
 	exits       = []named{{"GENERATION", ExitGeneration}, {"SERVER", ExitServer}}
@@ -72,6 +73,7 @@ func CHeader() string {
 		fmt.Fprintf(&b, "#define GP_KIND_%s %d\n", k.name, k.kind)
 	}
 	group("FLAG_", flags)
+	group("FORK_", forks)
 	group("ABORT_", aborts)
 	group("RETIRE_", retires)
 	group("EXIT_", exits)

@@ -38,6 +38,7 @@ func TestSpecificationMatchesTheCode(t *testing.T) {
 		{"| notice | bit |", 1, notices},
 		{"| level | number |", 1, levels},
 		{"| state | number |", 1, states},
+		{"| fork | bit |", 1, forks},
 	} {
 		got := markdownTable(t, string(text), c.header, c.number)
 		if len(got) != len(c.rows) {

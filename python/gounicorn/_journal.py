@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import socket
 import struct
 
 import _gounicorn_process as process
@@ -31,3 +32,27 @@ def send(kind: int, aux: int, payload: bytes, a: int = 0) -> None:
         except OSError:
             pass  # the master has gone, which is noticed elsewhere
         return
+
+
+def send_document(kind: int, text: bytes, a: int = 0) -> None:
+    """Send the master a packet whose text may be of any size up to MAX_PAYLOAD_FD."""
+    if HEADER.size + len(text) <= process.MAX_PACKET:
+        send(kind, 0, text, a)
+        return
+    packet = HEADER.pack(len(text), kind, process.FLAG_PAYLOAD_FD, 0, a, 0)
+    control = socket.socket(fileno=process.FD_CONTROL)
+    try:
+        with open(os.memfd_create("gounicorn-document"), "wb") as file:
+            file.write(text)
+            file.flush()
+            while True:
+                try:
+                    socket.send_fds(control, [packet], [file.fileno()])
+                except BlockingIOError:
+                    select.select([], [control], [])
+                    continue
+                return
+    except (BrokenPipeError, ConnectionResetError):
+        pass  # the master has gone, which is noticed elsewhere
+    finally:
+        control.detach()

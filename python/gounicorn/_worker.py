@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import _gounicorn
 import _gounicorn_process as process
 
-from gounicorn import SoftTimeout, _apploader, _config, _exchange, _journal, _logging, _reload
+from gounicorn import SoftTimeout, _apploader, _config, _exchange, _journal, _logging, _reload, _site
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -173,6 +173,8 @@ def loaded(app: Callable[..., Any]) -> tuple[int, str]:
     _worker.wsgi = _worker.app.callable = app
     code, text = _step("post_worker_init", _worker)
     _worker.booted = not code
+    if _worker.booted and _job is not None and _job.site:
+        _site.tell(_job.worker)
     return code, text
 
 

@@ -24,7 +24,7 @@ from typing import Any, NoReturn
 
 import _gounicorn_process as process
 
-from gounicorn import _apploader, _cfg, _config, _exchange, _journal, _logging, _objects, _paste, _reload
+from gounicorn import _apploader, _cfg, _config, _exchange, _journal, _logging, _objects, _paste, _reload, _site
 from gounicorn._journal import HEADER
 
 EXIT_CONFIG = 1
@@ -43,6 +43,7 @@ class Job:
     threads: int
     max_requests: int
     own_queue: bool  # the fourth descriptor is the own queue's end to read
+    site: bool  # it is to tell of the site
     fds: list[int] = field(repr=False)  # control, stdout, stderr, the own queue if any, one stream per thread
 
     @property
@@ -82,22 +83,7 @@ class Control:
     def send(self, kind: int, *, aux: int = 0, a: int = 0, b: int = 0, payload: bytes = b"", fd: int | None = None) -> None:
         """Send one packet. A master that has gone is noticed when reading, not here."""
         payload = payload[: process.MAX_PACKET - process.HEADER_SIZE]
-        self._send(HEADER.pack(len(payload), kind, 0, aux, a, b) + payload, fd)
-
-    def send_document(self, kind: int, text: bytes) -> None:
-        """Send one packet whose text may be of any size that the protocol allows."""
-        if HEADER.size + len(text) <= process.MAX_PACKET:
-            self.send(kind, payload=text)
-            return
-        fd = os.memfd_create("gounicorn-document")
-        try:
-            with open(fd, "wb", closefd=False) as file:
-                file.write(text)
-            self._send(HEADER.pack(len(text), kind, process.FLAG_PAYLOAD_FD, 0, 0, 0), fd)
-        finally:
-            os.close(fd)
-
-    def _send(self, packet: bytes, fd: int | None) -> None:
+        packet = HEADER.pack(len(payload), kind, 0, aux, a, b) + payload
         rights = [] if fd is None else [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))]
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.socket.sendmsg([packet], rights, socket.MSG_NOSIGNAL)
@@ -181,8 +167,9 @@ class Zygote:
             self._deadline = time.monotonic() + self._grace  # workers read EOF on their own control sockets
             return None
         kind, aux, a, b, payload, fds = received
-        if kind == process.FORK and b <= 1 and len(fds) == 3 + b + aux and len(payload) == 4:
-            return self._fork(Job(a, aux, int.from_bytes(payload, "little"), bool(b), fds))
+        own_queue, site = bool(b & process.FORK_OWN_QUEUE), bool(b & process.FORK_SITE)
+        if kind == process.FORK and len(fds) == 3 + own_queue + aux and len(payload) == 4:
+            return self._fork(Job(a, aux, int.from_bytes(payload, "little"), own_queue, site, fds))
         for fd in fds:
             os.close(fd)
         if kind == process.EXIT:
@@ -293,6 +280,8 @@ def run(task: dict[str, Any]) -> Birth:
     process.set_title(f"gounicorn: zygote [{boot.get('proc_name') or boot['app']}]")
     server = _objects.Server(boot)
     _boot(control, boot, config, server)
+    if boot.get("preload") or boot.get("check"):
+        _site.tell()
     gc.disable()
     gc.collect()
     gc.freeze()
@@ -326,7 +315,7 @@ def _configure(control: Control, task: dict[str, Any]) -> _config.Config:
         _fail(control, EXIT_CONFIG, f"Error: {error}")
     finally:
         _flush()  # what the file printed
-    control.send_document(process.CONFIGURED, document)
+    _journal.send_document(process.CONFIGURED, document)
     return config
 
 

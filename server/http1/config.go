@@ -2,6 +2,8 @@ package http1
 
 import (
 	"time"
+
+	"github.com/gounicorn/gounicorn/server/exchange"
 )
 
 // Limits bound what one request may send. The zero value is usable; each zero
@@ -62,7 +64,9 @@ type Config struct {
 	// Forwarder, if set, is asked for every field with "_" in its name, and
 	// answers true for one that is passed on whatever Underscores says. It must
 	// not keep the slice.
-	Forwarder func(c *Conn, name []byte) bool
+	Forwarder func(c exchange.Conn, name []byte) bool
+	// TLS is for the connections of ServeTLS; nil means that they have none.
+	TLS *TLS
 	// ProxyProtocol says which versions of the PROXY protocol a connection may
 	// begin with. The header is optional, as in gunicorn.
 	ProxyProtocol ProxyMode
@@ -72,6 +76,9 @@ type Config struct {
 	// AllowHost, if set, is asked for every request that names a host, and
 	// answers false for 421. It must not keep the slice.
 	AllowHost func(host []byte) bool
+	// Page, if set, returns the HTML page, in UTF-8, with which a status is
+	// answered in place of the engine's own, or nil. It must not block.
+	Page func(status int) []byte
 	// OnError is called for every refused request, on the connection's
 	// goroutine, before the answer is written.
 	OnError func(c *Conn, v Verdict)
@@ -113,7 +120,8 @@ type rules struct {
 	anyMethod   bool
 	foldMethod  bool
 	allowHost   func([]byte) bool
-	forwarder   func(*Conn, []byte) bool
+	forwarder   func(exchange.Conn, []byte) bool
+	page        func(int) []byte
 }
 
 // terms are a Config as connections use it.
@@ -144,6 +152,7 @@ func newRules(c *Config) rules {
 		foldMethod:  c.CasefoldMethod,
 		allowHost:   c.AllowHost,
 		forwarder:   c.Forwarder,
+		page:        c.Page,
 	}
 }
 

@@ -23,6 +23,8 @@ const (
 	phaseHandle              // nothing is awaited from the client
 	phaseBody                // waiting for bytes of a body
 	phaseLinger              // discarding what the client still sends
+	phaseShake               // the handshake of TLS
+	phaseGuest               // TLS.Next has it, and nothing runs on it
 	phaseClosed
 )
 
@@ -47,6 +49,8 @@ type Conn struct {
 	terms      *terms // those of the server when it was accepted
 	nc         net.Conn
 	raw        syscall.RawConn // nil if nc is not a socket
+	shake      *TLS            // how it begins; nil: without TLS
+	under      *underlay       // the socket below nc, when that is a tls.Conn of ours
 	remote     netip.AddrPort  // the client's, if a PROXY header named one
 	peer       netip.AddrPort
 	proxy      exchange.ProxyHeader
@@ -113,10 +117,14 @@ func (c *Conn) Proxy() *exchange.ProxyHeader { return &c.proxy }
 
 // LocalAddr returns our address; it is not valid for Unix sockets.
 func (c *Conn) LocalAddr() netip.AddrPort {
-	if s, ok := c.nc.(*socket); ok {
+	nc := c.nc
+	if c.under != nil {
+		nc = c.under.Conn
+	}
+	if s, ok := nc.(*socket); ok {
 		return s.localAddr()
 	}
-	return addrPort(c.nc.LocalAddr())
+	return addrPort(nc.LocalAddr())
 }
 
 // Listener returns the address of the listener that accepted the connection,
@@ -192,7 +200,7 @@ func (c *Conn) serve() {
 			c.releaseBuffers()
 		}
 	}()
-	if c.readProxy() {
+	if c.readProxy() && c.secure() {
 		for c.serveRequest() {
 		}
 	}
@@ -453,22 +461,28 @@ func (c *Conn) kill() {
 	if c.phase.Swap(phaseClosed) == phaseClosed {
 		return
 	}
-	if t, ok := c.nc.(interface{ SetLinger(seconds int) error }); ok {
+	c.mu.Lock()
+	nc, raw := c.nc, c.raw != nil
+	if c.under != nil {
+		nc, raw = c.under.Conn, true
+	}
+	c.mu.Unlock()
+	if t, ok := nc.(interface{ SetLinger(seconds int) error }); ok {
 		_ = t.SetLinger(0) // the connection may be gone already
 	}
-	c.closeNow()
+	c.closeNow(nc, raw)
 }
 
-// closeNow closes the connection without waiting. TLS may wait to send its
-// farewell, and the caller may hold the lock of the server.
-func (c *Conn) closeNow() {
-	if c.raw != nil {
-		_ = c.nc.Close() // nothing is left to be lost
+// closeNow closes the connection without waiting. TLS that is not ours may wait
+// to send its farewell, and the caller may hold the lock of the server.
+func (c *Conn) closeNow(nc net.Conn, ours bool) {
+	if ours {
+		_ = nc.Close() // nothing is left to be lost
 		return
 	}
 	c.srv.tasks.Add(1)
 	go func() {
 		defer c.srv.tasks.Done()
-		_ = c.nc.Close()
+		_ = nc.Close()
 	}()
 }

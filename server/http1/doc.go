@@ -19,6 +19,8 @@
 //	all refusals               cause, status, close, rule            verdict.go
 //	RFC 9112 9.5               timeouts                              sweep.go
 //	PROXY protocol 1 and 2     who a connection's client is          proxy.go
+//	RFC 8446, 7301             handshake and what follows it         secure.go
+//	                           the socket below TLS                  underlay.go
 //
 // # Ownership
 //
@@ -41,6 +43,7 @@
 //     expression and no lenient number parser sees bytes from the wire.
 //   - An idle connection holds no read buffer.
 //
-// The package imports the standard library and golang.org/x/sys/unix only and
-// knows nothing of WSGI, processes, TLS or HTTP/2.
+// The package imports the standard library, golang.org/x/sys/unix and
+// server/exchange only and knows nothing of WSGI, processes, certificates or
+// HTTP/2.
 package http1

@@ -123,7 +123,7 @@ func (c *Conn) fillPlain(dst []byte) (int, error) {
 		c.mu.Unlock()
 		return 0, errWoken
 	}
-	if c.mode == readingBody || c.mode == readingHead && c.r < c.w {
+	if c.mode == readingBody || c.mode == readingAway || c.mode == readingHead && c.r < c.w {
 		c.room()
 		c.mu.Unlock()
 		n, err := c.nc.Read(c.buf.b[c.w:])

@@ -33,7 +33,7 @@ func (s *Server) ConnectionStates() (active, idle int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := s.conns; c != nil; c = c.next {
-		if c.phase.Load() == phaseIdle {
+		if p := c.phase.Load(); p == phaseIdle || p == phaseGuest {
 			idle++
 		} else {
 			active++

@@ -29,6 +29,9 @@ func (c *Conn) linger() {
 	if !ok || !c.enter(phaseLinger) || half.CloseWrite() != nil {
 		return
 	}
+	if c.under != nil && c.under.closeWrite() != nil {
+		return
+	}
 	begun := c.srv.clock.Load()
 	for total := 0; total < lingerBytes && time.Duration(c.srv.clock.Load()-begun) < lingerTotal; {
 		n, err := c.discard()

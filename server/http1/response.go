@@ -231,11 +231,12 @@ func (x *Exchange) finish(body []byte, spool func(rest []byte) exchange.Source) 
 		return problem
 	}
 	total := len(x.out) + len(body)
-	if n == total {
+	held := x.conn.holds()
+	if n == total && !held {
 		x.end(x.status, int64(total-headLen), nil, !x.keep)
 		return problem
 	}
-	if taken := n - len(x.out); spool != nil && len(body) > 0 {
+	if taken := n - len(x.out); spool != nil && n < total && len(body) > 0 {
 		s := &streamer{x: x, framed: framedByLength, length: int64(len(body)), begun: true, rest: x.out[min(n, len(x.out)):]}
 		s.sent = int64(max(taken, 0))
 		src := spool(body[s.sent:])

@@ -32,6 +32,7 @@ type Server struct {
 	mu        sync.Mutex // guards the rest
 	conns     *Conn      // list
 	count     int
+	shakes    shakes
 	room      *sync.Cond // signalled when count falls, and at the end
 	listeners map[net.Listener]struct{}
 	closed    bool
@@ -63,6 +64,11 @@ func (s *Server) Reconfigure(c Config) {
 // Serve accepts connections from ln until Shutdown or Close, which close ln,
 // or until accepting fails for good. It may be called for several listeners.
 func (s *Server) Serve(ln net.Listener) error {
+	return s.serve(ln, func(nc net.Conn) { s.ServeConn(nc, ln.Addr()) })
+}
+
+// serve has begin take each connection of ln.
+func (s *Server) serve(ln net.Listener, begin func(net.Conn)) error {
 	if !s.adopt(ln) {
 		_ = ln.Close() // the server has ended already, which is the error to report
 		return ErrServerClosed
@@ -77,7 +83,7 @@ func (s *Server) Serve(ln net.Listener) error {
 				_ = nc.Close() // nobody was promised an answer
 				return ErrServerClosed
 			}
-			s.ServeConn(nc, ln.Addr())
+			begin(nc)
 			continue
 		}
 		switch {
@@ -97,14 +103,18 @@ func (s *Server) Serve(ln net.Listener) error {
 // behind TLS when the handshake is done, and closes it. listener is what
 // Conn.Listener returns. It returns at once.
 func (s *Server) ServeConn(nc net.Conn, listener net.Addr) {
-	c := newConn(s, nc, listener)
+	s.take(newConn(s, nc, listener))
+}
+
+// take serves a connection on a goroutine of its own.
+func (s *Server) take(c *Conn) {
 	if c.terms.OnConnect != nil {
 		c.terms.OnConnect()
 	}
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
-		_ = nc.Close() // nobody was promised an answer
+		_ = c.nc.Close() // nobody was promised an answer
 		return
 	}
 	s.startSweeper()

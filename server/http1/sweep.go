@@ -112,12 +112,19 @@ func (s *Server) judge(c *Conn, now int64, draining bool) {
 		if t.body > 0 && age > t.body || c.tooSlow(now) {
 			c.expire()
 		}
+	case phaseShake:
+		if age > c.shake.timeout() || draining && age > shakeGrace {
+			c.kill()
+		}
 	case phaseLinger:
 		if age > lingerIdle || draining {
 			c.kill()
 		}
 	}
 }
+
+// shakeGrace is how long a handshake may take when the server drains.
+const shakeGrace = 2 * time.Second
 
 // freshGrace is how long a client that has just connected may take to begin its request when the server drains.
 const freshGrace = 500 * time.Millisecond
@@ -128,11 +135,17 @@ func (c *Conn) expected(age time.Duration) bool {
 	if !c.begun.Load() && age < freshGrace {
 		return true
 	}
-	if c.raw == nil {
+	c.mu.Lock() // a handshake may just end
+	raw := c.raw
+	if c.under != nil {
+		raw = c.under.raw
+	}
+	c.mu.Unlock()
+	if raw == nil {
 		return false
 	}
 	unread := 0
-	_ = c.raw.Control(func(fd uintptr) { unread, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ) }) // fails when it is closed
+	_ = raw.Control(func(fd uintptr) { unread, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ) }) // fails when it is closed
 	return unread > 0
 }
 
@@ -155,10 +168,10 @@ func (c *Conn) expire() {
 
 // closeIdle closes the connection if no request has begun.
 func (c *Conn) closeIdle() bool {
-	if !c.phase.CompareAndSwap(phaseIdle, phaseClosed) {
+	if !c.phase.CompareAndSwap(phaseIdle, phaseClosed) && !c.phase.CompareAndSwap(phaseGuest, phaseClosed) {
 		return false
 	}
-	c.closeNow()
+	c.closeNow(c.nc, c.raw != nil || c.under != nil)
 	return true
 }
 
@@ -168,7 +181,7 @@ func (s *Server) closeLongestIdle() {
 	for {
 		var longest *Conn
 		for c := s.conns; c != nil; c = c.next {
-			if c.phase.Load() == phaseIdle && (longest == nil || c.since.Load() < longest.since.Load()) {
+			if p := c.phase.Load(); (p == phaseIdle || p == phaseGuest) && (longest == nil || c.since.Load() < longest.since.Load()) {
 				longest = c
 			}
 		}

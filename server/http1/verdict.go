@@ -13,6 +13,7 @@ const (
 	// Request line and line ends.
 	CauseProxySyntax
 	CauseProxyForbidden
+	CausePlain
 	CauseEmptyLines
 	CauseBareLF
 	CauseBareCR
@@ -125,6 +126,7 @@ var verdicts = [causeCount]Verdict{
 	CauseNone:               {Name: "none", Text: "nothing wrong"},
 	CauseProxySyntax:        {Name: "proxy_syntax", Status: 400, Text: "malformed PROXY protocol header", Rule: "PROXY protocol; row 31", Close: true},
 	CauseProxyForbidden:     {Name: "proxy_forbidden", Status: 403, Text: "the peer may not use the PROXY protocol", Rule: "PROXY protocol; row 31", Close: true},
+	CausePlain:              {Name: "plain", Status: 400, Text: "this port speaks https, and the request came by plain http; write https:// before the address", Rule: "row 37", Close: true},
 	CauseEmptyLines:         {Name: "empty_lines", Status: 400, Text: "more than one empty line before the request line", Rule: "RFC 9112 2.2; row 34", Close: true},
 	CauseBareLF:             {Name: "bare_lf", Status: 400, Text: "line ends with LF instead of CRLF", Rule: "RFC 9112 2.2; row 7", Close: true},
 	CauseBareCR:             {Name: "bare_cr", Status: 400, Text: "CR that is not followed by LF", Rule: "RFC 9112 2.2; row 7", Close: true},

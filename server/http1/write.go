@@ -14,9 +14,13 @@ import (
 const pieceBytes = 64 << 10
 
 // tryWrite makes one attempt to write a and b that never blocks, and returns
-// how many bytes the kernel took. The caller holds x.wmu. Connections that are
-// not sockets of ours take nothing.
+// how many bytes were taken: by the kernel, or with TLS perhaps by what holds
+// runs over, see Conn.holds. The caller holds x.wmu. Connections that are not
+// sockets of ours take nothing.
 func (c *Conn) tryWrite(a, b []byte) (int, error) {
+	if c.under != nil {
+		return c.tryTLS(a, b)
+	}
 	if c.raw == nil {
 		return 0, nil
 	}
@@ -64,6 +68,9 @@ func (c *Conn) writeAll(p []byte) (int, error) {
 	if c.raw != nil {
 		return c.writeSocket(p)
 	}
+	if c.under != nil {
+		return c.writeTLS(p)
+	}
 	total := 0
 	for len(p) > 0 {
 		k := min(len(p), pieceBytes)
@@ -78,6 +85,10 @@ func (c *Conn) writeAll(p []byte) (int, error) {
 	}
 	return total, nil
 }
+
+// holds reports whether something that was taken waits for the kernel, which
+// the next write or writeAll of nothing sends.
+func (c *Conn) holds() bool { return c.under != nil && c.under.holds() }
 
 // writeSocket is writeAll for a socket of ours.
 func (c *Conn) writeSocket(p []byte) (int, error) {
@@ -164,11 +175,11 @@ func (c *Conn) sendfile(in int, off int64, n int) (sent int, failure error) {
 
 // copyFile is writeFile by reading.
 func (c *Conn) copyFile(f *os.File, off, n int64) (int64, error) {
-	b := c.srv.pool.get(pieceBytes)
+	b := c.srv.pool.get(sealBytes)
 	defer c.srv.pool.put(b)
 	var sent int64
 	for sent < n {
-		k, err := f.ReadAt(b.b[:min(n-sent, pieceBytes)], off+sent)
+		k, err := f.ReadAt(b.b[:min(n-sent, sealBytes)], off+sent)
 		if k == 0 {
 			if errors.Is(err, io.EOF) || err == nil {
 				err = io.ErrUnexpectedEOF

@@ -41,6 +41,8 @@ func Help() string {
 		"GUNICORN_CMD_ARGS, GOUNICORN_CMD_ARGS, the command line.", 2)
 	b.WriteString("\nAsking a running server\n  gounicorn explain 'GET /path'\n")
 	wrap(&b, "Which lane does that request go to, and why? gounicorn explain --help says more.", helpIndent)
+	b.WriteString("\nCompressing static files\n  gounicorn compress DIR\n")
+	wrap(&b, "Makes .gz, .br and .zst files for --static beside those of a folder. gounicorn compress --help says more.", helpIndent)
 	b.WriteString(examples)
 	return b.String()
 }

@@ -81,6 +81,6 @@ var hookRows = []Setting{
 		Name: "ssl_context", Section: secHooks, Kind: Hook, Metavar: "config, default_ssl_context_factory", Arity: []int{2},
 		Reload: Worker, Status: Later, Origin: Gunicorn, Since: since2,
 		Help: "Called to make the TLS settings of a connection.",
-		Note: "an SSLContext of Python cannot be used by the master; let a proxy in front do TLS",
+		Note: "an SSLContext of Python cannot be used by the master; say the same with certfile, tls_certificates, ciphers, tls_min_version, cert_reqs and ca_certs",
 	},
 }

@@ -63,6 +63,16 @@ type Values struct {
 	SpoolDisk   int64  `setting:"spool_disk"`
 	SpoolDir    string `setting:"spool_dir"`
 
+	Accel              []string `setting:"accel"`
+	SendfileRoot       []string `setting:"sendfile_root"`
+	Cache              []string `setting:"cache"`
+	CacheMemory        int64    `setting:"cache_memory"`
+	CacheIgnoreCookies []string `setting:"cache_ignore_cookies"`
+	Compress           []string `setting:"compress"`
+	CompressMinSize    int64    `setting:"compress_min_size"`
+	ErrorPages         string   `setting:"error_pages"`
+	ErrorPagesOverride bool     `setting:"error_pages_override"`
+
 	AccessLog       string `setting:"accesslog"` // "" is none, "-" standard output
 	AccessLogFormat string `setting:"access_log_format"`
 	ErrorLog        string `setting:"errorlog"` // "-" is standard error
@@ -139,20 +149,32 @@ type Values struct {
 	PrestartTimeout   time.Duration   `setting:"prestart_timeout"`
 	StopTimeout       time.Duration   `setting:"stop_timeout"`
 
-	KeyFile                   string   `setting:"keyfile"`
-	CertFile                  string   `setting:"certfile"`
-	CACerts                   string   `setting:"ca_certs"`
-	CertReqs                  int      `setting:"cert_reqs"`
-	Ciphers                   string   `setting:"ciphers"`
-	SSLVersion                string   `setting:"ssl_version"`
-	SuppressRaggedEOFs        bool     `setting:"suppress_ragged_eofs"`
-	DoHandshakeOnConnect      bool     `setting:"do_handshake_on_connect"`
-	HTTPProtocols             []string `setting:"http_protocols"`
-	HTTP2Cleartext            string   `setting:"http2_cleartext"`
-	HTTP2MaxConcurrentStreams int      `setting:"http2_max_concurrent_streams"`
-	HTTP2InitialWindowSize    int      `setting:"http2_initial_window_size"`
-	HTTP2MaxFrameSize         int      `setting:"http2_max_frame_size"`
-	HTTP2MaxHeaderListSize    int      `setting:"http2_max_header_list_size"`
+	KeyFile                   string        `setting:"keyfile"`
+	CertFile                  string        `setting:"certfile"`
+	TLSCertificates           []string      `setting:"tls_certificates"`
+	TLSMinVersion             string        `setting:"tls_min_version"`
+	TLSHandshakeTimeout       time.Duration `setting:"tls_handshake_timeout"`
+	TLSHandshakes             int           `setting:"tls_handshakes"`
+	HTTPBind                  []Address     `setting:"http_bind"`
+	TLSRedirect               bool          `setting:"tls_redirect"`
+	ACMEDomains               []string      `setting:"acme_domains"`
+	ACMEEmail                 string        `setting:"acme_email"`
+	ACMEStaging               bool          `setting:"acme_staging"`
+	ACMEDirectory             string        `setting:"acme_directory"`
+	ACMECARoot                string        `setting:"acme_ca_root"`
+	ACMECache                 string        `setting:"acme_cache"`
+	CACerts                   string        `setting:"ca_certs"`
+	CertReqs                  int           `setting:"cert_reqs"`
+	Ciphers                   string        `setting:"ciphers"`
+	SSLVersion                string        `setting:"ssl_version"`
+	SuppressRaggedEOFs        bool          `setting:"suppress_ragged_eofs"`
+	DoHandshakeOnConnect      bool          `setting:"do_handshake_on_connect"`
+	HTTPProtocols             []string      `setting:"http_protocols"`
+	HTTP2Cleartext            string        `setting:"http2_cleartext"`
+	HTTP2MaxConcurrentStreams int           `setting:"http2_max_concurrent_streams"`
+	HTTP2InitialWindowSize    int           `setting:"http2_initial_window_size"`
+	HTTP2MaxFrameSize         int           `setting:"http2_max_frame_size"`
+	HTTP2MaxHeaderListSize    int           `setting:"http2_max_header_list_size"`
 
 	ASGILoop                  string        `setting:"asgi_loop"`
 	ASGILifespan              string        `setting:"asgi_lifespan"`
@@ -410,12 +432,7 @@ func (v *Values) native() error {
 		}
 		v.Warnings = append(v.Warnings, fmt.Sprintf("%s%s has no effect: %s", s.Name, v.Origin(s.Name).suffix(), s.Note))
 	}
-	for _, p := range v.HTTPProtocols {
-		if s := Lookup("http_protocols"); !slices.Contains(s.Choices, p) {
-			return &ValueError{Setting: s, From: v.Origin(s.Name), Value: v.Text(s.Name), Problem: "it is made of " + strings.Join(s.Choices, ", ")}
-		}
-	}
-	return nil
+	return v.protocols()
 }
 
 // logLevels are gunicorn's.
