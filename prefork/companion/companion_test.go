@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/gounicorn/gounicorn/tests/harness"
 	"golang.org/x/sys/unix"
 )
 
@@ -22,8 +24,10 @@ const budget = 20 * time.Second // bounds failures, never a passing run
 
 // TestMain reaps what becomes ours because its parent died, as the pool of workers does in the server.
 func TestMain(m *testing.M) {
+	dead := make(chan os.Signal, 1)
+	signal.Notify(dead, unix.SIGCHLD)
 	go func() {
-		for ; ; time.Sleep(10 * time.Millisecond) {
+		for range dead {
 			for reapOne() {
 			}
 		}
@@ -140,10 +144,8 @@ func (c *company) apply(programs dict) {
 
 func (c *company) eventually(what string, cond func() bool) {
 	c.t.Helper()
-	for end := time.Now().Add(budget); !cond(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(end) {
-			c.t.Fatalf("not within %v: %s; status %+v", budget, what, c.Status())
-		}
+	if !harness.Poll(budget, cond) {
+		c.t.Fatalf("not within %v: %s; status %+v", budget, what, c.Status())
 	}
 }
 
@@ -589,7 +591,12 @@ func TestCompanionsDieWithTheirMaster(t *testing.T) {
 	if os.Getenv("COMPANION_MASTER") != "" {
 		c := newCompany(t)
 		c.dir = os.Getenv("TEST_FOLDER")
-		c.apply(dict{"p": dict{"command": sh(`trap "" TERM; sleep 77 & echo $$ > ` + os.Getenv("COMPANION_MASTER") + `; while :; do sleep 0.05; done`), "startsecs": 0}})
+		c.apply(dict{"p": dict{"command": sh(`trap "" TERM; sleep 77 & echo $$ > ` + os.Getenv("COMPANION_MASTER") + `.0; while :; do sleep 0.05; done`), "startsecs": 0}})
+		c.pidIn("pid.0")
+		c.state("p", Running)
+		if err := os.Link(os.Getenv("COMPANION_MASTER")+".0", os.Getenv("COMPANION_MASTER")); err != nil {
+			t.Fatal(err)
+		}
 		select {}
 	}
 	c := newCompany(t)

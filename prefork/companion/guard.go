@@ -35,15 +35,28 @@ for group in $all; do kill -9 "-$group"; done 2>/dev/null`
 // guardTime is how long a line to the guard may take; one that is frozen must not hold up a start.
 const guardTime = 100 * time.Millisecond
 
+// post starts it unless it is there, so that add has little to do.
+func (g *guard) post() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.cmd == nil && !g.over {
+		g.restart()
+	}
+}
+
 // add has the guard kill a group at the end.
 func (g *guard) add(group int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.groups[group] = true
-	if g.over || g.cmd != nil && g.tell("+", group) == nil {
-		return
+	if !g.over && (g.cmd == nil || g.tell("+", group) != nil) { // somebody has killed it
+		g.restart()
 	}
-	g.drop() // somebody has killed it
+}
+
+// restart takes a new one in place of the old, if there is one.
+func (g *guard) restart() {
+	g.drop()
 	if err := g.start(); err != nil {
 		g.m.cfg.Log(Warning, 0, fmt.Sprintf("if this process is killed, what companions have started stays: no guard: %v", err))
 	}

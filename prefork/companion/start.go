@@ -186,6 +186,7 @@ func (m *Manager) launch(pr *process) (*run, error) {
 		inbox.close()
 		return nil, err
 	}
+	m.guard.post()
 	err = m.start(cmd)
 	closeOurs(cmd)
 	if err != nil {

@@ -291,7 +291,7 @@ func TestCeleryWorkerAndBeat(t *testing.T) {
 		t.Fatal(err)
 	}
 	celery := filepath.Join(venv, "bin", "celery")
-	common := fmt.Sprintf(`"environment": {"C_FORCE_ROOT": "1"}, "startsecs": 0.2, "stopwaitsecs": 60`)
+	common := `"environment": {"C_FORCE_ROOT": "1"}, "startsecs": 0.2, "stopwaitsecs": 60`
 	c.write(fmt.Sprintf(`
 		"worker": {"command": "%s -A tasks worker -l INFO -c 2 --without-gossip --without-mingle --without-heartbeat", %s},
 		"beat": {"command": "%s -A tasks beat --pidfile= -s %s/schedule", "singleton": True, "after": "worker", %s}`, celery, common, celery, c.dir, common))
