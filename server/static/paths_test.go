@@ -26,7 +26,7 @@ func traps(t *testing.T) string {
 		"secret.txt": secret, "tree-secret/secret.txt": secret, "tree/a.css": "a{}", "tree/b c.css": "b", "tree/ünï.css": "u", "tree/deep/x/y.txt": "y",
 		"tree/.env": secret, "tree/.git/config": secret, "tree/.well-known/x": secret, "tree/deep/.hidden": secret, "tree/app.py": secret, "tree/app.PYC": secret,
 		"tree/db.sqlite3": secret, "tree/staticfiles.json": secret, "tree/prod.env": secret, "tree/a.css~": secret, "tree/#a.css#": secret, "tree/a.css.swp": secret,
-		"tree/a.js": "a", "tree/a.js.gz": secret, "tree/a.js.br": secret, "tree/real.tar.gz": "tar", "tree/back\\slash": secret, "tree/dot.": secret, "tree/space ": secret,
+		"tree/a.js": "a", "tree/a.js.gz": secret, "tree/a.js.br": secret, "tree/real.tar.gz": "tar", "tree/back\\slash": secret, "tree/dot.": secret, "tree/space ": secret, "tree/\xff.css": secret,
 	})
 	for from, to := range map[string]string{"out": "../secret.txt", "outdir": "..", "abs": "/etc/passwd", "absdir": "/etc", "loop": "loop", "inside.css": "a.css", "insidedir": "deep"} {
 		if err := os.Symlink(to, filepath.Join(root, from)); err != nil {
