@@ -142,7 +142,8 @@ func (m *master) start(sigs <-chan os.Signal) error {
 		return err
 	}
 	m.records.begin()
-	m.server = server.New(m.serverConfig())
+	config := m.serverConfig()
+	m.server = server.New(config)
 	if err := m.listen(sigs); err != nil {
 		return err
 	}
@@ -151,6 +152,7 @@ func (m *master) start(sigs <-chan os.Signal) error {
 	if m.sizing != "" {
 		m.log.Infof("Using %d workers: %s", m.workers, m.sizing)
 	}
+	m.log.Infof("%s", buffers(&config))
 	m.showTitle()
 	m.openControl()
 	if err := m.drop(); err != nil {
