@@ -21,6 +21,7 @@ type Config struct {
 	Decide func(generation int, answer []byte) (Plan, error)
 	Plan   // of the current generation, from the time when it serves
 
+	Owns           func(pid int) bool                    // whether a child is somebody else's to reap; nil: none is
 	Stdout, Stderr func(pid int, text []byte)            // what workers print: whole lines, valid during the call
 	Log            func(level int, pid int, msg string)  // level is a wire.Level…; pid 0 means the master
 	AccessLog      func(line string)                     // a line that the application itself wrote to the access log; may be nil
@@ -125,6 +126,9 @@ func (c *Config) defaults() {
 	}
 	if c.Env == nil {
 		c.Env = os.Environ()
+	}
+	if c.Owns == nil {
+		c.Owns = func(int) bool { return false }
 	}
 	if c.Log == nil {
 		c.Log = func(int, int, string) {}

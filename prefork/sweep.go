@@ -121,8 +121,8 @@ func (p *Pool) reapOrphans() {
 			return
 		}
 		pid := siginfoPID(&info)
-		if pid == 0 || p.children[pid] {
-			return // nobody, or a zygote that exec.Cmd is about to reap
+		if pid == 0 || p.children[pid] || p.cfg.Owns(pid) {
+			return // nobody, or a child that exec.Cmd is about to reap
 		}
 		if _, err := unix.Wait4(pid, nil, unix.WNOHANG, nil); err != nil {
 			return

@@ -185,19 +185,21 @@ static gp_outcome iterate(gp_thread *t, PyObject *iterator)
     return PyErr_Occurred() ? GP_RAISED : complete(t);
 }
 
-/* Sends a file as a descriptor. */
+/* Sends a file as a descriptor; for HEAD too, so that the master says of it what it says for GET. */
 static gp_outcome send_file(gp_thread *t, int fd, uint64_t offset, uint64_t length)
 {
+    bool bodyless = t->bodyless && !(t->is_head && t->status == 200);
+
     if (!check_started(t))
         return GP_PROTOCOL;
-    if (t->content_length >= 0 && !t->bodyless) {
+    if (t->content_length >= 0 && !bodyless) {
         uint64_t left = (uint64_t)t->content_length - t->sent;
 
         if (length < left)
-            return too_short(t, t->sent + length);
+            return t->is_head ? complete(t) : too_short(t, t->sent + length);
         length = left;
     }
-    if (t->bodyless || length == 0)
+    if (bodyless || length == 0)
         return complete(t);
     t->sent += length;
     return gp_sent(t, gp_send_file(t, fd, offset, length));

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gounicorn/gounicorn/server/accesslog"
+	"github.com/gounicorn/gounicorn/server/cache"
 	"github.com/gounicorn/gounicorn/server/exchange"
 	"github.com/gounicorn/gounicorn/server/metrics"
 	"github.com/gounicorn/gounicorn/server/spool"
@@ -57,46 +58,52 @@ type Call struct {
 	Report     Report
 	Extra      any // the app's own; it stays when the call is used again
 
-	h          *handler
-	conn       exchange.Conn
-	x          exchange.Exchange
-	req        *exchange.Request // of x
-	environ    wsgi.Environ
-	body       spool.Body
-	inline     []byte // the body when it is small
-	size       []byte // its length as text, when it came in chunks
-	key        []byte
-	name       []byte // method and target, for the log
-	lane       []byte // likewise
-	path       []byte // PATH_INFO, where it is not the path
-	open       bool   // the exchange runs: its end will be logged
-	by         string // the Responder that was asked last; empty: the app
-	trusted    bool   // the peer's fields are believed; of the connection
-	secure     bool   // it has TLS
-	near       []byte // address of the connection's client as text: the peer, or who its PROXY header names
-	client     uint64 // ClientOf(near)
-	port       []byte // that goes with near
-	remote     []byte // REMOTE_ADDR: near, or hop
-	hop        []byte // address that the fields of a believed peer name
-	hopPort    []byte // and its port
-	remotePort []byte // that goes with remote, nil if it is not known
-	scratch    []byte
-	origin     []byte // whose turn it is: near, or what a believed peer says; of the request
-	user       []byte // for the log, as what follows
-	receive    time.Duration
-	entry      accesslog.Entry
+	h           *handler
+	conn        exchange.Conn
+	x           exchange.Exchange
+	req         *exchange.Request // of x
+	environ     wsgi.Environ
+	body        spool.Body
+	inline      []byte // the body when it is small
+	size        []byte // its length as text, when it came in chunks
+	key         []byte
+	name        []byte  // method and target, for the log
+	lane        []byte  // likewise
+	path        []byte  // PATH_INFO, where it is not the path
+	open        bool    // the exchange runs: its end will be logged
+	by          string  // the Responder that was asked last; empty: the app
+	trusted     bool    // the peer's fields are believed; of the connection
+	secure      bool    // it has TLS
+	certificate []entry // of the connection's client
+	near        []byte  // address of the connection's client as text: the peer, or who its PROXY header names
+	client      uint64  // ClientOf(near)
+	port        []byte  // that goes with near
+	remote      []byte  // REMOTE_ADDR: near, or hop
+	hop         []byte  // address that the fields of a believed peer name
+	hopPort     []byte  // and its port
+	remotePort  []byte  // that goes with remote, nil if it is not known
+	scratch     []byte
+	origin      []byte // whose turn it is: near, or what a believed peer says; of the request
+	user        []byte // for the log, as what follows
+	receive     time.Duration
+	entry       accesslog.Entry
 	// requestID is empty unless the log wants ids.
 	requestID []byte
 	// The listener's address; on a unix socket only unixName is not empty.
 	serverName, serverPort, unixName string
 
-	buffer *spool.Buffer // a response that comes in pieces
-	refs   atomic.Int32  // the app and the exchange; the call can be used again at 0
-	failed Failure
+	buffer  *spool.Buffer // a response that comes in pieces
+	kept    []byte        // payload of a HEAD frame, while held
+	held    bool          // the answer waits for its next frame, see holds
+	settled bool          // the exchange has been answered, whatever the app still gives
+	ticket  *cache.Ticket // others may wait for this run; nil: not so
+	refs    atomic.Int32  // the app and the exchange; the call can be used again at 0
+	failed  Failure
+
+	gone atomic.Bool // the client left before the response was complete
 
 	mu   sync.Mutex // guards what follows
 	turn int        // counts the uses
-	gone bool       // the client left before the response was complete
 
 	onDone func(exchange.Exchange, exchange.Result)
 	onGone func(exchange.Gone)
@@ -112,6 +119,9 @@ type Failure struct {
 // release drops one of the two holds on the call.
 func (c *Call) release() {
 	if c.refs.Add(-1) == 0 {
+		if c.ticket != nil {
+			c.ticket.Drop()
+		}
 		c.body.Release()
 		c.BodyFile, c.Payload, c.inline, c.buffer = nil, nil, nil, nil
 	}
@@ -123,37 +133,28 @@ func (c *Call) String() string { return string(c.name) }
 // Head gives status line and fields, as the payload of a HEAD frame, with the first bytes of the body. end says that this is
 // the whole response. An error means that the payload is malformed; the call has been ended if end is set.
 func (c *Call) Head(status int, payload []byte, end bool) error {
-	x := c.x
 	head, err := wsgi.ParseHead(status, payload)
-	if err != nil || !c.start(&head) {
+	if err != nil {
 		c.refuse(end)
 		return err
 	}
-	if end {
-		c.release()
-		if err := c.finish(x, head.Body); err != nil {
-			c.h.s.complain(c.h.s.cfg.Warnf, "response of the application: %v", err)
-		}
+	if !end && c.holds(&head) {
+		c.held, c.kept = true, append(c.kept[:0], payload...)
 		return nil
 	}
-	c.buffer = spool.NewBuffer(&c.h.s.budget)
-	c.buffer.Append(head.Body)
-	if err := x.Stream(-1, c.buffer); err != nil {
-		c.buffer = nil
-		x.Abort()
-	}
+	c.answer(&head, end)
 	return nil
 }
 
 // largeBody is the size in bytes above which what the client does not take at once is kept within the budget.
 const largeBody = 64 << 10
 
-// finish gives a whole body to the engine. The call may be another request's by then.
-func (c *Call) finish(x exchange.Exchange, body []byte) error {
+// whole gives a whole body to the engine.
+func (h *handler) whole(x exchange.Exchange, body []byte) error {
 	if len(body) <= largeBody {
 		return x.Finish(body)
 	}
-	budget := &c.h.s.budget
+	budget := &h.s.budget
 	return x.FinishLarge(body, func(rest []byte) exchange.Source {
 		b := spool.NewBuffer(budget)
 		b.Append(rest)
@@ -182,21 +183,31 @@ func (c *Call) start(head *wsgi.Head) bool {
 // refuse answers for an app whose response cannot be sent; what still comes of it is dropped.
 func (c *Call) refuse(end bool) {
 	x := c.x
+	c.settled = true
 	if end {
 		c.release()
 	}
-	if !x.Error(500, 0) {
-		x.Abort()
-	}
+	refuse(x, 500, 0)
 }
 
 // Body gives more bytes of the body.
 func (c *Call) Body(p []byte, end bool) {
+	c.proceed()
+	if t := c.ticket; t != nil && t.Body(p) && end {
+		t.Store()
+	}
 	c.piece(end, func(b *spool.Buffer) { b.Append(p) })
 }
 
 // File gives n bytes of f from off as the next piece of the body. f becomes the call's.
 func (c *Call) File(f *os.File, off, n int64, end bool) {
+	if c.held && end && c.sendWhole(f, off, n) {
+		return
+	}
+	c.proceed()
+	if c.ticket != nil {
+		c.ticket.Pass()
+	}
 	if c.buffer == nil || off < 0 || n < 0 {
 		_ = f.Close()
 		c.piece(end, func(*spool.Buffer) {})
@@ -207,7 +218,7 @@ func (c *Call) File(f *os.File, off, n int64, end bool) {
 
 func (c *Call) piece(end bool, add func(*spool.Buffer)) {
 	b := c.buffer
-	if b == nil { // the head was refused
+	if b == nil { // the exchange has been answered without it
 		if end {
 			c.release()
 		}
@@ -223,7 +234,7 @@ func (c *Call) piece(end bool, add func(*spool.Buffer)) {
 // Interim gives an informational response such as 103.
 func (c *Call) Interim(status int, payload []byte) error {
 	head, err := wsgi.ParseHead(status, payload)
-	if err != nil {
+	if err != nil || c.settled {
 		return err
 	}
 	fields := make([]exchange.Field, 0, head.Len())
@@ -250,11 +261,13 @@ func (c *Call) Abort() { c.Fail(Failure{Status: 500}) }
 
 // Left ends the call of a worker that stopped because the client had left. If it has not, the worker is mistaken, and that is a failure.
 func (c *Call) Left() {
-	c.mu.Lock()
-	gone := c.gone
+	c.mu.Lock() // whoever has noticed it is done with the call then
+	gone := c.gone.Load()
 	c.mu.Unlock()
 	b, x := c.buffer, c.x
 	switch {
+	case c.settled:
+		c.release()
 	case !gone:
 		c.Abort()
 	case b != nil:
@@ -268,16 +281,26 @@ func (c *Call) Left() {
 
 // Fail ends the call without (the rest of) a response.
 func (c *Call) Fail(f Failure) {
+	if c.settled {
+		c.release()
+		return
+	}
 	c.failed = f
 	b, x := c.buffer, c.x
+	if t := c.ticket; t != nil {
+		old := t.Stale()
+		t.Drop()
+		if b == nil && old != nil {
+			c.settle(true, func(x exchange.Exchange) { c.h.finish(x, kept(old, c.req, cache.Stale)) })
+			return
+		}
+	}
 	c.release()
 	if b != nil {
 		b.End(&exchange.StatusError{Status: f.Status, RetryAfter: f.RetryAfter, Err: errAborted})
 		return
 	}
-	if !x.Error(f.Status, f.RetryAfter) {
-		x.Abort()
-	}
+	refuse(x, f.Status, f.RetryAfter)
 }
 
 // left is called on the connection's goroutine when the client leaves.
@@ -306,20 +329,24 @@ func (c *Call) withdraw(turn int, how exchange.Gone) {
 	if how == exchange.HalfClosed {
 		// It may only have shut its side: a request that runs gets its answer.
 		if c.h.app.Withdraw(c) {
-			c.gone = true
+			c.gone.Store(true)
 			c.release()
 			x.Error(503, 1)
 		}
 		return
 	}
-	c.gone = true
+	c.gone.Store(true)
 	if c.h.app.Withdraw(c) {
 		c.release()
 		x.Abort()
 		return
 	}
+	b := c.buffer
+	if c.ticket != nil && b == nil {
+		return // others may wait for this run
+	}
 	c.h.app.Abandon(c)
-	if b := c.buffer; b != nil {
+	if b != nil {
 		b.End(errGone)
 	}
 }
@@ -332,7 +359,7 @@ func (c *Call) done(x exchange.Exchange, r exchange.Result) {
 		c.h.app.Abandon(c)
 	}
 	status := r.Status
-	if r.Err != nil && (c.gone || status == 0) && c.failed.Status == 0 {
+	if r.Err != nil && (c.gone.Load() || status == 0) && c.failed.Status == 0 {
 		status = 499
 		s.cfg.Metrics.ClientGone(c.stage())
 	} else if status == 0 {

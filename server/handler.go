@@ -9,6 +9,7 @@ import (
 
 	"github.com/gounicorn/gounicorn/server/exchange"
 	"github.com/gounicorn/gounicorn/server/http1"
+	"github.com/gounicorn/gounicorn/server/http2"
 	"github.com/gounicorn/gounicorn/server/spool"
 	"github.com/gounicorn/gounicorn/wsgi"
 )
@@ -19,6 +20,8 @@ type handler struct {
 	app        App
 	trust      Trust
 	responders []exchange.Responder
+	cfg        Answers
+	clients    bool // the environ has their certificates
 }
 
 // inbound is an exchange of ours: the engines can refuse a request with one of their verdicts.
@@ -29,6 +32,9 @@ type inbound interface {
 
 // ServeHTTP1 implements http1.Handler.
 func (h *handler) ServeHTTP1(x *http1.Exchange) { h.serve(x) }
+
+// serveHTTP2 is http2.Config.Handler.
+func (h *handler) serveHTTP2(x *http2.Exchange) { h.serve(x) }
 
 // serve answers a request or hands it to the application.
 func (h *handler) serve(x inbound) {
@@ -46,6 +52,9 @@ func (h *handler) serve(x inbound) {
 			return
 		}
 		c.by = ""
+	}
+	if h.cfg.Cache != nil && c.askCache(x) {
+		return
 	}
 	c.refs.Store(2)
 	if !h.readBody(c, x) {
@@ -79,10 +88,11 @@ func (h *handler) call(x inbound) *Call {
 	}
 	c.mu.Lock()
 	c.turn++
-	c.gone = false
 	c.mu.Unlock()
+	c.gone.Store(false)
 	c.x, c.req, c.open = x, x.Request(), true
 	c.failed, c.by = Failure{}, ""
+	c.held, c.settled, c.ticket = false, false, nil
 	c.receive, c.requestID, c.Key = 0, c.requestID[:0], nil
 	c.Report = Report{}
 	c.environ.Reset()
@@ -96,7 +106,12 @@ func newCall(h *handler, conn exchange.Conn) *Call {
 	c := &Call{h: h, conn: conn, body: spool.Body{Budget: &h.s.budget}}
 	c.onDone, c.onGone = c.done, c.left
 	c.trusted = h.trust.Forwarded.Has(conn.PeerAddr().Addr())
-	c.secure = conn.TLS() != nil
+	if state := conn.TLS(); state != nil {
+		c.secure = true
+		if h.clients {
+			c.certificate = clientEntries(state)
+		}
+	}
 	if near := conn.RemoteAddr(); near.IsValid() {
 		c.near = near.Addr().AppendTo(nil)
 		c.client = ClientOf(c.near)
@@ -132,15 +147,13 @@ func (h *handler) readBody(c *Call, x inbound) bool {
 		return true
 	case errors.As(err, &v):
 		c.refs.Store(1) // the engine answers its verdict
-	case errors.Is(err, spool.ErrFull):
+	case errors.Is(err, spool.ErrFull), errors.Is(err, http2.ErrShare):
 		h.s.complain(h.s.cfg.Errorf, "request body refused: %v", err)
 		c.refs.Store(1)
 		x.CloseAfter()
 		x.Error(503, 5)
 	default: // the connection failed
-		c.mu.Lock()
-		c.gone = true
-		c.mu.Unlock()
+		c.gone.Store(true)
 		c.refs.Store(1)
 		x.Abort()
 	}
@@ -168,6 +181,7 @@ func (c *Call) build() http1.Cause {
 	e.SetString(wsgi.KeyURLScheme, x.Scheme)
 	c.serverAddress()
 	c.address()
+	c.identity()
 	size := int64(len(c.inline))
 	if c.BodyFile != nil {
 		size = c.body.Size()
@@ -182,6 +196,9 @@ func (c *Call) build() http1.Cause {
 		f := &x.Fields[i]
 		if len(c.requestID) > 0 && equalFold(f.Name, requestIDField) {
 			continue // set below
+		}
+		if c.ticket != nil && (exchange.Is(f.Name, "if-none-match") || exchange.Is(f.Name, "if-modified-since")) {
+			continue // the answer is for others too, who have no copy
 		}
 		if (strict && claims(f.Name)) || (chunked && equalFold(f.Name, "transfer-encoding")) {
 			continue

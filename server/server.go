@@ -8,10 +8,15 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gounicorn/gounicorn/server/accel"
 	"github.com/gounicorn/gounicorn/server/accesslog"
+	"github.com/gounicorn/gounicorn/server/cache"
+	"github.com/gounicorn/gounicorn/server/compress"
 	"github.com/gounicorn/gounicorn/server/exchange"
 	"github.com/gounicorn/gounicorn/server/http1"
+	"github.com/gounicorn/gounicorn/server/http2"
 	"github.com/gounicorn/gounicorn/server/metrics"
+	"github.com/gounicorn/gounicorn/server/pages"
 	"github.com/gounicorn/gounicorn/server/spool"
 )
 
@@ -20,6 +25,10 @@ type Config struct {
 	App      App // required
 	Limits   http1.Limits
 	Timeouts http1.Timeouts
+
+	Answers
+	// TLS is for the listeners of ServeTLS; nil: they speak plain HTTP.
+	TLS *TLS
 
 	// Responders are asked in this order before the App.
 	Responders []exchange.Responder
@@ -31,6 +40,7 @@ type Config struct {
 	MaxConnections       int
 	MaxKeepAliveRequests int    // requests after which a connection is closed; 0: no limit, 1: no keep-alive
 	ServerName           string // value of the Server field
+	HTTP2                HTTP2  // what its clients are told
 
 	SpoolMemory, SpoolDisk int64  // bytes that all bodies together may hold; 0: no limit
 	SpoolDir               string // for the files; empty: the system's
@@ -45,11 +55,21 @@ type Config struct {
 	Debugf, Warnf, Errorf func(format string, args ...any)
 }
 
+// Answers say what becomes of the application's answers. The zero value leaves them as they are.
+type Answers struct {
+	Files         *accel.Files         // which files the application may name in place of an answer; nil: none
+	Cache         *cache.Cache         // nil: none
+	Compress      *compress.Compressor // nil: none
+	Pages         *pages.Pages         // for answers of our own; nil: the engine's
+	OverridePages bool                 // and in place of the application's, from 500 on
+}
+
 // Server serves HTTP on any number of listeners. Its methods may be called concurrently.
 type Server struct {
 	cfg    Config
 	budget spool.Budget
 	engine *http1.Server
+	http2  *http2.Server // connections of engine that agreed on HTTP/2
 
 	refusals   throttle // lines about requests that the engine refused
 	complaints throttle // lines about responses and bodies
@@ -59,7 +79,9 @@ type Server struct {
 func New(cfg Config) *Server {
 	s := &Server{cfg: cfg}
 	s.budget.Dir, s.budget.Memory, s.budget.Disk = cfg.SpoolDir, cfg.SpoolMemory, cfg.SpoolDisk
-	s.engine = http1.New(s.engineConfig(cfg))
+	one, two := s.engineConfigs(cfg)
+	s.http2 = http2.New(two)
+	s.engine = http1.New(one)
 	cfg.Metrics.AddSource(func(st *metrics.State) {
 		memory, disk := s.budget.Used()
 		st.Spool[metrics.Memory] += memory
@@ -73,35 +95,52 @@ func New(cfg Config) *Server {
 
 // Reconfigure gives other limits, timeouts, responders and trust to the connections that are accepted from now on. The app, the spool, the
 // logs and the metrics stay as they were.
-func (s *Server) Reconfigure(cfg Config) { s.engine.Reconfigure(s.engineConfig(cfg)) }
+func (s *Server) Reconfigure(cfg Config) {
+	one, two := s.engineConfigs(cfg)
+	s.http2.Reconfigure(two)
+	s.engine.Reconfigure(one)
+}
 
-// engineConfig is what the engine needs to know of a configuration.
-func (s *Server) engineConfig(cfg Config) http1.Config {
-	h := &handler{s: s, app: s.cfg.App, trust: cfg.Trust.normal(), responders: cfg.Responders}
+// engineConfigs are what the engines need to know of a configuration.
+func (s *Server) engineConfigs(cfg Config) (http1.Config, http2.Config) {
+	h := &handler{s: s, app: s.cfg.App, trust: cfg.Trust.normal(), responders: cfg.Responders, cfg: cfg.Answers, clients: cfg.TLS != nil && cfg.TLS.Clients}
 	trust := &h.trust
-	return http1.Config{
+	one := http1.Config{
 		Limits: cfg.Limits, Timeouts: cfg.Timeouts, Handler: h, ServerName: cfg.ServerName, MaxConnections: cfg.MaxConnections,
 		MaxKeepAliveRequests: cfg.MaxKeepAliveRequests, PermitUnconventionalMethod: cfg.AnyMethod, CasefoldMethod: cfg.CasefoldMethod,
 		Underscores: trust.HeaderMap, Forwarder: trust.forwarder, ProxyProtocol: trust.Proxy,
-		ProxyAllowed: func(c *http1.Conn) bool { return trust.ProxyAllow.Has(c.PeerAddr().Addr()) },
-		OnError: func(c *http1.Conn, v http1.Verdict) {
-			s.cfg.Metrics.BadRequest(v.Cause.String())
-			if s.refusals.pass() {
-				s.cfg.Warnf("Invalid request from ip=%s: %s", peerName(c), v.Text)
-			}
-			s.logRefused(c, v)
-		},
-		OnPanic: func(c *http1.Conn, value any, stack []byte) {
-			s.cfg.Errorf("panic while serving %s: %v\n%s", peerName(c), value, stack)
-		},
+		ProxyAllowed:  func(c *http1.Conn) bool { return trust.ProxyAllow.Has(c.PeerAddr().Addr()) },
+		Page:          cfg.Pages.Get,
+		OnError:       func(c *http1.Conn, v http1.Verdict) { s.refused(c, c.UserData(), v) },
+		OnPanic:       func(c *http1.Conn, value any, stack []byte) { s.panicked(c, value, stack) },
+		TLS:           s.secure(cfg.TLS),
 		OnConnect:     s.cfg.Metrics.Accepted,
 		OnAcceptError: func(err error) { s.cfg.Errorf("cannot accept connections: %v", err) },
 	}
+	return one, s.second(cfg, h, one)
+}
+
+// refused reports a request that an engine refused. userData is what the handler kept with its exchange.
+func (s *Server) refused(c exchange.Conn, userData any, v http1.Verdict) {
+	s.cfg.Metrics.BadRequest(v.Cause.String())
+	if s.refusals.pass() {
+		s.cfg.Warnf("Invalid request from ip=%s: %s", peerName(c), v.Text)
+	}
+	s.logRefused(c, userData, v)
+}
+
+func (s *Server) panicked(c exchange.Conn, value any, stack []byte) {
+	s.cfg.Errorf("panic while serving %s: %v\n%s", peerName(c), value, stack)
 }
 
 // Serve serves one listener until Shutdown or Close; it returns nil then.
-func (s *Server) Serve(ln net.Listener) error {
-	if err := s.engine.Serve(ln); !errors.Is(err, http1.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+func (s *Server) Serve(ln net.Listener) error { return s.serve(ln, s.engine.Serve) }
+
+// ServeTLS is Serve with the handshakes of Config.TLS, if there are any.
+func (s *Server) ServeTLS(ln net.Listener) error { return s.serve(ln, s.engine.ServeTLS) }
+
+func (s *Server) serve(ln net.Listener, serve func(net.Listener) error) error {
+	if err := serve(ln); !errors.Is(err, http1.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("serve %s: %w", ln.Addr(), err)
 	}
 	return nil
@@ -109,8 +148,8 @@ func (s *Server) Serve(ln net.Listener) error {
 
 // logRefused writes the access line of a request whose head was refused, of which nothing else is known. One whose body was refused is
 // a call, and logged as such.
-func (s *Server) logRefused(c *http1.Conn, v http1.Verdict) {
-	if call, ok := c.UserData().(*Call); !s.cfg.AccessLog.Enabled() || (ok && call.open) {
+func (s *Server) logRefused(c exchange.Conn, userData any, v http1.Verdict) {
+	if call, ok := userData.(*Call); !s.cfg.AccessLog.Enabled() || (ok && call.open) {
 		return
 	}
 	e := accesslog.Entry{Time: time.Now(), Status: v.Status, Pid: s.cfg.PID}
@@ -120,7 +159,7 @@ func (s *Server) logRefused(c *http1.Conn, v http1.Verdict) {
 	s.cfg.AccessLog.Log(&e)
 }
 
-func peerName(c *http1.Conn) string {
+func peerName(c exchange.Conn) string {
 	if a := c.RemoteAddr(); a.IsValid() {
 		return a.Addr().String()
 	}
@@ -129,16 +168,24 @@ func peerName(c *http1.Conn) string {
 
 // Shutdown stops accepting, lets the requests that have begun end, and closes every connection. When ctx is done it closes what is
 // left and returns its error.
-func (s *Server) Shutdown(ctx context.Context) error { return s.engine.Shutdown(ctx) }
+func (s *Server) Shutdown(ctx context.Context) error {
+	return s.drain(ctx, s.engine.Shutdown)
+}
 
 // Quiesce is Shutdown of what there is, and not for good: Resume ends it. The listeners are to be suspended before.
-func (s *Server) Quiesce(ctx context.Context) error { return s.engine.Quiesce(ctx) }
+func (s *Server) Quiesce(ctx context.Context) error { return s.drain(ctx, s.engine.Quiesce) }
 
 // Resume ends Quiesce.
-func (s *Server) Resume() { s.engine.Resume() }
+func (s *Server) Resume() {
+	s.http2.Resume()
+	s.engine.Resume()
+}
 
 // Close closes every connection at once and waits until the App has ended the calls that it has.
-func (s *Server) Close() { _ = s.engine.Close() }
+func (s *Server) Close() {
+	_ = s.engine.Close()
+	s.http2.Close()
+}
 
 // complain logs something that a request or an application could make happen for every request: at most ten times a second.
 func (s *Server) complain(logf func(string, ...any), format string, args ...any) {

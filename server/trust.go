@@ -63,7 +63,7 @@ func (t Trust) normal() Trust {
 }
 
 // forwarder implements http1.Config.Forwarder.
-func (t *Trust) forwarder(c *http1.Conn, name []byte) bool {
+func (t *Trust) forwarder(c exchange.Conn, name []byte) bool {
 	if !t.Forwarded.Has(c.PeerAddr().Addr()) {
 		return false
 	}

@@ -54,8 +54,8 @@ To serve an application in a module called compress write gounicorn compress:app
 // progressEvery is how often a terminal is told how far it is.
 const progressEvery = 200 * time.Millisecond
 
-// compress is the verb: it returns the exit code.
-func compress(args []string, stdout, stderr io.Writer) int {
+// compressFiles is the verb: it returns the exit code.
+func compressFiles(args []string, stdout, stderr io.Writer) int {
 	task, quiet, err := parseCompress(args)
 	switch {
 	case errors.Is(err, settings.ErrHelp):

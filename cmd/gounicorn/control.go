@@ -289,7 +289,7 @@ func (g *governor) Stats() (stats control.Stats, err error) {
 func (g *governor) Listeners() (listeners []control.Listener, err error) {
 	err = g.do(func(m *master) {
 		for _, s := range m.sockets {
-			one := control.Listener{Address: socketText(s), FD: s.FD(), Type: "tcp"}
+			one := control.Listener{Address: m.socketText(s), FD: s.FD(), Type: "tcp"}
 			switch a := s.Addr().(type) {
 			case *net.UnixAddr:
 				one.Type = "unix"

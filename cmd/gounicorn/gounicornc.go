@@ -24,6 +24,7 @@ const (
 	controlTimeout = 30 * time.Second // for the answer to a command
 	probeTimeout   = 3 * time.Second  // for an instance to say who it is
 	historySize    = 1000             // lines
+	exitUnhealthy  = 3                // a companion is not as it should be, as supervisorctl has it
 	exitInterrupt  = 130              // ^C, as gunicorn's client and shells have it
 	controlUsage   = `usage: gounicornc [-h] [-s SOCKET] [-c COMMAND] [-j] [-v]
 
@@ -184,6 +185,7 @@ func (c *console) run(line string) int {
 	}
 	var outcome struct {
 		Success *bool  `json:"success"`
+		Healthy *bool  `json:"healthy"` // of companions
 		Error   string `json:"error"`
 	}
 	failed := json.Unmarshal(data, &outcome) == nil && outcome.Success != nil && !*outcome.Success
@@ -197,8 +199,11 @@ func (c *console) run(line string) int {
 	default:
 		fmt.Fprint(c.out, present(line, data))
 	}
-	if failed {
+	switch {
+	case failed:
 		return exitError
+	case outcome.Healthy != nil && !*outcome.Healthy:
+		return exitUnhealthy
 	}
 	return exitOK
 }

@@ -30,6 +30,11 @@ var appColumns = []column{{"APP", "import_path", plain}, {"WORKERS", "current_wo
 
 var listenerColumns = []column{{"ADDRESS", "address", plain}, {"TYPE", "type", plain}, {"FD", "fd", plain}}
 
+var companionColumns = []column{
+	{"NAME", "name", plain}, {"STATE", "state", plain}, {"PID", "pid", plain}, {"UPTIME", "uptime", lasting}, {"RESTARTS", "restarts", plain},
+	{"LAST EXIT", "last_exit", plain}, {"NOTE", "note", plain},
+}
+
 var statLines = []column{
 	{"Uptime", "uptime", lasting}, {"PID", "pid", plain}, {"Workers current", "workers_current", plain},
 	{"Workers target", "workers_target", plain}, {"Workers spawned", "workers_spawned", plain}, {"Workers killed", "workers_killed", plain},
@@ -45,7 +50,16 @@ func present(command string, data json.RawMessage) string {
 		return "OK\n"
 	}
 	var b strings.Builder
-	switch strings.ToLower(command) {
+	command = strings.ToLower(command)
+	switch {
+	case values["companions"] != nil:
+		command = "companions"
+	case strings.HasPrefix(command, "companion signal"):
+		return "OK\n"
+	}
+	switch command {
+	case "companions":
+		table(&b, companionColumns, values["companions"], "No companions")
 	case "show workers":
 		table(&b, workerColumns, values["workers"], "No workers running")
 		fmt.Fprintf(&b, "\nTotal: %s workers\n", plain(values["count"]))

@@ -33,6 +33,9 @@ func (m *master) serverConfig() server.Config {
 		},
 		Trust: trust(v), AnyMethod: v.PermitUnconventionalHTTPMethod, CasefoldMethod: v.CasefoldHTTPMethod,
 		MaxConnections: v.ConnectionLimit(m.workers), ServerName: "gounicorn",
+		HTTP2: server.HTTP2{
+			Streams: v.HTTP2MaxConcurrentStreams, Window: v.HTTP2InitialWindowSize, FrameSize: v.HTTP2MaxFrameSize, HeaderList: v.HTTP2MaxHeaderListSize,
+		},
 		SpoolMemory: v.SpoolMemory, SpoolDisk: v.SpoolDisk, SpoolDir: cmp.Or(v.SpoolDir, v.TmpUploadDir),
 		PID: os.Getpid(), Metrics: m.metrics, Debugf: m.log.Debugf, Warnf: m.log.Warningf, Errorf: m.log.Errorf,
 	}
@@ -40,11 +43,14 @@ func (m *master) serverConfig() server.Config {
 		cfg.MaxKeepAliveRequests = 1
 	}
 	cfg.AccessLog = m.access
+	cfg.Answers = m.answers.Answers
+	cfg.Cache = m.cache
 	python := map[bool]string{false: "False", true: "True"}
 	cfg.Environ = map[string]string{
 		"server_software": "gounicorn/" + version, "wsgi.version": "(1, 0)", "wsgi.run_once": python[false], "wsgi.input_terminated": python[true],
 		"wsgi.multithread": python[max(v.Threads, v.MaxThreads) > 1], "wsgi.multiprocess": python[m.workers > 1],
 	}
+	m.secure(&cfg)
 	return cfg
 }
 

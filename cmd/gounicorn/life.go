@@ -141,6 +141,7 @@ func (m *master) promote() {
 	m.renamePID(m.v.PIDFile)
 	m.showTitle()
 	m.promoteControl()
+	m.troupe.Hold(false)
 	m.tell(stateMain(os.Getpid()) + "\n" + stateReady("gounicorn serves"))
 	if err := m.serveMetrics(); err != nil {
 		m.log.Errorf("%v", err)

@@ -25,13 +25,14 @@ const (
 // socket is a listener and the address in the settings that it is for.
 type socket struct {
 	*server.Listener
-	of string // as settings.Address writes it; empty: nobody knows
+	of    string // as place writes it; empty: nobody knows
+	plain bool   // without TLS in any case
 }
 
 // listen opens every address, or takes the sockets that we were given. What is in use gets some time to become free.
 func (m *master) listen(sigs <-chan os.Signal) error {
 	if len(m.proc.fds) == 0 {
-		opened, err := m.open(m.v.Bind, bindTries, sigs)
+		opened, err := m.open(places(&m.v), bindTries, sigs)
 		m.sockets = opened
 		return err
 	}
@@ -40,9 +41,9 @@ func (m *master) listen(sigs <-chan os.Signal) error {
 		if err != nil {
 			return err
 		}
-		s := socket{Listener: ln}
-		if !m.proc.lent && len(m.proc.fds) == len(m.v.Bind) {
-			s.of = m.v.Bind[i].String() // another master of ours opened them in this order
+		s := socket{Listener: ln, plain: plainSocket(&m.v, ln.Addr())}
+		if all := places(&m.v); !m.proc.lent && len(m.proc.fds) == len(all) {
+			s.of, s.plain = all[i].String(), all[i].plain // another master of ours opened them in this order
 		}
 		m.sockets = append(m.sockets, s)
 	}
@@ -50,13 +51,13 @@ func (m *master) listen(sigs <-chan os.Signal) error {
 }
 
 // open opens addresses, or none of them.
-func (m *master) open(addresses []settings.Address, tries int, sigs <-chan os.Signal) (opened []socket, err error) {
+func (m *master) open(addresses []place, tries int, sigs <-chan os.Signal) (opened []socket, err error) {
 	how := server.Socket{Backlog: m.v.Backlog, ReusePort: m.v.ReusePort, Umask: os.FileMode(m.v.Umask)}
 	if m.owner.changes() {
 		how.Owner = &server.Owner{UID: m.owner.uid, GID: m.owner.gid}
 	}
 	for _, a := range addresses {
-		ln, err := m.openOne(a, how, tries, sigs)
+		ln, err := m.openOne(a.Address, how, tries, sigs)
 		if err != nil {
 			for _, s := range opened {
 				_ = s.Remove()
@@ -64,7 +65,7 @@ func (m *master) open(addresses []settings.Address, tries int, sigs <-chan os.Si
 			}
 			return nil, err
 		}
-		opened = append(opened, socket{ln, a.String()})
+		opened = append(opened, socket{ln, a.String(), a.plain})
 	}
 	return opened, nil
 }
@@ -132,14 +133,17 @@ func pythonError(err error) string {
 func (m *master) addresses() string {
 	var all []string
 	for _, s := range m.sockets {
-		all = append(all, socketText(s))
+		all = append(all, m.socketText(s))
 	}
 	return strings.Join(all, ",")
 }
 
-func socketText(s socket) string {
+func (m *master) socketText(s socket) string {
 	if s.Addr().Network() == "unix" {
 		return "unix:" + s.Addr().String()
+	}
+	if !s.plain && m.v.TLS() {
+		return "https://" + s.Addr().String()
 	}
 	return "http://" + s.Addr().String()
 }
@@ -147,7 +151,11 @@ func socketText(s socket) string {
 // accept serves what connects to a socket, until it is closed.
 func (m *master) accept(s socket) {
 	go func() {
-		if err := m.server.Serve(s); err != nil {
+		serve := m.server.ServeTLS
+		if s.plain {
+			serve = m.server.Serve
+		}
+		if err := serve(s); err != nil {
 			m.log.Criticalf("%v", err)
 		}
 	}()
@@ -186,11 +194,11 @@ func closeAll(ctx context.Context, sockets []socket, ours bool) {
 	drains.Wait()
 }
 
-// rebind opens what is new in the setting bind and closes what is not in it any more, after a reload. When something cannot be opened
+// rebind opens what is new in the settings bind and http_bind and closes what is not in them any more, after a reload. When something cannot be opened
 // all stays.
 func (m *master) rebind() error {
 	wanted, have := map[string]bool{}, map[string]bool{}
-	for _, a := range m.v.Bind {
+	for _, a := range places(&m.v) {
 		wanted[a.String()] = true
 	}
 	var all, gone []socket
@@ -204,8 +212,8 @@ func (m *master) rebind() error {
 	if have[""] {
 		return nil // sockets that we were given count for more than bind
 	}
-	var fresh []settings.Address
-	for _, a := range m.v.Bind {
+	var fresh []place
+	for _, a := range places(&m.v) {
 		if !have[a.String()] {
 			fresh, have[a.String()] = append(fresh, a), true
 		}

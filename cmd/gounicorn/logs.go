@@ -193,6 +193,7 @@ func (l *logs) close() {
 
 // close writes out what the logs still hold.
 func (m *master) close() {
+	m.troupe.close()
 	if l := m.logs.Load(); l != nil {
 		l.close()
 	}
@@ -207,6 +208,7 @@ func (m *master) reopen() {
 			failed = append(failed, f.Reopen())
 		}
 	}
+	failed = append(failed, m.troupe.reopen())
 	if err := errors.Join(failed...); err != nil {
 		m.log.Errorf("reopen log: %v", err)
 	}

@@ -32,7 +32,10 @@ func run(p *process, args []string, env func(string) (string, bool), stdout, std
 		return explain(args[1:], env, stdout, stderr)
 	}
 	if len(args) > 0 && args[0] == compressVerb {
-		return compress(args[1:], stdout, stderr)
+		return compressFiles(args[1:], stdout, stderr)
+	}
+	if len(args) > 0 && args[0] == importVerb {
+		return translate(args[1:], stdout, stderr)
 	}
 	command, err := settings.ParseCommand(args, env)
 	var usage *settings.UsageError

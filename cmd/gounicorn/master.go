@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -11,9 +12,11 @@ import (
 	"time"
 
 	"github.com/gounicorn/gounicorn/prefork"
+	"github.com/gounicorn/gounicorn/prefork/companion"
 	"github.com/gounicorn/gounicorn/prefork/lane"
 	"github.com/gounicorn/gounicorn/server"
 	"github.com/gounicorn/gounicorn/server/accesslog"
+	"github.com/gounicorn/gounicorn/server/cache"
 	"github.com/gounicorn/gounicorn/server/errorlog"
 	"github.com/gounicorn/gounicorn/server/metrics"
 	"github.com/gounicorn/gounicorn/server/settings"
@@ -32,9 +35,14 @@ type master struct {
 	config      string // the config file, see settings.Command.ConfigLocation
 	interpreter interpreter
 	workerBin   string
+	troupe      *troupe
+	companions  []companion.Program
+	steps       []companion.Program // before the start
 	lanes       []lane.Rule
 	workers     int
-	sizing      string        // how the number of workers came about
+	sizing      string // how the number of workers came about
+	answers     answers
+	cache       *cache.Cache
 	adopted     chan *intent  // of a generation that serves, and of the first when its config file was read
 	kept        chan struct{} // a reload failed, and the old generation goes on; capacity 1
 	logs        atomic.Pointer[logs]
@@ -50,6 +58,7 @@ type master struct {
 	server      *server.Server // nil until there may be listeners
 	serving     bool           // the first workers have loaded the application
 	sockets     []socket
+	secrets     secrets
 	private     *server.Listener // for metrics; nil: none
 	pidFile     *pidFile         // nil: none
 	other       upgrade
@@ -66,6 +75,8 @@ type master struct {
 // newMaster finds what has to be there before the config file can be read.
 func newMaster(p *process, command *settings.Command, env func(string) (string, bool), stderr io.Writer) (*master, error) {
 	m := &master{proc: p, command: command, env: env, stderr: stderr, started: time.Now(), adopted: make(chan *intent, 16), kept: make(chan struct{}, 1), calls: make(chan func()), left: make(chan struct{})}
+	m.cache = cache.New(cache.Config{}) // until the settings are known
+	m.troupe = m.newTroupe()
 	m.records = newRecorder(func(level int, payload []byte) error { return m.pool.Record(level, payload) })
 	var err error
 	if m.directory, err = startDirectory(); err != nil {
@@ -102,6 +113,7 @@ func (m *master) run() int {
 	}
 	defer m.disclaim()
 	defer m.closeControl()
+	defer m.closeSecrets()
 	if err := m.start(sigs); err != nil {
 		return m.failed(err)
 	}
@@ -135,6 +147,9 @@ func (m *master) start(sigs <-chan os.Signal) error {
 	if err := m.claim(); err != nil {
 		return err
 	}
+	if err := m.rehearse(sigs); err != nil {
+		return err
+	}
 	if err := m.watchEdits(&m.v); err != nil {
 		return err
 	}
@@ -147,7 +162,9 @@ func (m *master) start(sigs <-chan os.Signal) error {
 	if err := m.listen(sigs); err != nil {
 		return err
 	}
+	m.secrets.redirect.SetPort(m.firstPort(false))
 	m.log.Infof("Listening at: %s (%d)", m.addresses(), os.Getpid())
+	m.tellCertificates()
 	m.log.Infof("Using worker: %s", m.v.WorkerClass)
 	if m.sizing != "" {
 		m.log.Infof("Using %d workers: %s", m.workers, m.sizing)
@@ -172,6 +189,7 @@ func (m *master) serve(sigs <-chan os.Signal) (code int) {
 		}
 	}()
 	m.serving = true
+	m.beginSecrets()
 	for _, s := range m.sockets {
 		m.accept(s)
 	}
@@ -186,6 +204,7 @@ func (m *master) serve(sigs <-chan os.Signal) (code int) {
 	defer observing.Stop()
 	m.observe()
 	m.serveControl()
+	m.engage()
 	for {
 		select {
 		case <-observing.C:
@@ -195,12 +214,19 @@ func (m *master) serve(sigs <-chan os.Signal) (code int) {
 			m.tell(stateReady("gounicorn serves"))
 		case call := <-m.calls:
 			call()
+		case p := <-m.troupe.gaveUp:
+			m.log.Errorf("Companion %s is essential, so the server stops", p.Name)
+			m.leave()
+			_ = m.stop(sigs)
+			return cmp.Or(p.ExitCode, exitGaveUp)
 		case <-m.kept:
 			m.tell(stateReady("gounicorn serves; the last reload failed"))
 		case name := <-m.edited():
 			m.log.Infof("Worker reloading: %s modified", name)
 			m.tell(stateReloading())
 			m.pool.Renew()
+		case <-m.renewed():
+			m.renew()
 		case <-m.other.parentGone:
 			m.promote()
 		case <-m.other.childGone:
@@ -232,8 +258,7 @@ func (m *master) serve(sigs <-chan os.Signal) (code int) {
 				m.upgrade()
 			case actGraceful:
 				m.leave()
-				m.stop(sigs)
-				return exitOK
+				return m.stop(sigs)
 			case actQuick:
 				m.leave()
 				m.quit()

@@ -32,7 +32,12 @@ func TestKeepAliveZeroClosesAfterEveryResponse(t *testing.T) {
 
 func TestWhatTheTableCannotCheckIsAnErrorAtStart(t *testing.T) {
 	for want, args := range map[string][]string{
-		"access_log_format": {"--access-logfile", "-", "--access-logformat", "%(h"},
+		"access_log_format":    {"--access-logfile", "-", "--access-logformat", "%(h"},
+		"accel":                {"--accel", "/protected/"},
+		"no such file":         {"--error-pages", "/nowhere"},
+		"error_pages_override": {"--error-pages-override"},
+		"compress":             {"--compress", "html"},
+		"for how many seconds": {"--cache", "/=soon"},
 		`Invalid value for lanes: GET nowhere=pdf (from --lane)`: {"--lane", "/ok=fast", "--lane", "GET nowhere=pdf"},
 	} {
 		if _, err := newIntent(parse(t, args...)); err == nil || !strings.Contains(err.Error(), want) {

@@ -63,6 +63,11 @@ func stateReloading() string {
 // stateMain names the process that is the service from now on.
 func stateMain(pid int) string { return fmt.Sprintf("MAINPID=%d", pid) }
 
+// stateExtend asks for more time, for the companions.
+func stateExtend(d time.Duration) string {
+	return fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", d.Microseconds())
+}
+
 // tell sends one message.
 func (n notifier) tell(state string) error {
 	if n.address == "" {

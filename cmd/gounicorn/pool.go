@@ -20,7 +20,7 @@ func (m *master) newPool() error {
 		return err
 	}
 	m.pool, err = prefork.New(prefork.Config{
-		Worker: m.workerBin, Configure: task, Decide: m.decide,
+		Worker: m.workerBin, Configure: task, Decide: m.decide, Owns: m.troupe.Owns,
 		Env: append(os.Environ(), "GOUNICORN_PYTHON="+m.interpreter.path, "GOUNICORN_PYTHON_VERSION="+m.interpreter.version,
 			"SERVER_SOFTWARE=gounicorn/"+version),
 		Stdout: func(pid int, text []byte) { m.printed(pid, "stdout", text) },

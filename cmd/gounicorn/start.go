@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gounicorn/gounicorn/prefork"
+	"github.com/gounicorn/gounicorn/prefork/companion"
 	"github.com/gounicorn/gounicorn/prefork/lane"
 	"github.com/gounicorn/gounicorn/server/accesslog"
 	"github.com/gounicorn/gounicorn/server/errorlog"
@@ -25,6 +26,9 @@ type intent struct {
 	lanes   []lane.Rule
 	workers int
 	sizing  string // how the number of workers came about
+	answers answers
+
+	companions, steps []companion.Program
 }
 
 // newIntent checks what the settings package cannot check by itself.
@@ -36,6 +40,9 @@ func newIntent(v settings.Values) (*intent, error) {
 	if err := v.CheckPaths(exists); err != nil {
 		return nil, err
 	}
+	if err := v.CheckTLS(); err != nil {
+		return nil, err
+	}
 	for _, text := range v.Lanes {
 		rule, err := lane.ParseRule(text)
 		if err != nil {
@@ -45,6 +52,10 @@ func newIntent(v settings.Values) (*intent, error) {
 	}
 	if _, err := accesslog.Compile(v.AccessLogFormat); err != nil {
 		return nil, badSetting(&v, "access_log_format", v.AccessLogFormat, err)
+	}
+	var err error
+	if in.answers, err = newAnswers(&v); err != nil {
+		return nil, err
 	}
 	if in.workers == 0 {
 		s := settings.DefaultWorkers(os.DirFS("/"), processors())
@@ -63,8 +74,14 @@ func (m *master) configure(sigs <-chan os.Signal) error {
 	}
 	in := <-m.adopted
 	m.v, m.lanes, m.workers, m.sizing = in.v, in.lanes, in.workers, in.sizing
+	m.answers = in.answers
+	m.cache.Update(in.answers.cache)
+	m.companions, m.steps = in.companions, in.steps
 	m.countRequests()
-	return m.openLogs(&m.v)
+	if err := m.openLogs(&m.v); err != nil {
+		return err
+	}
+	return m.openSecrets()
 }
 
 // await does one step of the start. A signal that stops the server ends it with errStopped.
@@ -113,6 +130,9 @@ func (m *master) decide(generation int, document []byte) (prefork.Plan, error) {
 	} else if m.owner, err = resolveOwnership(v.User, v.Group, v.InitGroups); err != nil {
 		return prefork.Plan{}, err
 	}
+	if err := in.recruit(m.directory, m.interpreter.path, &m.owner); err != nil {
+		return prefork.Plan{}, err
+	}
 	plan, err := in.plan(generation, before, &m.owner)
 	if err != nil {
 		return prefork.Plan{}, err
@@ -145,7 +165,7 @@ func (in *intent) plan(generation, before int, owner *ownership) (prefork.Plan, 
 func (m *master) adopt(in *intent) {
 	old := m.v
 	m.reloads++
-	m.v, m.workers, m.sizing = in.v, in.workers, in.sizing
+	m.v, m.workers, m.sizing, m.companions = in.v, in.workers, in.sizing, in.companions
 	for _, w := range in.v.Warnings {
 		m.log.Warningf("%s", w)
 	}
@@ -154,17 +174,24 @@ func (m *master) adopt(in *intent) {
 			m.log.Warningf("%s has changed from %q to %q, which takes effect when gounicorn is started again", c.Setting.Name, c.Old, c.New)
 		}
 	}
+	m.answers = in.answers
+	m.cache.Update(in.answers.cache)
 	m.applyProcess()
 	m.applyLogs(&old)
+	m.adoptSecrets()
+	m.engage()
 	m.server.Reconfigure(m.serverConfig())
 }
 
 // failed reports why the server did not come up and returns the exit code. Everything that was started is stopped.
 func (m *master) failed(err error) int {
-	code, boot := exitError, (*prefork.BootError)(nil)
+	code, boot, step := exitError, (*prefork.BootError)(nil), (*companion.StepError)(nil)
 	switch {
 	case errors.Is(err, errStopped):
 		code = exitOK
+	case errors.As(err, &step):
+		code = exitStep
+		m.complain(err)
 	case !errors.As(err, &boot):
 		m.complain(err)
 	case m.opened():

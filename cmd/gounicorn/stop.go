@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/gounicorn/gounicorn/server/errorlog"
@@ -11,24 +12,52 @@ import (
 
 const quickGrace = 2 * time.Second // for everything when we stop at once, as gunicorn has it
 
-// stop ends gracefully: no new connections, then the requests, then the workers. INT or QUIT ends what still runs; a second TERM does
-// not, because some process managers send it to the whole group and so twice.
-func (m *master) stop(sigs <-chan os.Signal) {
-	ctx, cancel := context.WithTimeout(context.Background(), m.v.GracefulTimeout)
+// twice is for how long after a TERM another one is taken for the same.
+const twice = time.Second
+
+// stop ends gracefully: no new connections, then the requests, then the workers, then the companions. INT or QUIT ends what still runs; a
+// second TERM only hurries the companions, because some process managers send it to the whole group and so twice. It returns the exit
+// code.
+func (m *master) stop(sigs <-chan os.Signal) int {
+	began := time.Now()
+	all, end := context.WithCancel(context.Background()) // the companions are killed at its end
+	defer end()
+	if m.v.StopTimeout > 0 {
+		defer time.AfterFunc(m.v.StopTimeout, end).Stop()
+	}
+	ctx, cancel := context.WithTimeout(all, m.v.GracefulTimeout)
 	defer cancel()
+	var hurried atomic.Bool
+	hurry := func() {
+		if hurried.Swap(true) {
+			end()
+			return
+		}
+		m.troupe.Hasten(quickGrace)
+	}
 	go func() {
+		quick := false
 		for {
 			select {
 			case sig := <-sigs:
-				if act, _ := actionOf(sig); act == actQuick {
+				switch act, _ := actionOf(sig); {
+				case act == actQuick && quick:
+					end()
+				case act == actQuick:
+					quick = true
 					m.log.Infof("Quick shutdown requested")
 					time.AfterFunc(quickGrace, cancel)
-					m.ending.Store(true)
-					m.pool.Quit()
-					m.stopPool(quickGrace)
-					return
+					time.AfterFunc(2*quickGrace, end)
+					hurry()
+					go func() {
+						m.ending.Store(true)
+						m.pool.Quit()
+						m.stopPool(quickGrace)
+					}()
+				case act == actGraceful && time.Since(began) > twice:
+					hurry()
 				}
-			case <-ctx.Done():
+			case <-all.Done():
 				return
 			}
 		}
@@ -44,7 +73,18 @@ func (m *master) stop(sigs <-chan os.Signal) {
 	}
 	m.server.Close()
 	m.closePrivate()
+	if hurried.Load() {
+		defer time.AfterFunc(quickGrace, end).Stop()
+	}
+	if d := m.troupe.StopTime(); d > 0 {
+		m.tell(stateExtend(d + quickGrace))
+	}
+	code := m.dismiss(all)
 	m.shutDown()
+	if hurried.Load() {
+		return exitOK // somebody wanted it so
+	}
+	return code
 }
 
 // quit ends at once: workers leave in the middle of what they run, whose clients get an error.
@@ -54,11 +94,17 @@ func (m *master) quit() {
 	m.farewell()
 	m.closeSockets(ctx, m.sockets)
 	m.ending.Store(true)
+	dismissed := make(chan struct{})
+	go func() {
+		defer close(dismissed)
+		m.troupe.Stop(ctx) // that some had to be killed is what we asked for
+	}()
 	m.pool.Quit()
 	_ = m.pool.Shutdown(ctx)   // that some had to be killed is what we asked for
 	_ = m.server.Shutdown(ctx) // answers are written out
 	m.server.Close()
 	m.closePrivate()
+	<-dismissed
 	m.shutDown()
 }
 
@@ -77,6 +123,7 @@ func (m *master) abandon() {
 	if m.pool != nil {
 		m.stopPool(quickGrace)
 	}
+	m.troupe.Stop(ctx)
 	if m.server != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), quickGrace)
 		defer cancel()

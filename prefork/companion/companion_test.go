@@ -161,7 +161,7 @@ func (c *company) state(name string, want State) Status {
 	return c.of(name)
 }
 
-func (c *company) said(text string) bool   { return c.has(&c.log, text) }
+func (c *company) said(text string) bool    { return c.has(&c.log, text) }
 func (c *company) printed(line string) bool { return c.has(&c.lines, line) }
 
 func (c *company) has(in *[]string, text string) bool {
@@ -486,7 +486,10 @@ func TestTimersRunAgainAndNeverOverlap(t *testing.T) {
 	if err := c.Start(context.Background(), "cron"); err != nil {
 		t.Error(err)
 	}
-	c.eventually("it waits again", func() bool { s := c.of("cron"); return s.State == Exited && s.Starts == 1 && !s.Next.IsZero() && s.Healthy })
+	c.eventually("it waits again", func() bool {
+		s := c.of("cron")
+		return s.State == Exited && s.Starts == 1 && !s.Next.IsZero() && s.Healthy
+	})
 }
 
 func TestTooLargeAndTooOldAreStartedAgain(t *testing.T) {

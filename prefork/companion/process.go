@@ -289,7 +289,9 @@ func (pr *process) running() {
 			pr.run.extra = rand.N(pr.spec.MaxAgeExtra)
 		}
 	}
-	pr.say(Info, pr.run.pid, "runs")
+	if pr.spec.Timer == nil { // a timer that runs each minute says enough by itself
+		pr.say(Info, pr.run.pid, "runs")
+	}
 	pr.become(Running, "")
 }
 

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -18,7 +17,7 @@ import (
 // Map says that internal URIs with a prefix are files of a folder.
 type Map struct {
 	Prefix string // "/protected/"; a slash at the end is added if it is missing
-	Dir    string // absolute
+	Dir    string // absolute for New
 }
 
 // Config says which files the application may name. The zero value allows none.
@@ -61,8 +60,7 @@ func ParseMap(text string) (Map, error) {
 	if path.Clean(prefix) != strings.TrimSuffix(prefix, "/") && prefix != "/" {
 		return Map{}, fmt.Errorf("the URL %s must not have empty segments, dots or escapes in it", prefix)
 	}
-	dir, err := filepath.Abs(dir)
-	return Map{Prefix: prefix, Dir: dir}, err
+	return Map{Prefix: prefix, Dir: dir}, nil
 }
 
 // Redirect opens the file behind an internal URI, the value of X-Accel-Redirect: a path, percent-encoded; what follows a question mark does

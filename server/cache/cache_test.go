@@ -76,6 +76,8 @@ func TestWhatMayBeKeptAndForHowLong(t *testing.T) {
 		{200, `Cache-Control: private="x-a", max-age=5`, 0, ""},
 		{200, "Cache-Control: max-age=soon", 0, ""},
 		{200, "Pragma: no-cache", 0, ""},
+		{200, "Content-Type: text/event-stream; charset=utf-8", 0, ""},
+		{200, "X-Accel-Buffering: no", 0, ""},
 		{200, "Expires: " + at(4*time.Second), 4 * time.Second, ""},
 		{200, "Expires: " + at(4*time.Second) + "|Date: " + at(time.Second), 3 * time.Second, ""},
 		{200, "Expires: 0", 0, ""},

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/gounicorn/gounicorn/server/accel"
 	"github.com/gounicorn/gounicorn/server/exchange"
 )
 
@@ -38,8 +39,8 @@ func entry(status int, reason []byte, fields Fields) *Entry {
 		return text[len(text)-len(p) : len(text) : len(text)]
 	}
 	for name, value := range fields {
-		if exchange.Is(name, "age") || exchange.Is(name, "content-length") {
-			continue // ours to say
+		if exchange.Is(name, "age") || exchange.Is(name, "content-length") || accel.Is(name) != accel.None {
+			continue // ours to say, or for us alone
 		}
 		e.fields = append(e.fields, exchange.Field{Name: keep(name), Value: keep(value)})
 	}

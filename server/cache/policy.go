@@ -35,10 +35,13 @@ type terms struct {
 	vary       []string      // names in lower case, sorted
 }
 
+// events is the type of answers that do not end.
+const events = "text/event-stream"
+
 // said collects what an answer says of its being kept.
 type said struct {
 	control, expires, accel, age, date, vary []string
-	pragma, cookie, encoded, part            bool
+	pragma, cookie, encoded, part, streams   bool
 }
 
 func listen(fields Fields) said {
@@ -57,6 +60,8 @@ func listen(fields Fields) said {
 		s.cookie = s.cookie || exchange.Is(name, "set-cookie") || exchange.Is(name, "set-cookie2")
 		s.encoded = s.encoded || exchange.Is(name, "content-encoding")
 		s.part = s.part || exchange.Is(name, "content-range")
+		s.streams = s.streams || (exchange.Is(name, "x-accel-buffering") && exchange.Is(value, "no")) ||
+			(exchange.Is(name, "content-type") && len(value) >= len(events) && exchange.Is(value[:len(events)], events))
 		s.pragma = s.pragma || (exchange.Is(name, "pragma") && strings.Contains(strings.ToLower(string(value)), "no-cache"))
 	}
 	return s
@@ -67,7 +72,7 @@ func listen(fields Fields) said {
 func judge(status int, fields Fields, longest time.Duration, now time.Time) (terms, bool) {
 	s := listen(fields)
 	usual := slices.Contains(byDefault, status)
-	if s.cookie || s.part || (!usual && !slices.Contains(explicit, status)) {
+	if s.cookie || s.part || s.streams || (!usual && !slices.Contains(explicit, status)) {
 		return terms{}, false
 	}
 	t := terms{}

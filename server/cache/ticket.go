@@ -89,6 +89,9 @@ func (t *Ticket) Stale() *Entry {
 	return nil
 }
 
+// Pass ends a run whose answer is not for sharing.
+func (t *Ticket) Pass() { t.land(nil, false, true) }
+
 // Drop ends a run that came to nothing: one of those who wait runs in its place.
 func (t *Ticket) Drop() { t.land(nil, true, false) }
 

@@ -215,12 +215,12 @@ func TestBadReloadKeepsWhatWasThere(t *testing.T) {
 	write("one", "four.test")
 	want(true, false, "four.test", "three.test")
 
-	if warnings, err := s.Use(Config{Pairs: []Pair{{dir + "/none", dir + "/none"}}}); err == nil || len(warnings) > 0 {
-		t.Error(warnings, err)
+	if changed, warnings, err := s.Use(Config{Pairs: []Pair{{dir + "/none", dir + "/none"}}}); changed || err == nil || len(warnings) > 0 {
+		t.Error(changed, warnings, err)
 	}
 	want(false, false, "four.test", "three.test")
-	if _, err := s.Use(Config{Pairs: []Pair{two}}); err != nil {
-		t.Error(err)
+	if changed, _, err := s.Use(Config{Pairs: []Pair{two}}); !changed || err != nil {
+		t.Error(changed, err)
 	}
 	want(false, false, "three.test", "three.test")
 	if got := s.Files(); !slices.Equal(got, []string{two.Cert, two.Key}) {

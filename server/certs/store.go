@@ -46,30 +46,27 @@ func (s *Store) issued() func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 // TLS returns the configuration for handshakes. It stays the same for the life of the Store, and uses what is loaded at the moment.
 func (s *Store) TLS() *tls.Config { return s.base }
 
-// Use takes another configuration over. What of it cannot be loaded stays as it was, and the error says what that is.
-func (s *Store) Use(c Config) (warnings []string, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	fresh, warnings, err := c.load(s.now.Load(), s.issued())
-	if fresh == nil {
-		return warnings, err
-	}
-	s.cfg = c
-	s.now.Store(fresh)
-	return warnings, err
-}
-
-// Reload reads all files again and reports whether any has changed. A pair that cannot be loaded stays as it was, and the error says so.
-func (s *Store) Reload() (changed bool, warnings []string, err error) {
+// Use takes another configuration over, reads all its files again and reports whether any has changed. What cannot be loaded stays as it
+// was, and the error says what that is.
+func (s *Store) Use(c Config) (changed bool, warnings []string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	old := s.now.Load()
-	fresh, warnings, err := s.cfg.load(old, s.issued())
-	if fresh == nil || fresh.same(old) {
+	fresh, warnings, err := c.load(old, s.issued())
+	if fresh == nil {
 		return false, nil, err
 	}
+	s.cfg = c
 	s.now.Store(fresh)
-	return true, warnings, err
+	return !fresh.same(old), warnings, err
+}
+
+// Reload is Use of the same configuration.
+func (s *Store) Reload() (changed bool, warnings []string, err error) {
+	s.mu.Lock()
+	c := s.cfg
+	s.mu.Unlock()
+	return s.Use(c)
 }
 
 // Files returns the names of all files, for who watches them.

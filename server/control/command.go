@@ -17,6 +17,7 @@ type Master interface {
 	Reload() error
 	Reopen() error
 	Shutdown(quick bool) error
+	Companions
 }
 
 // Worker is one worker process. Up to LastHeartbeat the keys are gunicorn's, the rest are ours.
@@ -77,6 +78,11 @@ func commands() []command {
 		{"worker add", "[N]", "Start N more workers (default 1)", workerAdd},
 		{"worker remove", "[N]", "Retire N workers (default 1); one remains", workerRemove},
 		{"worker kill", "<PID>", "Let one worker finish its requests and replace it", workerKill},
+		{"companions", "[NAME]", "List the programs beside the web workers", companions},
+		companionAction("companion start", Master.StartCompanion),
+		companionAction("companion stop", Master.StopCompanion),
+		companionAction("companion restart", Master.RestartCompanion),
+		{"companion signal", "<SIGNAL> <NAME>", "Send a signal to a companion", companionSignal},
 		{"dirty add", "[N]", "Not available: there are no dirty workers", refuseDirty},
 		{"dirty remove", "[N]", "Not available: there are no dirty workers", refuseDirty},
 		{"reload", "", "Start new workers with the code and settings as they are now (HUP)", reload},

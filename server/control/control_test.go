@@ -35,6 +35,24 @@ func (p *played) Shutdown(quick bool) error {
 	return nil
 }
 
+func (p *played) Companions() ([]Companion, error) {
+	return []Companion{{Name: "beat", Program: "beat", State: "RUNNING", Healthy: true, PID: 9}, {Name: "worker:0", Program: "worker", State: "FATAL"}}, nil
+}
+func (p *played) StartCompanion(name string) error   { return p.companion("start", name) }
+func (p *played) StopCompanion(name string) error    { return p.companion("stop", name) }
+func (p *played) RestartCompanion(name string) error { return p.companion("restart", name) }
+func (p *played) SignalCompanion(name, signal string) error {
+	return p.companion("signal "+signal, name)
+}
+
+func (p *played) companion(verb, name string) error {
+	p.told = append(p.told, verb+" "+name)
+	if name == "nobody" {
+		return errors.New("there is no such companion: nobody")
+	}
+	return nil
+}
+
 // serve starts a server for the played master.
 func serve(t *testing.T, m Master) (path string, s *Server) {
 	t.Helper()
@@ -70,6 +88,10 @@ func TestCommands(t *testing.T) {
 		{"worker add", `{"added":1,"previous":3,"total":4}`},
 		{"worker add 2", `{"added":2,"previous":3,"total":5}`},
 		{"worker remove 9", `{"removed":2,"previous":3,"total":1}`},
+		{"companions worker", `{"companions":[{"name":"worker:0","program":"worker","state":"FATAL","healthy":false,"pid":0,"uptime":0,"restarts":0,"last_exit":"","note":"","next":""}],"count":1,"healthy":false}`},
+		{"companion restart beat", `{"companions":[{"name":"beat","program":"beat","state":"RUNNING","healthy":true,"pid":9,"uptime":0,"restarts":0,"last_exit":"","note":"","next":""}],"count":1,"healthy":true}`},
+		{"companion stop nobody", `{"success":false,"error":"there is no such companion: nobody"}`},
+		{"companion signal USR1 beat", `{"success":true}`},
 		{"worker kill 7", `{"success":true,"killed":7}`},
 		{"worker kill 8", `{"success":false,"error":"Worker 8 not found; show workers lists them"}`},
 		{"reload", `{"status":"reloading"}`},
@@ -101,7 +123,7 @@ func TestCommands(t *testing.T) {
 			t.Errorf("%q: got\n%s, want\n%s", test.command, got, test.want)
 		}
 	}
-	if got := strings.Join(m.told, " "); got != "reload reopen graceful quick" {
+	if got := strings.Join(m.told, " "); got != "restart beat stop nobody signal USR1 beat reload reopen graceful quick" {
 		t.Errorf("the master was told %q", got)
 	}
 }

@@ -146,6 +146,12 @@ func (l *Logger) Record(at time.Time, level slog.Level, pid int, text string) {
 	l.write(&Record{Time: at, Level: level, PID: pid, Message: strings.TrimSuffix(message, "\r"), Traceback: traceback})
 }
 
+// Line writes a line that a program beside the web workers printed, whatever the level of the Logger: its name stands before it, and in
+// JSON is the logger.
+func (l *Logger) Line(pid int, name string, line []byte) {
+	l.write(&Record{Time: l.now(), Level: LevelInfo, PID: pid, Logger: name, Message: string(line)})
+}
+
 // WriteRaw passes on what a worker printed, without a prefix and whatever the
 // level; only a missing newline at the end is added.
 func (l *Logger) WriteRaw(lines []byte) {
@@ -229,6 +235,9 @@ func appendPrefix(b []byte, at time.Time, level slog.Level, pid int) []byte {
 
 // AppendMessage appends the message and the traceback, escaped as package errorlog says.
 func (r *Record) AppendMessage(b []byte) []byte {
+	if r.Logger != "" {
+		b = append(appendEscaped(b, r.Logger, false), ": "...)
+	}
 	b = appendEscaped(b, r.Message, false)
 	if traceback := strings.TrimRight(r.Traceback, "\r\n"); traceback != "" {
 		b = appendEscaped(b, "\n"+traceback, true)

@@ -132,7 +132,7 @@ type ProxyHeader struct {
 // A Responder answers requests before the application is asked.
 type Responder interface {
 	// Respond is called on the goroutine of the connection or the stream when the head of a request has been read, before its body. It
-	// returns false when the request is not its matter; then it has touched nothing. It returns true when it has ended the exchange or
+	// returns false when the request is not its matter; then it has touched nothing but Request.User and Request.BodyLimit. It returns true when it has ended the exchange or
 	// will. It may be called concurrently.
 	Respond(x Exchange) bool
 	// Name says who answered, for the access log and metrics: "static", "health".

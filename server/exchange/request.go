@@ -31,6 +31,11 @@ type Request struct {
 
 	Scheme string     // "http" or "https"
 	Client netip.Addr // who asks: the peer, or whom a believed proxy names; not valid on a Unix socket
+
+	// What a Responder that does not answer may note for those behind it.
+
+	User      string // whose password was right; empty: none was asked
+	BodyLimit int64  // bytes of the largest body for this path; 0: the engine's limit alone
 }
 
 // Get returns the value of the first field with the name, which must be in lower case, or nil.

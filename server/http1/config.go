@@ -2,6 +2,8 @@ package http1
 
 import (
 	"time"
+
+	"github.com/gounicorn/gounicorn/server/exchange"
 )
 
 // Limits bound what one request may send. The zero value is usable; each zero
@@ -62,7 +64,7 @@ type Config struct {
 	// Forwarder, if set, is asked for every field with "_" in its name, and
 	// answers true for one that is passed on whatever Underscores says. It must
 	// not keep the slice.
-	Forwarder func(c *Conn, name []byte) bool
+	Forwarder func(c exchange.Conn, name []byte) bool
 	// TLS is for the connections of ServeTLS; nil means that they have none.
 	TLS *TLS
 	// ProxyProtocol says which versions of the PROXY protocol a connection may
@@ -118,7 +120,8 @@ type rules struct {
 	anyMethod   bool
 	foldMethod  bool
 	allowHost   func([]byte) bool
-	forwarder   func(*Conn, []byte) bool
+	forwarder   func(exchange.Conn, []byte) bool
+	page        func(int) []byte
 }
 
 // terms are a Config as connections use it.
@@ -149,6 +152,7 @@ func newRules(c *Config) rules {
 		foldMethod:  c.CasefoldMethod,
 		allowHost:   c.AllowHost,
 		forwarder:   c.Forwarder,
+		page:        c.Page,
 	}
 }
 

@@ -160,31 +160,13 @@ func (x *Exchange) loadPartial(h *head, b []byte) {
 func (x *Exchange) load(h *head, b []byte, f framing) {
 	x.frame = f
 	x.loadPartial(h, b)
-	x.req.Line = h.reqline.of(b)
-	x.req.Target = h.target.of(b)
-	x.req.Host = h.effectiveHost(b)
-	x.req.Dropped = h.dropped
-	x.req.KeepAlive = f.keep
 	x.hasExpect = f.expect
 	x.asterisk = h.parsed.form == formAsterisk
-	x.req.RawQuery = h.parsed.query.of(x.req.Target)
-	x.req.RawPath = h.parsed.path.of(x.req.Target)
-	x.req.Path, x.path = h.parsed.decoded(x.req.Target, x.path)
-	x.fields = x.fields[:0]
-	for _, s := range h.fields {
-		v := s.value.of(b)
-		if s.value == h.host && h.hosts == 1 {
-			v = x.req.Host // an absolute-form target rewrites Host
-		}
-		x.fields = append(x.fields, exchange.Field{Name: s.name.of(b), Value: v})
-	}
-	x.req.Fields = x.fields
+	x.fields, x.path = h.request(b, f, &x.req, x.fields, x.path)
 	switch f.body {
 	case bodyLength:
-		x.req.ContentLength = f.length
 		x.unread.Store(f.length)
 	case bodyChunked:
-		x.req.ContentLength = -1
 		x.chunks.fields = h.seen
 		x.unread.Store(unknownLength)
 	}

@@ -1,6 +1,10 @@
 package http1
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/gounicorn/gounicorn/server/exchange"
+)
 
 // span is a range of bytes of the head, relative to its first byte. Spans and
 // not slices are kept while a head arrives, because the buffer may move.
@@ -22,7 +26,7 @@ const (
 // once, however the bytes are cut into reads, and gives the same verdict for
 // every cut: lines are judged one by one, first by length, then by syntax.
 type head struct {
-	conn     *Conn // whose head it is, for Config.Forwarder; nil in tests
+	conn     exchange.Conn // whose head it is, for Config.Forwarder; nil in tests
 	stage    uint8
 	minor    uint8
 	skipped  bool // one empty line was tolerated

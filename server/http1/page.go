@@ -56,12 +56,7 @@ const allowed = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 // the client sent.
 func (x *Exchange) page(status, retryAfter int, detail string) {
 	x.begun(status, nil)
-	text := statusText(status)
-	var own []byte
-	if f := x.conn.terms.Page; f != nil {
-		own = f(status)
-	}
-	x.out = append(x.out, "Content-Type: text/html; charset=utf-8\r\nCache-Control: no-store\r\n"...)
+	x.out = append(x.out, "Content-Type: "+PageType+"\r\nCache-Control: no-store\r\n"...)
 	if status == 405 {
 		x.out = append(x.out, "Allow: "+allowed+"\r\n"...)
 	}
@@ -70,18 +65,8 @@ func (x *Exchange) page(status, retryAfter int, detail string) {
 		x.out = strconv.AppendInt(x.out, int64(retryAfter), 10)
 		x.out = append(x.out, '\r', '\n')
 	}
-	if own != nil {
-		x.state.Store(stateBuilding)
-		_ = x.Finish(own) // no length was given that could disagree
-		return
-	}
-	if detail == "" {
-		detail = text
-	}
-	body := "<html>\n  <head>\n    <title>" + text + "</title>\n  </head>\n  <body>\n    <h1><p>" +
-		text + "</p></h1>\n    " + detail + "\n  </body>\n</html>\n"
 	x.state.Store(stateBuilding)
-	_ = x.Finish([]byte(body)) // length and body are ours and agree
+	_ = x.Finish(x.conn.terms.rules.pageBody(status, detail)) // no length was given that could disagree
 }
 
 // answerOptions answers OPTIONS * (RFC 9110 9.3.7).

@@ -44,6 +44,20 @@ const (
 
 var threadStateNames = [numThreadStates]string{ThreadIdle: "idle", ThreadBusy: "busy"}
 
+// Handshake is how a handshake of TLS ended.
+type Handshake uint8
+
+// The ends of a handshake.
+const (
+	HandshakeDone Handshake = iota
+	HandshakeFailed
+	HandshakeTimeout // too slow, or given up for others
+	HandshakePlain   // the client spoke HTTP
+	numHandshakes
+)
+
+var handshakeNames = [numHandshakes]string{HandshakeDone: "done", HandshakeFailed: "failed", HandshakeTimeout: "timeout", HandshakePlain: "plain"}
+
 // Stage is how far a request had come when its client left.
 type Stage uint8
 

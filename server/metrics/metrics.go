@@ -37,6 +37,7 @@ type Metrics struct {
 	badRequests *prometheus.CounterVec
 	restarts    [numRestarts]prometheus.Counter
 	accepted    prometheus.Counter
+	handshakes  [numHandshakes]prometheus.Counter
 	received    atomic.Uint64
 	sent        atomic.Uint64
 
@@ -71,6 +72,10 @@ func New(b Build, lanes ...string) *Metrics {
 	}
 	m.retried = m.counters(nameRetried).WithLabelValues()
 	m.accepted = m.counters(nameAccepted).WithLabelValues()
+	shaken := m.counters(nameHandshakes)
+	for h := range numHandshakes {
+		m.handshakes[h] = shaken.WithLabelValues(handshakeNames[h])
+	}
 	gone := m.counters(nameClientsGone)
 	for s := range numStages {
 		m.clientsGone[s] = gone.WithLabelValues(stageNames[s])
@@ -177,6 +182,9 @@ func (m *Metrics) Restarted(cause Restart) { m.restarts[min(cause, numRestarts-1
 // Accepted counts a client connection.
 func (m *Metrics) Accepted() { m.accepted.Inc() }
 
+// Handshake counts a handshake of TLS.
+func (m *Metrics) Handshake(h Handshake) { m.handshakes[min(h, numHandshakes-1)].Inc() }
+
 // Received adds to the bytes of request bodies.
 func (m *Metrics) Received(n int) { m.received.Add(uint64(max(n, 0))) }
 
@@ -203,6 +211,7 @@ type State struct {
 	Threads     [numThreadKinds][numThreadStates]int
 	SoftTimeout uint64
 	LogDropped  [numLogs]uint64
+	Expiry      int64 // of the certificate that ends first, in seconds since 1970
 }
 
 // stateCollector is the Prometheus side of the sources.
@@ -216,7 +225,7 @@ type stateCollector struct {
 // stateNames are the metrics that the collector makes.
 var stateNames = []string{
 	nameInFlight, nameQueueLength, nameConnections, nameSpool, nameWorkers, nameOverflow, nameThreads,
-	nameSoft, nameLogDropped, nameReceived, nameSent,
+	nameSoft, nameLogDropped, nameExpiry, nameReceived, nameSent,
 }
 
 func newStateCollector(m *Metrics) *stateCollector {
@@ -271,6 +280,7 @@ func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
 	for i, n := range s.LogDropped {
 		put(nameLogDropped, prometheus.CounterValue, float64(n), logNames[i])
 	}
+	put(nameExpiry, prometheus.GaugeValue, float64(s.Expiry))
 	put(nameReceived, prometheus.CounterValue, float64(c.m.received.Load()))
 	put(nameSent, prometheus.CounterValue, float64(c.m.sent.Load()))
 }

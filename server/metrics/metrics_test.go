@@ -40,6 +40,7 @@ func exercise(m *metrics.Metrics) {
 	m.BadRequest("header-name")
 	m.Restarted(metrics.RestartTimeout)
 	m.Accepted()
+	m.Handshake(metrics.HandshakeDone)
 	m.Received(100)
 	m.Sent(2000)
 	m.AddSource(func(s *metrics.State) {

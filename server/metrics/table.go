@@ -40,6 +40,8 @@ const (
 	nameBadRequests = "gounicorn_bad_requests_total"
 	nameConnections = "gounicorn_connections"
 	nameAccepted    = "gounicorn_connections_accepted_total"
+	nameHandshakes  = "gounicorn_tls_handshakes_total"
+	nameExpiry      = "gounicorn_tls_certificate_expiry_timestamp_seconds"
 	nameReceived    = "gounicorn_received_bytes_total"
 	nameSent        = "gounicorn_sent_bytes_total"
 	nameSpool       = "gounicorn_spool_bytes"
@@ -79,6 +81,10 @@ var All = []Metric{
 		"Client connections open now, by state."},
 	{nameAccepted, Counter, "", nil,
 		"Client connections accepted."},
+	{nameHandshakes, Counter, "", []Label{{"result", handshakeNames[:], "timeout: too slow, or given up for others; plain: the client spoke HTTP"}},
+		"Handshakes of TLS that have ended."},
+	{nameExpiry, Gauge, "seconds", nil,
+		"When the certificate in a file that ends first will end, as seconds since 1970; 0 without any. Those of an ACME authority do not count."},
 	{nameReceived, Counter, "bytes", nil,
 		"Bytes of request bodies that arrived whole, without heads and framing."},
 	{nameSent, Counter, "bytes", nil,

@@ -85,7 +85,7 @@ func (s *Setting) python(f reflect.Value) any {
 		if len(x) == 0 {
 			return map[string]any{}
 		}
-		return x
+		return s.conceal(x)
 	case string:
 		if s.Blank {
 			return x

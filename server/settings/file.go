@@ -45,7 +45,7 @@ func FileNames() []string {
 		s := &All[i]
 		names = append(names, s.Name)
 		if s.Origin == Gounicorn {
-			names = append(names, s.FileName())
+			names = append(names, ownPrefix+s.Name)
 		}
 	}
 	slices.Sort(names)
@@ -82,7 +82,7 @@ func (v *Values) fromDocument(values map[string]json.RawMessage, from Origin, ow
 		switch {
 		case s == nil || prefixed && s.Origin != Gounicorn:
 			continue // a newer zygote than we are
-		case s.Origin == Gounicorn && !prefixed && !own:
+		case s.Origin == Gounicorn && !prefixed && !own && !s.Plain:
 			v.Warnings = append(v.Warnings, fmt.Sprintf("%s: %s has no effect, as with gunicorn; for gounicorn's setting write %s%[2]s", from.Name, name, ownPrefix))
 			continue
 		case s.Name == "config":
@@ -92,7 +92,7 @@ func (v *Values) fromDocument(values map[string]json.RawMessage, from Origin, ow
 			continue
 		}
 		if err := s.assignJSON(v, values[name]); err != nil {
-			return &ValueError{Setting: s, From: from, Value: pythonText(values[name]), Problem: err.Error()}
+			return &ValueError{Setting: s, From: from, Value: pythonText(s.conceal(values[name])), Problem: err.Error()}
 		}
 		if string(values[name]) == "null" {
 			delete(v.origins, s.Name)

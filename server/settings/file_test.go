@@ -22,7 +22,7 @@ func document(path string, values map[string]string) *File {
 // finish reads a command line and a config file.
 func finish(t *testing.T, line string, file *File) (Values, error) {
 	t.Helper()
-	words, err := shellSplit(line)
+	words, err := SplitWords(line)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -301,7 +301,7 @@ func TestVariablesAreSplitAsGunicornSplitsThem(t *testing.T) {
 		questions = append(questions, question{Split: &text})
 	}
 	for i, theirs := range ask(t, questions) {
-		words, err := shellSplit(*questions[i].Split)
+		words, err := SplitWords(*questions[i].Split)
 		if (err != nil) != (theirs.Error != nil) || err == nil && fmt.Sprintf("%q", words) != fmt.Sprintf("%q", theirs.Words) {
 			t.Errorf("%q: %q, %v; gunicorn %q", *questions[i].Split, words, err, theirs.Words)
 		}

@@ -124,7 +124,7 @@ func ParseCommand(args []string, env func(string) (string, bool)) (*Command, err
 		layer Layer
 	}{{gunicornArgs, FromGunicornArgs}, {gounicornArgs, FromGounicornArgs}} {
 		text, _ := env(layer.name)
-		words, err := shellSplit(text)
+		words, err := SplitWords(text)
 		if err != nil {
 			return nil, &variableError{layer.name, err}
 		}
@@ -280,13 +280,13 @@ func (v *Values) fromEnv(env func(string) (string, bool)) error {
 			items := []string{text}
 			if s.Kind == List || s.Kind == Bind {
 				var err error
-				if items, err = shellSplit(text); err != nil {
+				if items, err = SplitWords(text); err != nil {
 					return &ValueError{Setting: s, From: from, Value: text, Problem: err.Error()}
 				}
 			}
 			for j, item := range items {
 				if err := s.assign(v, item, j > 0); err != nil {
-					return &ValueError{Setting: s, From: from, Value: text, Problem: err.Error()}
+					return &ValueError{Setting: s, From: from, Value: string(s.conceal(json.RawMessage(text))), Problem: err.Error()}
 				}
 			}
 			v.origins[s.Name] = from

@@ -56,7 +56,7 @@ func TestCommandLineHasTheHabitsOfArgparse(t *testing.T) {
 		{"value that begins with a dash and has a space", "--access-logformat '- %(h)s'", "access_log_format", "- %(h)s", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			words, err := shellSplit(c.line)
+			words, err := SplitWords(c.line)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -291,18 +291,18 @@ func TestShellSplit(t *testing.T) {
 	for in, want := range map[string]string{
 		`a  b`: "a|b", `'a b' c`: "a b|c", `"a \"b\" \\ \n"`: `a "b" \ \n`, `a\ b`: "a b", `''`: "", `a'b'"c"`: "abc", ` `: "<none>",
 	} {
-		words, err := shellSplit(in)
+		words, err := SplitWords(in)
 		got := strings.Join(words, "|")
 		if words == nil {
 			got = "<none>"
 		}
 		if err != nil || got != want {
-			t.Errorf("shellSplit(%s) = %s, %v, want %s", in, got, err, want)
+			t.Errorf("SplitWords(%s) = %s, %v, want %s", in, got, err, want)
 		}
 	}
 	for _, in := range []string{`'`, `"`, `"\"`, `\`} {
-		if words, err := shellSplit(in); err == nil {
-			t.Errorf("shellSplit(%s) = %q, want an error", in, words)
+		if words, err := SplitWords(in); err == nil {
+			t.Errorf("SplitWords(%s) = %q, want an error", in, words)
 		}
 	}
 }

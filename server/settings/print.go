@@ -102,7 +102,7 @@ func (v *Values) python(s *Setting) string {
 	case map[string]string:
 		return pythonRepr(v.dicts[s.Name])
 	case json.RawMessage:
-		return pythonRepr(x)
+		return pythonRepr(s.conceal(x))
 	default:
 		text := v.Text(s.Name)
 		if text == "" && unset && !s.Blank {

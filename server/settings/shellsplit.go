@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// shellSplit splits s into words as a POSIX shell and Python's shlex do:
+// SplitWords splits s into words as a POSIX shell and Python's shlex do:
 // blanks separate, quotes and backslashes protect. Nothing is expanded.
-func shellSplit(s string) ([]string, error) {
+func SplitWords(s string) ([]string, error) {
 	var words []string
 	var word strings.Builder
 	inWord := false

@@ -14,20 +14,24 @@ const (
 	secHTTP    = "Strictness of HTTP"
 	secTrust   = "Proxies in front"
 	secSpool   = "Buffered bodies"
+	secAnswer  = "Answers of the application"
 	secLog     = "Logging"
 	secMetrics = "Metrics"
 	secProcess = "Process"
 	secControl = "Control"
 	secDevelop = "Development"
 	secHooks   = "Hooks"
-	secTLS     = "TLS and HTTP/2"
-	secOther   = "Other kinds of application"
+
+	secCompanions = "Companions"
+
+	secTLS   = "TLS and HTTP/2"
+	secOther = "Other kinds of application"
 )
 
 // Sections are the headings of the table in order.
 var Sections = []string{
-	secConfig, secApp, secListen, secWorkers, secLanes, secTimes, secLimits, secHTTP, secTrust, secSpool, secLog, secMetrics,
-	secProcess, secControl, secDevelop, secHooks, secTLS, secOther,
+	secConfig, secApp, secListen, secWorkers, secLanes, secTimes, secLimits, secHTTP, secTrust, secSpool, secAnswer, secLog, secMetrics,
+	secProcess, secCompanions, secControl, secDevelop, secHooks, secTLS, secOther,
 }
 
 // since is the version all settings of the first release carry.
@@ -39,11 +43,11 @@ const autoText = "auto"
 // since2 is the version that brought the rest of gunicorn's settings.
 const since2 = "0.2"
 
-// since3 is the version that faces clients without a proxy.
+// since3 is the version that faces clients without a proxy, and brought companions.
 const since3 = "0.3"
 
 // All is the table: one row per setting. --help has them by section.
-var All = slices.Concat(servingRows, mechanicsRows, loggingRows, trustRows, hookRows, tlsRows, otherRows)
+var All = slices.Concat(servingRows, mechanicsRows, loggingRows, trustRows, answerRows, hookRows, tlsRows, otherRows, companionRows)
 
 // servingRows are the settings that decide how requests are taken and run.
 var servingRows = []Setting{

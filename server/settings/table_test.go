@@ -161,6 +161,9 @@ func TestTextReadsBack(t *testing.T) {
 		if s.Name == "slow_reserve" {
 			sample = "3"
 		}
+		if s.Name == "http2_max_frame_size" {
+			sample = "20000"
+		}
 		v, err := Parse([]string{s.Flags[0], sample}, noEnv)
 		if err != nil {
 			t.Errorf("%s %s: %v", s.Flags[0], sample, err)
@@ -212,7 +215,7 @@ func TestExamplesInHelpWork(t *testing.T) {
 			continue
 		}
 		n++
-		words, err := shellSplit(command)
+		words, err := SplitWords(command)
 		if err != nil {
 			t.Fatalf("%s: %v", command, err)
 		}

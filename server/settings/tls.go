@@ -6,7 +6,9 @@ import (
 )
 
 // TLS reports whether the addresses of bind speak https.
-func (v *Values) TLS() bool { return v.CertFile != "" || len(v.TLSCertificates) > 0 || len(v.ACMEDomains) > 0 }
+func (v *Values) TLS() bool {
+	return v.CertFile != "" || len(v.TLSCertificates) > 0 || len(v.ACMEDomains) > 0
+}
 
 // CheckTLS returns an error for settings of TLS that lack another one. It reads no files.
 func (v *Values) CheckTLS() error {

@@ -63,6 +63,16 @@ type Values struct {
 	SpoolDisk   int64  `setting:"spool_disk"`
 	SpoolDir    string `setting:"spool_dir"`
 
+	Accel              []string `setting:"accel"`
+	SendfileRoot       []string `setting:"sendfile_root"`
+	Cache              []string `setting:"cache"`
+	CacheMemory        int64    `setting:"cache_memory"`
+	CacheIgnoreCookies []string `setting:"cache_ignore_cookies"`
+	Compress           []string `setting:"compress"`
+	CompressMinSize    int64    `setting:"compress_min_size"`
+	ErrorPages         string   `setting:"error_pages"`
+	ErrorPagesOverride bool     `setting:"error_pages_override"`
+
 	AccessLog       string `setting:"accesslog"` // "" is none, "-" standard output
 	AccessLogFormat string `setting:"access_log_format"`
 	ErrorLog        string `setting:"errorlog"` // "-" is standard error
@@ -132,6 +142,12 @@ type Values struct {
 	ProxyHops           int               `setting:"proxy_hops"`
 	ProxyHopsHeader     string            `setting:"proxy_hops_header"`
 	DropForwarded       bool              `setting:"drop_forwarded"`
+
+	Companions        json.RawMessage `setting:"companions"`
+	CompanionCommands []string        `setting:"companion_commands"`
+	Prestart          []string        `setting:"prestart"`
+	PrestartTimeout   time.Duration   `setting:"prestart_timeout"`
+	StopTimeout       time.Duration   `setting:"stop_timeout"`
 
 	KeyFile                   string        `setting:"keyfile"`
 	CertFile                  string        `setting:"certfile"`
@@ -265,7 +281,7 @@ func (v *Values) Text(name string) string {
 	case Address:
 		return x.String()
 	case json.RawMessage:
-		return string(x)
+		return string(Lookup(name).conceal(x))
 	case int:
 		switch kind := Lookup(name).Kind; {
 		case x == 0 && kind == Auto:
@@ -416,12 +432,7 @@ func (v *Values) native() error {
 		}
 		v.Warnings = append(v.Warnings, fmt.Sprintf("%s%s has no effect: %s", s.Name, v.Origin(s.Name).suffix(), s.Note))
 	}
-	for _, p := range v.HTTPProtocols {
-		if s := Lookup("http_protocols"); !slices.Contains(s.Choices, p) {
-			return &ValueError{Setting: s, From: v.Origin(s.Name), Value: v.Text(s.Name), Problem: "it is made of " + strings.Join(s.Choices, ", ")}
-		}
-	}
-	return nil
+	return v.protocols()
 }
 
 // logLevels are gunicorn's.

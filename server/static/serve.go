@@ -1,8 +1,7 @@
 package static
 
 import (
-	"errors"
-	"io"
+	"crypto/rand"
 	"os"
 	"strconv"
 	"time"
@@ -12,215 +11,292 @@ import (
 
 // Content is what Serve answers with.
 type Content struct {
-	// File is an opened regular file; Data, if it is not nil, its bytes in memory.
+	// File is an open regular file; Data, if it is not nil, its bytes in memory, and never changed.
 	File *os.File
 	Data []byte
-	Size int64 // of both
-	// Modified is Last-Modified; the zero time: it is not known.
+	Size int64 // of both, in bytes
+	// Modified is sent as Last-Modified; the zero time and the first two seconds of 1970 are not known times.
 	Modified time.Time
-	// ETag has its quotes; empty: none.
+	// ETag has its quotes, and "W/" if it is weak; empty: none.
 	ETag []byte
 	// Type and Encoding are Content-Type and Content-Encoding; empty: not sent.
 	Type, Encoding []byte
-	// Fields are sent with the file; those that fit it also with 304, see keptFor304, and all with 416. They have neither Content-Length nor
-	// Content-Range.
+	// Fields are further fields, copied. Those that follow from the file (Content-Length, Content-Range, Accept-Ranges, ETag,
+	// Last-Modified) must not be among them. 304, 412 and 416 leave out those that describe the content.
 	Fields []exchange.Field
 	// Release, if set, is called once when File and Data are needed no more.
 	Release func()
 }
 
-// Serve answers x, a GET or HEAD, with c: 200 or 206, 304, 412 or 416 as the preconditions and the range of the request say (RFC 9110
-// 13.2.2). It ends the exchange.
+// Serve answers x with c, ends the exchange and releases c. GET and HEAD get what their preconditions (RFC 9110 13.2.2) and, GET, their
+// Range (14.2) ask for: 200, 206, 304, 412 or 416; other methods get the whole. No answer must have been begun. A field that x does not
+// take is an error of the caller's, and is answered with 500.
 func Serve(x exchange.Exchange, c *Content) {
-	r := x.Request()
-	lastModified := unixDate(c.Modified)
-	switch check(r, c.ETag, lastModified) {
-	case failed:
-		c.release()
-		bare(x, 412, c, lastModified, false)
+	fields := make([]exchange.Field, 0, len(c.Fields)+2)
+	if len(c.Type) > 0 {
+		fields = append(fields, exchange.Field{Name: nameContentType, Value: c.Type})
+	}
+	if len(c.Encoding) > 0 {
+		fields = append(fields, exchange.Field{Name: nameContentEncoding, Value: c.Encoding})
+	}
+	r := representation{body: body{content: c.Data, size: c.Size, release: c.Release}, fields: append(fields, c.Fields...)}
+	if c.Data == nil {
+		r.file = c.File
+	}
+	if len(c.ETag) > 0 {
+		r.etag = c.ETag
+	}
+	if known(c.Modified) {
+		r.modified, r.lastModified = c.Modified.Unix(), httpDate(c.Modified.Unix())
+	}
+	for i := range c.Fields {
+		if !isContent(c.Fields[i].Name) {
+			r.brief = append(r.brief, c.Fields[i])
+		}
+	}
+	var a asked
+	if method := x.Request().Method; string(method) == "GET" || string(method) == "HEAD" {
+		a.read(x.Request().Fields)
+	}
+	r.answer(x, &a)
+}
+
+// known tells times of modification from what images and file systems without times say: 0 or 1 second after the beginning of 1970.
+func known(modified time.Time) bool { return !modified.IsZero() && modified.Unix() > 1 }
+
+// httpDate is a date as HTTP has it (RFC 9110 5.6.7).
+func httpDate(modified int64) []byte {
+	return time.Unix(modified, 0).UTC().AppendFormat(nil, "Mon, 02 Jan 2006 15:04:05 GMT")
+}
+
+// isContent reports whether a field describes the content, so that answers without it leave it out. Cache-Control stays for 304.
+func isContent(name []byte) bool {
+	return len(name) > 8 && exchange.Is(name[:8], "content-") && !exchange.Is(name[8:], "security-policy")
+}
+
+// body is where the bytes of a representation are.
+type body struct {
+	content []byte // in memory, if file is nil; never changed
+	file    *os.File
+	size    int64
+	release func() // if set, called once at the end
+}
+
+// representation is a file in one coding, ready to be sent.
+type representation struct {
+	body
+	validators
+	fields []exchange.Field // of 200 and 206, without those that follow from the request and the validators
+	brief  []exchange.Field // of 304, 412 and 416
+}
+
+// answer ends the exchange with the representation, or with what the preconditions and ranges make of it.
+func (r *representation) answer(x exchange.Exchange, a *asked) {
+	req := x.Request()
+	if r.modified != 0 && r.modified >= req.Received.Unix() {
+		// A file from the future, or one that may change again within the second: RFC 9110 8.8.2.1, and never later than Date.
+		r.modified, r.lastModified = 0, nil
+	}
+	switch status := r.preconditions(a); status {
+	case 304:
+		r.notModified(x)
 		return
-	case notModified:
-		c.release()
-		bare(x, 304, c, lastModified, true)
+	case 412:
+		r.close()
+		problem(x, 412, r.brief)
 		return
 	}
-	var spans []span
-	if string(r.Method) == "GET" {
-		var ok bool
-		if spans, ok = requested(r, c, lastModified); !ok {
-			c.release()
-			bare(x, 416, c, lastModified, false)
+	if a.ranges != nil && string(req.Method) == "GET" && r.rangeHolds(a) {
+		parts, verdict := parseRanges(make([]span, 0, maxRanges), a.ranges, r.size)
+		switch {
+		case verdict == rangeUnsatisfiable:
+			r.close()
+			of := append([]byte("bytes */"), strconv.FormatInt(r.size, 10)...)
+			problem(x, 416, append(r.brief[:len(r.brief):len(r.brief)], exchange.Field{Name: nameContentRange, Value: of}))
+			return
+		case verdict == rangePartial && len(parts) == 1:
+			r.part(x, parts[0])
+			return
+		case verdict == rangePartial:
+			r.parts(x, parts)
 			return
 		}
 	}
-	switch len(spans) {
-	case 0:
-		whole(x, c, lastModified)
-	case 1:
-		part(x, c, lastModified, spans[0])
-	default:
-		parts(x, c, lastModified, spans)
-	}
+	r.whole(x)
 }
 
-func (c *Content) release() {
-	if c.Release != nil {
-		c.Release()
-	}
-}
-
-// Names and values of fields.
 var (
-	nameType         = []byte("Content-Type")
-	nameEncoding     = []byte("Content-Encoding")
-	nameLength       = []byte("Content-Length")
-	nameRange        = []byte("Content-Range")
-	nameETag         = []byte("ETag")
-	nameModified     = []byte("Last-Modified")
-	nameAcceptRanges = []byte("Accept-Ranges")
-	valueBytes       = []byte("bytes")
+	nameContentLength   = []byte("Content-Length")
+	nameContentRange    = []byte("Content-Range")
+	nameContentType     = []byte("Content-Type")
+	nameContentEncoding = []byte("Content-Encoding")
+	nameAcceptRanges    = []byte("Accept-Ranges")
+	nameETag            = []byte("ETag")
+	nameLastModified    = []byte("Last-Modified")
+	valueBytes          = []byte("bytes")
 )
 
-// head begins an answer that has content.
-func head(x exchange.Exchange, status int, c *Content, mediaType []byte, lastModified int64) bool {
-	ok := x.Start(status, nil) == nil
-	if len(mediaType) > 0 {
-		ok = ok && x.Field(nameType, mediaType) == nil
+// begin starts the answer with the fields of the representation. It has ended the exchange if it returns false.
+func (r *representation) begin(x exchange.Exchange, status int, fields []exchange.Field) bool {
+	err := x.Start(status, nil)
+	for i := 0; i < len(fields) && err == nil; i++ {
+		err = x.Field(fields[i].Name, fields[i].Value)
 	}
-	if len(c.Encoding) > 0 {
-		ok = ok && x.Field(nameEncoding, c.Encoding) == nil
+	if err == nil && r.etag != nil {
+		err = x.Field(nameETag, r.etag)
 	}
-	return ok && validators(x, c, lastModified) && fields(x, c.Fields) && x.Field(nameAcceptRanges, valueBytes) == nil
-}
-
-func validators(x exchange.Exchange, c *Content, lastModified int64) bool {
-	if len(c.ETag) > 0 && x.Field(nameETag, c.ETag) != nil {
+	if err == nil && r.lastModified != nil && (status != 304 || r.etag == nil) {
+		err = x.Field(nameLastModified, r.lastModified)
+	}
+	if err == nil && (status == 200 || status == 206) {
+		err = x.Field(nameAcceptRanges, valueBytes)
+	}
+	if err != nil {
+		r.close()
+		x.Error(500, 0)
 		return false
-	}
-	if lastModified == 0 {
-		return true
-	}
-	var room [32]byte
-	return x.Field(nameModified, appendDate(room[:0], lastModified)) == nil
-}
-
-func fields(x exchange.Exchange, list []exchange.Field) bool {
-	for i := range list {
-		if err := x.Field(list[i].Name, list[i].Value); err != nil && !errors.Is(err, exchange.ErrHopByHop) {
-			return false
-		}
 	}
 	return true
 }
 
-// whole answers with all of it.
-func whole(x exchange.Exchange, c *Content, lastModified int64) {
-	if !head(x, 200, c, c.Type, lastModified) {
-		refuse(x, c)
-		return
-	}
-	send(x, c, 0, c.Size)
-}
-
-// part answers with one range.
-func part(x exchange.Exchange, c *Content, lastModified int64, s span) {
-	var room [72]byte
-	if !head(x, 206, c, c.Type, lastModified) || x.Field(nameRange, s.appendContentRange(room[:0], c.Size)) != nil {
-		refuse(x, c)
-		return
-	}
-	send(x, c, s.start, s.length)
-}
-
-// send ends an answer whose body is n bytes from off.
-func send(x exchange.Exchange, c *Content, off, n int64) {
-	if c.Data != nil {
-		_ = x.Finish(c.Data[off : off+n]) // the length is that of the data
-		c.release()
-		return
-	}
-	if string(x.Request().Method) == "HEAD" || n == 0 {
-		var room [20]byte
-		if x.Field(nameLength, strconv.AppendInt(room[:0], n, 10)) != nil {
-			refuse(x, c)
-			return
-		}
-		_ = x.Finish(nil) // HEAD
-		c.release()
-		return
-	}
-	if err := x.Stream(n, &fileSource{c: c, off: off, left: n}); err != nil {
-		x.Abort() // Stream has released c
+func (r *representation) close() {
+	if r.release != nil {
+		r.release()
 	}
 }
 
-// refuse ends an answer whose fields the engine did not take: a value with control characters.
-func refuse(x exchange.Exchange, c *Content) {
-	c.release()
-	if !x.Error(500, 0) {
-		x.Abort()
+func (r *representation) notModified(x exchange.Exchange) {
+	r.close()
+	if r.begin(x, 304, r.brief) {
+		_ = x.Finish(nil) // an empty body fits
 	}
 }
 
-// bare answers without content: 304, 412 and 416.
-func bare(x exchange.Exchange, status int, c *Content, lastModified int64, valid bool) {
-	ok := x.Start(status, nil) == nil
-	if valid {
-		ok = ok && validators(x, c, lastModified)
+func (r *representation) whole(x exchange.Exchange) {
+	if r.begin(x, 200, r.fields) {
+		r.send(x, span{0, r.size})
 	}
-	if status == 416 {
-		var room [40]byte
-		ok = ok && x.Field(nameRange, strconv.AppendInt(append(room[:0], "bytes */"...), c.Size, 10)) == nil
+}
+
+// part answers one range (RFC 9110 15.3.7.1).
+func (r *representation) part(x exchange.Exchange, p span) {
+	if !r.begin(x, 206, r.fields) {
+		return
 	}
-	for i := range c.Fields {
-		if f := &c.Fields[i]; status == 416 && !isCaching(f.Name) || status == 304 && keptFor304(f.Name) || isCORS(f.Name) {
-			ok = ok && fields(x, c.Fields[i:i+1])
-		}
+	_ = x.Field(nameContentRange, contentRange(nil, p, r.size)) // well formed
+	r.send(x, p)
+}
+
+func contentRange(dst []byte, p span, size int64) []byte {
+	dst = strconv.AppendInt(append(dst, "bytes "...), p.start, 10)
+	dst = strconv.AppendInt(append(dst, '-'), p.start+p.length-1, 10)
+	return strconv.AppendInt(append(dst, '/'), size, 10)
+}
+
+// send ends the answer with a part of the body.
+func (r *representation) send(x exchange.Exchange, p span) {
+	if string(x.Request().Method) == "HEAD" {
+		r.close()
+		_ = x.Field(nameContentLength, strconv.AppendInt(nil, p.length, 10))
+		_ = x.Finish(nil)
+		return
 	}
-	if !ok {
-		if !x.Error(500, 0) {
-			x.Abort()
+	if r.file == nil {
+		// No length was announced that could differ.
+		if content := r.content[p.start : p.start+p.length]; r.release == nil {
+			_ = x.FinishLarge(content, kept)
+		} else {
+			_ = x.Finish(content)
+			r.release()
 		}
 		return
 	}
-	_ = x.Finish(nil)
+	r.stream(x, p.length, &source{body: r.body, segments: []segment{{offset: p.start, length: p.length}}})
 }
 
-// keptFor304 reports whether a field of the file belongs into 304 (RFC 9110 15.4.5), or is about who may use the answer.
-func keptFor304(name []byte) bool {
-	for _, kept := range [...]string{"cache-control", "content-location", "expires", "vary", "set-cookie", "strict-transport-security"} {
-		if exchange.Is(name, kept) {
-			return true
+func (r *representation) stream(x exchange.Exchange, length int64, src *source) {
+	if err := x.Stream(length, src); err != nil {
+		x.Error(500, 0)
+	}
+}
+
+// kept is the rest of a body that stays in memory anyway: nothing is copied for a slow client.
+func kept(rest []byte) exchange.Source {
+	return &source{body: body{content: rest}, segments: []segment{{length: int64(len(rest))}}}
+}
+
+// parts answers several ranges as multipart/byteranges (RFC 9110 15.3.7.2, 14.6).
+func (r *representation) parts(x exchange.Exchange, parts []span) {
+	boundary := rand.Text()
+	fields := make([]exchange.Field, 0, len(r.fields)+1)
+	fields = append(fields, exchange.Field{Name: nameContentType, Value: []byte("multipart/byteranges; boundary=" + boundary)})
+	var ctype []byte
+	for _, f := range r.fields {
+		if exchange.Is(f.Name, "content-type") {
+			ctype = f.Value
+			continue
+		}
+		fields = append(fields, f)
+	}
+	src := &source{body: r.body}
+	var length int64
+	text := func(b []byte) {
+		src.segments = append(src.segments, segment{bytes: b})
+		length += int64(len(b))
+	}
+	for i, p := range parts {
+		head := []byte("\r\n--" + boundary + "\r\n")
+		if i == 0 {
+			head = head[2:]
+		}
+		if ctype != nil {
+			head = append(append(append(head, "Content-Type: "...), ctype...), "\r\n"...)
+		}
+		head = contentRange(append(head, "Content-Range: "...), p, r.size)
+		text(append(head, "\r\n\r\n"...))
+		src.segments = append(src.segments, segment{offset: p.start, length: p.length})
+		length += p.length
+	}
+	text([]byte("\r\n--" + boundary + "--\r\n"))
+	if r.begin(x, 206, fields) {
+		r.stream(x, length, src)
+	}
+}
+
+// problem answers without a file: a small page that nobody keeps.
+func problem(x exchange.Exchange, status int, fields []exchange.Field) {
+	if x.Start(status, nil) != nil {
+		x.Error(500, 0)
+		return
+	}
+	for i := range fields {
+		if !exchange.Is(fields[i].Name, "cache-control") {
+			_ = x.Field(fields[i].Name, fields[i].Value)
 		}
 	}
-	return false
-}
-
-// isCaching reports whether a field would let a cache keep an answer that is none.
-func isCaching(name []byte) bool {
-	return exchange.Is(name, "cache-control") || exchange.Is(name, "expires") || exchange.Is(name, "content-disposition")
-}
-
-func isCORS(name []byte) bool {
-	const prefix = "access-control-"
-	return len(name) > len(prefix) && exchange.Is(name[:len(prefix)], prefix)
-}
-
-// fileSource is a part of a file.
-type fileSource struct {
-	c         *Content
-	off, left int64
-}
-
-// Next implements exchange.Source. The engine sends the part in small pieces, and breaks the answer off where the file has become shorter.
-func (s *fileSource) Next() ([]byte, *os.File, int64, int64, error) {
-	if s.left == 0 {
-		return nil, nil, 0, 0, io.EOF
+	for _, f := range pageFields {
+		_ = x.Field(f.Name, f.Value)
 	}
-	n := s.left
-	s.left = 0
-	return nil, s.c.File, s.off, n, nil
+	_ = x.Finish(pages[status])
 }
 
-// Close implements exchange.Source.
-func (s *fileSource) Close() { s.c.release() }
+var pageFields = []exchange.Field{
+	{Name: nameContentType, Value: []byte("text/html; charset=utf-8")},
+	{Name: []byte("Cache-Control"), Value: []byte("no-store")},
+}
+
+// pages are the bodies of problems by status.
+var pages = map[int][]byte{
+	302: page("Found"),
+	403: page("Forbidden"),
+	404: page("Not Found"),
+	405: page("Method Not Allowed"),
+	406: page("Not Acceptable"),
+	412: page("Precondition Failed"),
+	416: page("Range Not Satisfiable"),
+	503: page("Service Unavailable"),
+}
+
+func page(text string) []byte {
+	return []byte("<html>\n  <head>\n    <title>" + text + "</title>\n  </head>\n  <body>\n    <h1>" + text + "</h1>\n  </body>\n</html>\n")
+}

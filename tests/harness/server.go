@@ -2,6 +2,7 @@ package harness
 
 import (
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -54,10 +55,11 @@ type Config struct {
 	Env        []string // added to a small clean environment
 	Dir        string   // working directory; empty is the directory of the test applications
 	ExtraFiles []*os.File
-	Binary     string // the master binary; empty is Binary
-	NoPython   bool   // do not name the interpreter with --python
-	Exit       int    // the exit code expected at the end
-	Kind       Kind   // empty is Gounicorn, or what GOUNICORN_TEST_SERVER says
+	Binary     string      // the master binary; empty is Binary
+	NoPython   bool        // do not name the interpreter with --python
+	Exit       int         // the exit code expected at the end
+	TLS        *tls.Config // of the clients; nil: they speak plain HTTP
+	Kind       Kind        // empty is Gounicorn, or what GOUNICORN_TEST_SERVER says
 }
 
 // A Server is one running server and what it leaves behind. Its methods are safe for concurrent use except Stop.
@@ -107,7 +109,7 @@ func Launch(tb testing.TB, cfg Config) *Server {
 		client: &http.Client{
 			Timeout: 60 * time.Second,
 			// Without keep-alive the transport never repeats a request by itself, which would hide losses.
-			Transport:     &http.Transport{DisableKeepAlives: true, DisableCompression: true},
+			Transport:     &http.Transport{DisableKeepAlives: true, DisableCompression: true, TLSClientConfig: cfg.TLS},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
@@ -233,7 +235,7 @@ func (s *Server) Kind() Kind { return s.cfg.Kind }
 func (s *Server) Addr() string {
 	s.tb.Helper()
 	for _, addr := range s.Addrs {
-		if rest, ok := strings.CutPrefix(addr, "http://"); ok {
+		if rest, ok := strings.CutPrefix(addr, s.scheme()); ok {
 			return rest
 		}
 	}
@@ -242,7 +244,14 @@ func (s *Server) Addr() string {
 }
 
 // URL is the address of a path on the first TCP listener.
-func (s *Server) URL(path string) string { return "http://" + s.Addr() + path }
+func (s *Server) URL(path string) string { return s.scheme() + s.Addr() + path }
+
+func (s *Server) scheme() string {
+	if s.cfg.TLS != nil {
+		return "https://"
+	}
+	return "http://"
+}
 
 // Dial opens a raw connection to the first TCP listener.
 func (s *Server) Dial() *Conn {
@@ -478,8 +487,8 @@ func (s *Server) kill() {
 }
 
 func (s *Server) wantNotListening(addr string) {
-	rest, ok := strings.CutPrefix(addr, "http://")
-	if !ok || s.cfg.ExtraFiles != nil {
+	scheme, rest, ok := strings.Cut(addr, "://")
+	if !ok || !strings.HasPrefix(scheme, "http") || s.cfg.ExtraFiles != nil {
 		return
 	}
 	conn, err := net.DialTimeout("tcp", rest, time.Second)

@@ -1,0 +1,61 @@
+package http2
+
+import (
+	"cmp"
+
+	"github.com/gounicorn/gounicorn/server/http1"
+)
+
+// Config says how a Server serves. Handler and Rules are required.
+type Config struct {
+	// Handler is called for every request, on the goroutine of its stream. It may return before the answer exists.
+	Handler func(x *Exchange)
+	// Rules judge the head of every request.
+	Rules *http1.Rules
+	// Timeouts are those of HTTP/1: Idle counts while a connection has no stream, Send for each piece of an answer and for what TCP does
+	// not take. Header is not used: a head that does not come to its end keeps its connection idle.
+	Timeouts http1.Timeouts
+	// MaxRequests is the number of requests after which a connection is asked to end; 0 means no limit.
+	MaxRequests int
+	// ServerName is the value of the Server field; empty means no such field.
+	ServerName string
+
+	Streams    int // concurrent streams of a connection (SETTINGS_MAX_CONCURRENT_STREAMS); 0 means 100
+	Window     int // bytes of a body in flight on a stream (SETTINGS_INITIAL_WINDOW_SIZE); 0 means 65535
+	FrameSize  int // bytes of a frame (SETTINGS_MAX_FRAME_SIZE), from 16384; 0 means 16384
+	HeaderList int // bytes of a head, 32 more for each field (SETTINGS_MAX_HEADER_LIST_SIZE); 0 means 65536
+	// BodyShare is how many bytes of request bodies a connection may hold in all its streams together; beyond it a body is ErrShare,
+	// unless it is the only one. 0 means no limit.
+	BodyShare int64
+
+	// OnError is called for every refused request, on the goroutine of its stream, before the answer is sent.
+	OnError func(x *Exchange, v http1.Verdict)
+	// OnPanic is called with the value and the stack of a panic in the Handler or in a Source.
+	OnPanic func(c *Conn, value any, stack []byte)
+	// Logf gets what net/http says of a connection that failed.
+	Logf func(format string, args ...any)
+}
+
+// Defaults, as gunicorn has them, and what the numbers of net/http mean.
+const (
+	defaultStreams    = 100
+	defaultWindow     = 65535
+	defaultFrameSize  = 16384
+	defaultHeaderList = 65536
+
+	// connWindow is the least number of bytes of bodies in flight on a connection, and so what it may hold before a handler reads.
+	connWindow = 1 << 20
+	// headerSlack is what net/http adds to MaxHeaderBytes for the setting that it sends.
+	headerSlack = 320
+	// headerTable is the room for HPACK's table on either side, in bytes (RFC 9113 6.5.2 begins with it).
+	headerTable = 4096
+)
+
+func (c Config) withDefaults() Config {
+	c.Timeouts = c.Timeouts.Effective()
+	c.Streams = cmp.Or(c.Streams, defaultStreams)
+	c.Window = cmp.Or(c.Window, defaultWindow)
+	c.FrameSize = cmp.Or(c.FrameSize, defaultFrameSize)
+	c.HeaderList = cmp.Or(c.HeaderList, defaultHeaderList)
+	return c
+}
