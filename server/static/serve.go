@@ -195,7 +195,7 @@ func contentRange(dst []byte, p span, size int64) []byte {
 
 // send ends the answer with a part of the body.
 func (r *representation) send(x exchange.Exchange, p span) {
-	if string(x.Request().Method) == "HEAD" {
+	if string(x.Request().Method) == "HEAD" || p.length == 0 {
 		r.close()
 		_ = x.Field(nameContentLength, strconv.AppendInt(nil, p.length, 10))
 		_ = x.Finish(nil)

@@ -88,6 +88,10 @@ func TestServe(t *testing.T) {
 			harness.Eventually(t, budget, k.name+" is released once", func() bool { return held.Load() == 0 })
 		}
 	}
+	content, memory = static.Content{}, false
+	if a := c.ask("GET", "/", "Range: bytes=0-"); a.Status != 200 || names(a) != "accept-ranges: bytes\ncontent-length: 0" {
+		t.Errorf("nothing: got %d\n%s", a.Status, names(a))
+	}
 	// A client that leaves in the middle.
 	if err := os.Truncate(name, 64<<20); err != nil {
 		t.Fatal(err)
