@@ -13,6 +13,10 @@ import (
 // sweeper at the send timeout.
 const pieceBytes = 64 << 10
 
+// sendfileBytes is the largest piece for sendfile, which returns when the socket
+// takes no more, and so gives the sweeper its sign of life by itself.
+const sendfileBytes = 2 << 20
+
 // tryWrite makes one attempt to write a and b that never blocks, and returns
 // how many bytes were taken: by the kernel, or with TLS perhaps by what holds
 // runs over, see Conn.holds. The caller holds x.wmu. Connections that are not
@@ -134,7 +138,7 @@ func (c *Conn) writeFile(f *os.File, off, n int64) (int64, error) {
 	err = rc.Control(func(in uintptr) {
 		for sent < n && failure == nil {
 			var k int
-			k, failure = c.sendfile(int(in), off+sent, int(min(n-sent, pieceBytes)))
+			k, failure = c.sendfile(int(in), off+sent, int(min(n-sent, sendfileBytes)))
 			if k == 0 && failure == nil {
 				failure = io.ErrUnexpectedEOF
 			}
