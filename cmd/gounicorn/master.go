@@ -17,6 +17,7 @@ import (
 	"github.com/gounicorn/gounicorn/server"
 	"github.com/gounicorn/gounicorn/server/accesslog"
 	"github.com/gounicorn/gounicorn/server/cache"
+	"github.com/gounicorn/gounicorn/server/edge"
 	"github.com/gounicorn/gounicorn/server/errorlog"
 	"github.com/gounicorn/gounicorn/server/metrics"
 	"github.com/gounicorn/gounicorn/server/settings"
@@ -60,6 +61,9 @@ type master struct {
 	serving     bool           // the first workers have loaded the application
 	sockets     []socket
 	secrets     secrets
+	front       front
+	rules       edge.Config
+	draining    atomic.Bool      // we stop; nobody should send more
 	private     *server.Listener // for metrics; nil: none
 	pidFile     *pidFile         // nil: none
 	other       upgrade
@@ -163,7 +167,10 @@ func (m *master) start(sigs <-chan os.Signal) error {
 		return err
 	}
 	m.records.begin()
-	m.server = server.New(m.serverConfig())
+	m.front.open(m)
+	m.front.update(&m.v, m.rules)
+	config := m.serverConfig()
+	m.server = server.New(config)
 	if err := m.listen(sigs); err != nil {
 		return err
 	}
@@ -174,6 +181,7 @@ func (m *master) start(sigs <-chan os.Signal) error {
 	if m.sizing != "" {
 		m.log.Infof("Using %d workers: %s", m.workers, m.sizing)
 	}
+	m.log.Infof("%s", buffers(&config))
 	m.showTitle()
 	m.openControl()
 	if err := m.drop(); err != nil {
@@ -209,8 +217,12 @@ func (m *master) serve(sigs <-chan os.Signal) (code int) {
 	m.observe()
 	m.serveControl()
 	m.engage()
+	var drained <-chan time.Time // the end of --drain-delay
 	for {
 		select {
+		case <-drained:
+			m.leave()
+			return m.stop(sigs)
 		case <-observing.C:
 			m.observe()
 		case in := <-m.adopted:
@@ -261,6 +273,14 @@ func (m *master) serve(sigs <-chan os.Signal) (code int) {
 			case actUpgrade:
 				m.upgrade()
 			case actGraceful:
+				if m.v.DrainDelay > 0 && m.resting == nil {
+					if drained == nil { // some process managers send TERM twice
+						m.draining.Store(true)
+						m.log.Infof("The graceful stop begins in %v (--drain-delay)", m.v.DrainDelay)
+						drained = time.After(m.v.DrainDelay)
+					}
+					continue
+				}
 				m.leave()
 				return m.stop(sigs)
 			case actQuick:

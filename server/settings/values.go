@@ -59,6 +59,19 @@ type Values struct {
 	LimitRequestFieldSize int   `setting:"limit_request_field_size"`
 	LimitRequestBody      int64 `setting:"limit_request_body"`
 
+	HealthPath           string        `setting:"health_path"`
+	ReadyPath            string        `setting:"ready_path"`
+	DrainDelay           time.Duration `setting:"drain_delay"`
+	AllowedHosts         []string      `setting:"allowed_hosts"`
+	Redirects            []string      `setting:"redirects"`
+	Allow                []string      `setting:"allow"`
+	Deny                 []string      `setting:"deny"`
+	RateLimits           []string      `setting:"rate_limits"`
+	RateLimitDryRun      bool          `setting:"rate_limit_dry_run"`
+	ConnectionsPerClient int           `setting:"connections_per_client"`
+	BasicAuth            []string      `setting:"basic_auth"`
+	LimitRequestBodyAt   []string      `setting:"limit_request_body_at"`
+
 	SpoolMemory int64  `setting:"spool_memory"`
 	SpoolDisk   int64  `setting:"spool_disk"`
 	SpoolDir    string `setting:"spool_dir"`
