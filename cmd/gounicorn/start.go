@@ -54,7 +54,7 @@ func newIntent(v settings.Values) (*intent, error) {
 		return nil, badSetting(&v, "access_log_format", v.AccessLogFormat, err)
 	}
 	var err error
-	if in.answers, err = newAnswers(&v); err != nil {
+	if in.answers, err = newAnswers(&in.v); err != nil {
 		return nil, err
 	}
 	if in.workers == 0 {
