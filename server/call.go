@@ -72,6 +72,7 @@ type Call struct {
 	path        []byte  // PATH_INFO, where it is not the path
 	open        bool    // the exchange runs: its end will be logged
 	by          string  // the Responder that was asked last; empty: the app
+	silent      bool    // it wants no line in the access log
 	trusted     bool    // the peer's fields are believed; of the connection
 	secure      bool    // it has TLS
 	certificate []entry // of the connection's client
@@ -336,6 +337,7 @@ func (c *Call) done(x exchange.Exchange, r exchange.Result) {
 	}
 	lane := c.Report.Lane
 	s.cfg.Metrics.Request(lane, status)
+	s.cfg.Metrics.Answered(c.answeredBy())
 	s.cfg.Metrics.Refused(lane, c.failed.Refused)
 	s.cfg.Metrics.Sent(int(r.Sent))
 	if c.Report.PID != 0 {
@@ -345,10 +347,27 @@ func (c *Call) done(x exchange.Exchange, r exchange.Result) {
 	if c.Report.Retried {
 		s.cfg.Metrics.Retried()
 	}
-	if s.cfg.AccessLog.Enabled() {
+	if s.cfg.AccessLog.Enabled() && !c.silent {
 		c.log(status, r.Sent)
 	}
 	c.release()
+}
+
+// Who answers besides the Responders: the application, and the server itself when it refuses or fails.
+const (
+	byApp    = "app"
+	byServer = "server"
+)
+
+// answeredBy says who gave the answer, for the access log and the metrics.
+func (c *Call) answeredBy() string {
+	switch {
+	case c.by != "":
+		return c.by
+	case c.Report.PID != 0 && (c.failed.Status == 0 || c.failed.Status == 500):
+		return byApp
+	}
+	return byServer
 }
 
 func (c *Call) stage() metrics.Stage {
@@ -378,6 +397,7 @@ func (c *Call) log(status int, sent int64) {
 	if e.Query == nil {
 		e.Query = noAddress
 	}
+	e.By = c.answeredBy()
 	if len(c.requestID) > 0 {
 		e.RequestID = c.requestID
 	}

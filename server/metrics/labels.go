@@ -20,6 +20,15 @@ var refusalNames = [numRefusals]string{
 	RefusedFull: "full", RefusedTimeout: "timeout", RefusedOverload: "overload", RefusedStopping: "stopping",
 }
 
+// answerers are those who may answer a request: the application, the server itself when it refuses or fails, and the Responders. Another
+// name counts as otherAnswerer.
+var answerers = []string{"app", "server", "static", "cache", "health", "edge", "redirect", otherAnswerer}
+
+const otherAnswerer = "other"
+
+// edgeRules are the rules of server/edge that are counted.
+var edgeRules = []string{"redirect", "host", "address", "rate", "rate_dry_run", "password", "connection"}
+
 // ThreadKind is what a thread of a worker is for.
 type ThreadKind uint8
 
