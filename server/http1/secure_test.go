@@ -196,6 +196,18 @@ func TestSlowHandshakesEnd(t *testing.T) {
 	}
 }
 
+func TestSilentConnectionEndsBeforeItsProxyHeader(t *testing.T) {
+	secure := certified()
+	secure.Timeout = 100 * time.Millisecond
+	addr, _ := startTLS(t, http1.Config{
+		Handler: &echo{}, TLS: secure, ProxyProtocol: http1.ProxyAuto, ProxyAllowed: func(*http1.Conn) bool { return true },
+		Timeouts: http1.Timeouts{Idle: time.Hour},
+	})
+	if b, _ := io.ReadAll(dial(t, addr).br); len(b) > 0 { // a reset is as good an end as another
+		t.Errorf("got %q", b)
+	}
+}
+
 func TestOldestHandshakeIsGivenUp(t *testing.T) {
 	secure := certified()
 	secure.Timeout, secure.Handshakes = time.Hour, 2
