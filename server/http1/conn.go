@@ -423,7 +423,9 @@ func (c *Conn) exchangeOver(closing bool) {
 // mu, nothing is unread, and the handler has returned.
 func (c *Conn) rest() {
 	c.releaseBuffers()
-	c.enter(phaseIdle)
+	if c.phase.Load() != phaseShake { // in which a PROXY header is still to come
+		c.enter(phaseIdle)
+	}
 }
 
 // releaseBuffers gives all read buffers back.
