@@ -17,6 +17,7 @@ import (
 	"github.com/gounicorn/gounicorn/server/exchange"
 	"github.com/gounicorn/gounicorn/server/http1"
 	"github.com/gounicorn/gounicorn/server/http2"
+	"github.com/gounicorn/gounicorn/tests/harness"
 )
 
 // list is a source of pieces.
@@ -292,7 +293,7 @@ func TestBodiesHaveLimits(t *testing.T) {
 			t.Errorf("got %s", got)
 		}
 	})
-	eventually(t, "another body is refused", func() bool { return post("/", strings.NewReader("x")) == "503 false false" })
+	harness.Eventually(t, budget, "another body is refused", func() bool { return post("/", strings.NewReader("x")) == "503 false false" })
 	held.Done()
 	all.Wait()
 	if got := post("/", strings.NewReader(strings.Repeat("x", 2000))); got != "200" {
