@@ -88,7 +88,7 @@ func TestCertificatesFromAnACMEAuthority(t *testing.T) {
 			}
 			s := harness.Start(t, config)
 			s.Log.Wait(t, 0, "Certificate for www.acme.test obtained", harness.StartBudget)
-			s.WantGet(t, "/", 200)
+			harness.Eventually(t, harness.EventBudget, "it is in use", func() bool { return s.Get("/").Status == 200 })
 			for _, path := range []string{cache, filepath.Join(cache, "certificates")} {
 				if st, err := os.Stat(path); err != nil || st.Mode().Perm() != 0o700 {
 					t.Errorf("%s: %v, %v", path, st, err)
