@@ -326,22 +326,34 @@ func TestReconfigureIsForNewConnections(t *testing.T) {
 }
 
 func TestConnectionsEnd(t *testing.T) {
-	s := start(t, http2.Config{MaxRequests: 3, Timeouts: http1.Timeouts{Idle: 100 * time.Millisecond}, Handler: func(x *http2.Exchange) {
+	handler := func(x *http2.Exchange) {
 		if string(x.Request().Path) == "/close" {
 			x.CloseAfter()
 		}
 		respond(t, x, 200, "")
-	}})
-	for name, paths := range map[string][]string{"max requests": {"/", "/", "/"}, "asked for": {"/close"}, "idle": {}} {
-		r := s.raw()
-		r.settle()
-		for i, path := range paths {
-			id := uint32(2*i + 1)
-			r.request(id, true, ":method", "GET", ":scheme", "https", ":path", path, ":authority", "x")
-		}
-		if t.Failed() {
-			t.Log(name)
-		}
-		r.wantGoAway(0)
+	}
+	for name, c := range map[string]struct {
+		config http2.Config
+		paths  []string
+	}{
+		"max requests": {http2.Config{MaxRequests: 3}, []string{"/", "/", "/"}},
+		"asked for":    {http2.Config{}, []string{"/", "/close"}},
+		"idle":         {http2.Config{Timeouts: http1.Timeouts{Idle: 50 * time.Millisecond}}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.config.Handler = handler
+			s := start(t, c.config)
+			r := s.raw()
+			r.settle()
+			for i, path := range c.paths {
+				id := uint32(2*i + 1)
+				r.request(id, true, ":method", "GET", ":scheme", "https", ":path", path, ":authority", "x")
+				if h := r.headers(id); h[":status"] != "200" {
+					t.Fatalf("got %v", h)
+				}
+			}
+			r.wantGoAway(0)
+			harness.Eventually(t, budget, "the connection ends", func() bool { return s.open.Load() == 0 })
+		})
 	}
 }
