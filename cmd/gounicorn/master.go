@@ -169,7 +169,8 @@ func (m *master) start(sigs <-chan os.Signal) error {
 	m.records.begin()
 	m.front.open(m)
 	m.front.update(&m.v, m.rules)
-	m.server = server.New(m.serverConfig())
+	config := m.serverConfig()
+	m.server = server.New(config)
 	if err := m.listen(sigs); err != nil {
 		return err
 	}
@@ -180,6 +181,7 @@ func (m *master) start(sigs <-chan os.Signal) error {
 	if m.sizing != "" {
 		m.log.Infof("Using %d workers: %s", m.workers, m.sizing)
 	}
+	m.log.Infof("%s", buffers(&config))
 	m.showTitle()
 	m.openControl()
 	if err := m.drop(); err != nil {
