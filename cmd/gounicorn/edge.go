@@ -51,14 +51,15 @@ func edgeRules(v *settings.Values) (c edge.Config, err error) {
 		return c, badSetting(v, "ready_path", v.ReadyPath, fmt.Errorf("it is the --health-path too; a server that is not ready would be restarted for it"))
 	}
 	c.DryRun = v.RateLimitDryRun
+	hosts := strings.FieldsFunc(strings.Join(v.AllowedHosts, ","), func(r rune) bool { return r == ',' || r == ' ' })
 	switch {
-	case slices.Equal(v.AllowedHosts, []string{"auto"}):
+	case slices.Equal(hosts, []string{"auto"}):
 		c.SiteHosts = true
-	case slices.Equal(v.AllowedHosts, []string{"app"}):
-	case slices.Contains(v.AllowedHosts, "auto"), slices.Contains(v.AllowedHosts, "app"):
+	case slices.Equal(hosts, []string{"app"}):
+	case slices.Contains(hosts, "auto"), slices.Contains(hosts, "app"):
 		return c, badSetting(v, "allowed_hosts", v.Text("allowed_hosts"), fmt.Errorf("auto and app stand alone"))
-	case len(v.AllowedHosts) > 0:
-		c.Hosts = v.AllowedHosts
+	case len(hosts) > 0:
+		c.Hosts = hosts
 	}
 	err = firstError(
 		parseRules(v, "redirects", v.Redirects, edge.ParseRedirect, &c.Redirects),
