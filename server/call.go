@@ -147,40 +147,6 @@ func (c *Call) Head(status int, payload []byte, end bool) error {
 	return nil
 }
 
-// largeBody is the size in bytes above which what the client does not take at once is kept within the budget.
-const largeBody = 64 << 10
-
-// whole gives a whole body to the engine.
-func (h *handler) whole(x exchange.Exchange, body []byte) error {
-	if len(body) <= largeBody {
-		return x.Finish(body)
-	}
-	budget := &h.s.budget
-	return x.FinishLarge(body, func(rest []byte) exchange.Source {
-		b := spool.NewBuffer(budget)
-		b.Append(rest)
-		b.End(io.EOF)
-		return b
-	})
-}
-
-// start gives the head to the engine, which looks at every byte of it.
-func (c *Call) start(head *wsgi.Head) bool {
-	err := c.x.Start(head.Status, head.Reason)
-	if err == nil {
-		head.Fields(func(name, value []byte) bool {
-			if err = c.x.Field(name, value); errors.Is(err, exchange.ErrHopByHop) {
-				err = nil // dropped
-			}
-			return err == nil
-		})
-	}
-	if err != nil && !errors.Is(err, exchange.ErrState) {
-		c.h.s.complain(c.h.s.cfg.Errorf, "response head of %s refused: %v", c, err)
-	}
-	return err == nil
-}
-
 // refuse answers for an app whose response cannot be sent; what still comes of it is dropped.
 func (c *Call) refuse(end bool) {
 	x := c.x

@@ -226,10 +226,10 @@ func (c *Call) build() http1.Cause {
 	e.SetString(wsgi.KeyURLScheme, x.Scheme)
 	c.serverAddress()
 	c.address()
+	c.identity()
 	if x.User != "" {
 		e.SetName("REMOTE_USER", []byte(x.User)) // RFC 3875 4.1.11
 	}
-	c.identity()
 	size := int64(len(c.inline))
 	if c.BodyFile != nil {
 		size = c.body.Size()
@@ -239,7 +239,7 @@ func (c *Call) build() http1.Cause {
 		c.size = strconv.AppendInt(c.size[:0], size, 10)
 		e.Set(wsgi.KeyContentLength, c.size)
 	}
-	strict := c.h.trust.DropClaims && !c.trusted
+	strict, second := c.h.trust.DropClaims && !c.trusted, x.Major == 2
 	for i := range x.Fields {
 		f := &x.Fields[i]
 		if len(c.requestID) > 0 && equalFold(f.Name, requestIDField) {
@@ -248,10 +248,13 @@ func (c *Call) build() http1.Cause {
 		if c.ticket != nil && (exchange.Is(f.Name, "if-none-match") || exchange.Is(f.Name, "if-modified-since")) {
 			continue // the answer is for others too, who have no copy
 		}
-		if (strict && claims(f.Name)) || (chunked && equalFold(f.Name, "transfer-encoding")) {
+		if (strict && claims(f.Name)) || (chunked && equalFold(f.Name, "transfer-encoding")) || (second && equalFold(f.Name, "version")) {
 			continue
 		}
 		e.Field(f.Name, f.Value)
+	}
+	if second { // as gunicorn has it
+		e.SetName("HTTP_VERSION", versionTwo)
 	}
 	if len(c.requestID) > 0 {
 		e.Field(requestIDName, c.requestID)
@@ -365,6 +368,8 @@ func (c *Call) address() {
 		}
 	}
 }
+
+var versionTwo = []byte("2")
 
 func (c *Call) inlineBody() []byte {
 	if c.BodyFile != nil {

@@ -48,6 +48,7 @@ func (m *master) serverConfig() server.Config {
 		cfg.MaxKeepAliveRequests = 1
 	}
 	cfg.AccessLog = m.access
+	cfg.Responders = append(cfg.Responders, &m.site)
 	cfg.Answers = m.answers.Answers
 	cfg.Cache = m.cache
 	python := map[bool]string{false: "False", true: "True"}

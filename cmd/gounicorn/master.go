@@ -21,6 +21,7 @@ import (
 	"github.com/gounicorn/gounicorn/server/errorlog"
 	"github.com/gounicorn/gounicorn/server/metrics"
 	"github.com/gounicorn/gounicorn/server/settings"
+	"github.com/gounicorn/gounicorn/server/site"
 )
 
 const gcPercent = 400 // the master's heap is small and its garbage short-lived
@@ -59,10 +60,10 @@ type master struct {
 	server      *server.Server // nil until there may be listeners
 	serving     bool           // the first workers have loaded the application
 	sockets     []socket
+	secrets     secrets
 	front       front
 	rules       edge.Config
-	draining    atomic.Bool // we stop; nobody should send more
-	secrets     secrets
+	draining    atomic.Bool      // we stop; nobody should send more
 	private     *server.Listener // for metrics; nil: none
 	pidFile     *pidFile         // nil: none
 	other       upgrade
@@ -70,6 +71,8 @@ type master struct {
 	calls       chan func()   // what the goroutine of serve does for others, between two signals
 	left        chan struct{} // closed when it takes no more of them
 	leaving     sync.Once
+	site        site.Site      // the files that are served
+	sites       sites          // what generations to come say of theirs
 	control     *controlSocket // nil: none
 	reloads     int            // that succeeded
 	ending      atomic.Bool    // "Shutting down" may be said when the last worker has gone
@@ -131,6 +134,9 @@ func (m *master) check(sigs <-chan os.Signal) int {
 	}
 	err := m.await(sigs, m.pool.Load)
 	m.stopPool(m.v.GracefulTimeout)
+	if err == nil {
+		err = m.checkFiles()
+	}
 	if err != nil {
 		fmt.Fprintf(m.stderr, "\nError while loading the application:\n\n%v\n", err)
 		return exitError
@@ -163,7 +169,8 @@ func (m *master) start(sigs <-chan os.Signal) error {
 	m.records.begin()
 	m.front.open(m)
 	m.front.update(&m.v, m.rules)
-	m.server = server.New(m.serverConfig())
+	config := m.serverConfig()
+	m.server = server.New(config)
 	if err := m.listen(sigs); err != nil {
 		return err
 	}
@@ -174,6 +181,7 @@ func (m *master) start(sigs <-chan os.Signal) error {
 	if m.sizing != "" {
 		m.log.Infof("Using %d workers: %s", m.workers, m.sizing)
 	}
+	m.log.Infof("%s", buffers(&config))
 	m.showTitle()
 	m.openControl()
 	if err := m.drop(); err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/gounicorn/gounicorn/server/edge"
 	"github.com/gounicorn/gounicorn/server/errorlog"
 	"github.com/gounicorn/gounicorn/server/settings"
+	"github.com/gounicorn/gounicorn/server/site"
 )
 
 // errStopped ends the start: a signal asked for it.
@@ -28,6 +29,7 @@ type intent struct {
 	rules   edge.Config
 	workers int
 	sizing  string // how the number of workers came about
+	site    site.Options
 	answers answers
 
 	companions, steps []companion.Program
@@ -56,10 +58,13 @@ func newIntent(v settings.Values) (*intent, error) {
 		return nil, badSetting(&v, "access_log_format", v.AccessLogFormat, err)
 	}
 	var err error
-	if in.rules, err = edgeRules(&v); err != nil {
+	if in.site, err = siteOptions(&v); err != nil {
 		return nil, err
 	}
 	if in.answers, err = newAnswers(&v); err != nil {
+		return nil, err
+	}
+	if in.rules, err = edgeRules(&v); err != nil {
 		return nil, err
 	}
 	if in.workers == 0 {
@@ -144,9 +149,13 @@ func (m *master) decide(generation int, document []byte) (prefork.Plan, error) {
 	}
 	if generation == 1 {
 		m.adopted <- in
+		plan.Serving = func() { m.serveFiles(generation, in) }
 		return plan, nil
 	}
-	plan.Serving = func() { m.adopted <- in }
+	plan.Serving = func() {
+		m.serveFiles(generation, in)
+		m.adopted <- in
+	}
 	return plan, nil
 }
 
@@ -183,9 +192,9 @@ func (m *master) adopt(in *intent) {
 	m.cache.Update(in.answers.cache)
 	m.applyProcess()
 	m.applyLogs(&old)
-	m.front.update(&m.v, m.rules)
 	m.adoptSecrets()
 	m.engage()
+	m.front.update(&m.v, m.rules)
 	m.server.Reconfigure(m.serverConfig())
 }
 

@@ -83,6 +83,20 @@ var stageNames = [numStages]string{
 	StageReceiving: "receiving", StageQueued: "queued", StageRunning: "running", StageSending: "sending",
 }
 
+// Cached is what the cache made of a request.
+type Cached uint8
+
+// What the cache makes of requests that are its matter.
+const (
+	CacheHit       Cached = iota // answered from what is kept
+	CacheStale                   // likewise, past its time
+	CacheCollapsed               // answered as an equal request
+	CacheMiss                    // run, for others too
+	numCached
+)
+
+var cacheNames = [numCached]string{CacheHit: "hit", CacheStale: "stale", CacheCollapsed: "collapsed", CacheMiss: "miss"}
+
 // ConnState is what a client connection is doing.
 type ConnState uint8
 

@@ -35,6 +35,7 @@ type Metrics struct {
 	retried     prometheus.Counter
 	clientsGone [numStages]prometheus.Counter
 	badRequests *prometheus.CounterVec
+	cached      [numCached]prometheus.Counter
 	answered    map[string]prometheus.Counter // not changed after New
 	rules       map[string]prometheus.Counter // likewise
 	restarts    [numRestarts]prometheus.Counter
@@ -83,6 +84,10 @@ func New(b Build, lanes ...string) *Metrics {
 		m.clientsGone[s] = gone.WithLabelValues(stageNames[s])
 	}
 	m.badRequests = m.counters(nameBadRequests)
+	cached := m.counters(nameCache)
+	for r := range numCached {
+		m.cached[r] = cached.WithLabelValues(cacheNames[r])
+	}
 	m.answered = children(m.counters(nameAnswered), answerers)
 	m.rules = children(m.counters(nameRules), edgeRules)
 	restarts := m.counters(nameRestarts)
@@ -184,6 +189,9 @@ func (m *Metrics) Retried() { m.retried.Inc() }
 
 // ClientGone counts a request whose client left.
 func (m *Metrics) ClientGone(at Stage) { m.clientsGone[min(at, numStages-1)].Inc() }
+
+// Cached counts a request that the cache answered or began to collect.
+func (m *Metrics) Cached(how Cached) { m.cached[min(how, numCached-1)].Inc() }
 
 // BadRequest counts a request that the HTTP side refused. The causes come from
 // a fixed table of the caller, never from a client.

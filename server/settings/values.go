@@ -189,6 +189,16 @@ type Values struct {
 	HTTP2MaxFrameSize         int           `setting:"http2_max_frame_size"`
 	HTTP2MaxHeaderListSize    int           `setting:"http2_max_header_list_size"`
 
+	DjangoStatic    bool          `setting:"django_static"`
+	Static          []string      `setting:"static"`
+	Media           []string      `setting:"media"`
+	StaticIndex     string        `setting:"static_index"`
+	StaticMaxAge    time.Duration `setting:"static_max_age"`
+	StaticImmutable []string      `setting:"static_immutable"`
+	StaticHeader    []string      `setting:"static_header"`
+	StaticType      []string      `setting:"static_type"`
+	StaticHide      []string      `setting:"static_hide"`
+
 	ASGILoop                  string        `setting:"asgi_loop"`
 	ASGILifespan              string        `setting:"asgi_lifespan"`
 	ASGIDisconnectGracePeriod time.Duration `setting:"asgi_disconnect_grace_period"`
