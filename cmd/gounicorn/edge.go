@@ -27,9 +27,6 @@ func (f *front) open(m *master) {
 	f.gate.Refused = func() { m.metrics.Applied(string(edge.RuleConnection)) }
 }
 
-// responders are those that come first.
-func (f *front) responders() []exchange.Responder { return []exchange.Responder{&f.health, f.rules} }
-
 // update applies the settings.
 func (f *front) update(v *settings.Values, rules edge.Config) {
 	f.health.Update(v.HealthPath, v.ReadyPath)
@@ -94,6 +91,20 @@ func firstError(all ...error) error {
 		}
 	}
 	return nil
+}
+
+// responders are those that answer before the application, in order: probes, the challenges of a certificate authority, which comes under
+// any name and without a password, where a request is to go, whether it may, and files.
+func (m *master) responders() []exchange.Responder {
+	all := []exchange.Responder{&m.front.health}
+	if m.secrets.issuer != nil {
+		all = append(all, m.secrets.issuer)
+	}
+	all = append(all, m.front.rules.Names())
+	if m.v.TLSRedirect {
+		all = append(all, m.secrets.redirect)
+	}
+	return append(all, m.front.rules, &m.site)
 }
 
 // ready tells load balancers whether to send requests here.
