@@ -112,6 +112,7 @@ func (m *master) serveFiles(generation int, in *intent) {
 				m.log.Infof("%s", line.Text)
 			}
 		}
+		m.front.rules.SetSiteHosts(decision.AllowedHosts)
 		if err := m.site.Apply(decision, m.log.Warningf); err != nil {
 			m.log.Errorf("Static files: %v", err)
 		}
