@@ -109,6 +109,7 @@ e2e: venv
 
 differential: build ## gunicorn and gounicorn started alike, everything that can be seen of them compared
 	PYTHON=$(PY) sh tests/differential/setup.sh
+	$(GO) test -count=1 -timeout 2m ./tests/static/
 	timeout 900 build/differential-venv/bin/python -m pytest -q tests/differential
 
 interpreters: ## the worker on every other CPython from 3.11 on, of the PATH and of pyenv

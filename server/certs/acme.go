@@ -76,7 +76,11 @@ func NewIssuer(c ACME) (*Issuer, error) {
 	}
 	i := &Issuer{cfg: c}
 	i.ctx, i.cancel = context.WithCancel(context.Background())
-	log := zap.New(&logCore{warnf: c.Warnf, debugf: c.Debugf})
+	log := zap.New(&logCore{debugf: c.Debugf, warnf: func(format string, args ...any) {
+		if i.ctx.Err() == nil { // else it is about work that was broken off
+			c.Warnf(format, args...)
+		}
+	}})
 	i.cache = certmagic.NewCache(certmagic.CacheOptions{
 		GetConfigForCert: func(certmagic.Certificate) (*certmagic.Config, error) { return i.magic, nil }, Logger: log,
 	})

@@ -51,10 +51,10 @@ func (t *TLS) timeout() time.Duration {
 // ServeTLS is Serve for connections that begin with a handshake, if the Config has TLS; else it is Serve. A PROXY header comes before
 // the handshake.
 func (s *Server) ServeTLS(ln net.Listener) error {
-	return s.serve(ln, func(nc net.Conn) {
+	return s.serve(ln, func(nc net.Conn) *Conn {
 		c := newConn(s, nc, ln.Addr())
 		c.shake = c.terms.TLS
-		s.take(c)
+		return c
 	})
 }
 

@@ -351,3 +351,19 @@ func TestKeptConnectionOverTLS(t *testing.T) {
 		t.Errorf("the idle connection ended with %v", err)
 	}
 }
+
+// The key is root's alone: it is read before the server becomes another user, and the log says what that means for its successor.
+func TestKeyOfRootIsReadBeforeTheServerBecomesTheUser(t *testing.T) {
+	t.Parallel()
+	python, env, _ := forAnybody(t)
+	s := startHTTPS(t, harness.Config{App: "faults:app", NoPython: true, Env: env, Args: []string{"--python", python, "-w", "1", "-u", "nobody", "-g", fmt.Sprint(nobody)}})
+	s.WantGet(t, "/pid", 200)
+	if uid := owner(t, s.PID); uid != nobody || len(s.Log.Grep("a renewed certificate needs a restart")) != 1 {
+		t.Errorf("user %d; the log: %s", uid, s.Log)
+	}
+	from := s.Log.Len()
+	s.Signal(syscall.SIGHUP)
+	s.Log.Wait(t, from, fmt.Sprintf("may not be read by user %d", nobody), harness.EventBudget)
+	s.Log.Wait(t, from, "Ready: 1 workers", harness.EventBudget) // the code is new all the same
+	s.WantGet(t, "/pid", 200)
+}
