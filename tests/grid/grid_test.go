@@ -20,7 +20,7 @@ import (
 // both of us go on.
 func TestNothingThatFrontsForwardIsFramedDifferently(t *testing.T) {
 	cases := load(t)
-	ours := harness.Start(t, harness.Config{App: "grid_echo:app", Args: []string{"-w", "1", "--limit-request-line", "8190"}})
+	ours := harness.Start(t, harness.Config{App: "grid_echo:app", Args: []string{"-w", "1", "--max-workers", "1", "--limit-request-line", "8190"}})
 	gunicorn := harness.Start(t, harness.Config{
 		Kind: harness.Gunicorn, App: "grid_echo:app", Args: []string{"-w", "1", "-k", "gthread", "--threads", "8", "--timeout", "60"},
 	})
