@@ -2,6 +2,7 @@ package grid
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -136,7 +137,7 @@ func send(addr string, raw []byte) (port string, err error) {
 }
 
 func isTimeout(err error) bool {
-	t, ok := err.(net.Error)
+	t, ok := errors.AsType[net.Error](err)
 	return ok && t.Timeout()
 }
 
