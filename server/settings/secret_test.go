@@ -17,10 +17,16 @@ func TestSecretsAreNotShown(t *testing.T) {
 	if len(v.Warnings) > 0 || string(v.Companions) != value {
 		t.Errorf("companions are %s, warnings %q", v.Companions, v.Warnings)
 	}
-	_, wrong := Parse([]string{"app:app"}, func(name string) (string, bool) {
-		return `[{"environment": {"TOKEN": "tomato"}}]`, name == "GOUNICORN_COMPANIONS"
-	})
-	_, broken := Parse([]string{"app:app"}, func(name string) (string, bool) { return `{"TOKEN": "tomato"`, name == "GOUNICORN_COMPANIONS" })
+	with := func(value string) error {
+		_, err := Parse([]string{"app:app"}, func(name string) (string, bool) {
+			if name != "GOUNICORN_COMPANIONS" {
+				return "", false
+			}
+			return value, true
+		})
+		return err
+	}
+	wrong, broken := with(`[{"environment": {"TOKEN": "tomato"}}]`), with(`{"TOKEN": "tomato"`)
 	if wrong == nil || broken == nil {
 		t.Error("no error for what is no dictionary")
 	}
