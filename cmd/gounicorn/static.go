@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,7 +17,7 @@ const applyWait = time.Second
 
 // siteOptions are the settings of section "Static files".
 func siteOptions(v *settings.Values) (site.Options, error) {
-	o := site.Options{Django: v.DjangoStatic, Index: v.StaticIndex, MaxAge: v.StaticMaxAge, Hide: v.StaticHide, Types: map[string]string{}, DropClaims: v.DropForwarded}
+	o := site.Options{Django: v.DjangoStatic, Index: v.StaticIndex, MaxAge: v.StaticMaxAge, Hide: v.StaticHide, Types: map[string]string{}, DropClaims: v.DropForwarded, Hosts: slices.Equal(v.AllowedHosts, []string{"auto"})}
 	var err error
 	for _, list := range []struct {
 		name string
@@ -112,6 +113,7 @@ func (m *master) serveFiles(generation int, in *intent) {
 				m.log.Infof("%s", line.Text)
 			}
 		}
+		m.front.rules.SetSiteHosts(decision.AllowedHosts)
 		if err := m.site.Apply(decision, m.log.Warningf); err != nil {
 			m.log.Errorf("Static files: %v", err)
 		}
