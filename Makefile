@@ -21,7 +21,7 @@ export GOFLAGS ?= -buildvcs=false
 export GOTOOLCHAIN ?= local
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-setup test check bench pgo gen fuzz clean race e2e unit python-tests sanitize tools
+.PHONY: help build demo demo-setup test check bench hostile pgo gen fuzz clean race e2e unit python-tests sanitize tools
 
 help: ## this list
 	@echo "make targets:"
@@ -105,10 +105,11 @@ sanitize: venv
 
 e2e: venv
 	GOUNICORN_REQUIRE_PYTHON=1 PYTHON=$(PY) $(PY) python/cgoflags.py $(GO) test -timeout 10m ./pyworker/...
-	$(GO) test -count=1 -timeout 12m -parallel 6 ./tests/harness/... ./tests/e2e/...
+	$(GO) test -count=1 -timeout 12m -parallel 6 ./tests/harness/... ./tests/e2e/... ./tests/grid/... ./tests/hostile/...
 
 differential: build ## gunicorn and gounicorn started alike, everything that can be seen of them compared
 	PYTHON=$(PY) sh tests/differential/setup.sh
+	$(GO) test -count=1 -timeout 2m ./tests/static/
 	timeout 900 build/differential-venv/bin/python -m pytest -q tests/differential
 
 interpreters: ## the worker on every other CPython from 3.11 on, of the PATH and of pyenv
@@ -135,6 +136,9 @@ check: vet tools ## formatting, vet with and without cgo, golangci-lint, ruff, r
 bench: build ## the benchmark beside eight other servers (BENCH="--only hello" for a part, "--write" for the report); 70 minutes in full
 	sh tests/bench/setup.sh
 	$(PY) tests/bench/bench.py $(BENCH)
+
+hostile: build venv ## a page beside 1,200 slow clients and without them, in turns: its p99 must not double (about half a minute)
+	$(GO) test -count=1 -timeout 10m -run '^$$' -bench . ./tests/hostile
 
 pgo: ## measure a mixed load anew for the compiler: cmd/gounicorn/default.pgo (needs wrk and a quiet machine)
 	@mkdir -p build/pgo

@@ -40,6 +40,7 @@ typedef struct {
     size_t len, cap;
     unsigned fields;
     bool no_length;         /* drop Content-Length: the status has no body */
+    bool elsewhere;         /* another file is sent in place of the body */
     int64_t content_length; /* -1: none */
 } head;
 
@@ -132,6 +133,20 @@ bad:
     return -1;
 }
 
+/* Whether the field names a file that is sent in place of the body: Content-Length then is the file's. */
+static bool names_file(const char *name, size_t size)
+{
+    switch (size) {
+    case 10:
+        return strncasecmp(name, "X-Sendfile", size) == 0;
+    case 16:
+        return strncasecmp(name, "X-Accel-Redirect", size) == 0;
+    case 20:
+        return strncasecmp(name, "X-Lighttpd-Send-File", size) == 0;
+    }
+    return false;
+}
+
 static int check_name(PyObject *name)
 {
     const char *p;
@@ -202,6 +217,7 @@ static int put_field(head *h, PyObject *name, PyObject *value)
         if (h->no_length)
             return 0;
     }
+    h->elsewhere |= names_file(n, nsize);
     if (h->fields == UINT16_MAX) {
         PyErr_SetString(PyExc_ValueError, "the response has too many headers");
         return -1;
@@ -296,7 +312,7 @@ static int start(gp_thread *t, PyObject *status, PyObject *headers)
     t->head_len = h.len;
     t->status = (unsigned)code;
     t->bodyless = t->is_head || h.no_length || code == 304;
-    t->content_length = h.content_length;
+    t->content_length = h.elsewhere ? -1 : h.content_length;
     t->started = rc == 0;
     if (rc == 0)
         gp_hook_keep(t, status, headers);

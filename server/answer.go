@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"io"
 	"iter"
 
 	"github.com/gounicorn/gounicorn/server/accel"
@@ -89,8 +90,11 @@ func (c *Call) arrange(head wsgi.Head, o orders, end bool) {
 		}
 	}
 	r := &reply{status: head.Status, reason: head.Reason, fields: head.Fields, body: head.Body, rate: o.rate}
-	if o.any && !c.forwarded() {
+	switch {
+	case o.any && !c.forwarded():
 		r.fields = withoutOrders(head.Fields)
+	case o.file != accel.None:
+		r.fields = withoutLength(head.Fields)
 	}
 	if c.ticket != nil && c.collect(&head, r, end) {
 		return
@@ -126,6 +130,40 @@ func (c *Call) plain(head *wsgi.Head, end bool) {
 		c.buffer = nil
 		x.Abort()
 	}
+}
+
+// largeBody is the size in bytes above which what the client does not take at once is kept within the budget.
+const largeBody = 64 << 10
+
+// whole gives a whole body to the engine.
+func (h *handler) whole(x exchange.Exchange, body []byte) error {
+	if len(body) <= largeBody {
+		return x.Finish(body)
+	}
+	budget := &h.s.budget
+	return x.FinishLarge(body, func(rest []byte) exchange.Source {
+		b := spool.NewBuffer(budget)
+		b.Append(rest)
+		b.End(io.EOF)
+		return b
+	})
+}
+
+// start gives the head to the engine, which looks at every byte of it.
+func (c *Call) start(head *wsgi.Head) bool {
+	err := c.x.Start(head.Status, head.Reason)
+	if err == nil {
+		head.Fields(func(name, value []byte) bool {
+			if err = c.x.Field(name, value); errors.Is(err, exchange.ErrHopByHop) {
+				err = nil // dropped
+			}
+			return err == nil
+		})
+	}
+	if err != nil && !errors.Is(err, exchange.ErrState) {
+		c.h.s.complain(c.h.s.cfg.Errorf, "response head of %s refused: %v", c, err)
+	}
+	return err == nil
 }
 
 // settle answers the exchange; what the app still gives is dropped. end says that it gives nothing more.
@@ -250,6 +288,17 @@ func (c *Call) forwarded() bool {
 		}
 	}
 	return false
+}
+
+// withoutLength leaves Content-Length out, which is that of the file that the answer names, and not of its body.
+func withoutLength(fields iter.Seq2[[]byte, []byte]) iter.Seq2[[]byte, []byte] {
+	return func(yield func(name, value []byte) bool) {
+		for name, value := range fields {
+			if !exchange.Is(name, "content-length") && !yield(name, value) {
+				return
+			}
+		}
+	}
 }
 
 // withoutOrders leaves out what is not meant for clients.

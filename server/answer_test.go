@@ -77,6 +77,9 @@ func TestOrdersReachNoClient(t *testing.T) {
 					}
 					app := &fakeApp{serve: func(c *Call) {
 						fields := [][2]string{{"Content-Type", "text/plain"}, {name, value}, {"X-Answer", "b"}, {"Set-Cookie", "a=b"}}
+						if file {
+							fields = append(fields, [2]string{"Content-Length", "4711"}) // the file's
+						}
 						switch shape {
 						case "whole":
 							_ = c.Head(200, head("", fields, "plain"), true)

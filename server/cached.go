@@ -8,6 +8,7 @@ import (
 
 	"github.com/gounicorn/gounicorn/server/cache"
 	"github.com/gounicorn/gounicorn/server/exchange"
+	"github.com/gounicorn/gounicorn/server/metrics"
 	"github.com/gounicorn/gounicorn/wsgi"
 )
 
@@ -15,13 +16,18 @@ import (
 func (c *Call) askCache(x exchange.Exchange) bool {
 	hit, ticket := c.h.cfg.Cache.Ask(c.req)
 	if hit.Entry == nil {
-		c.ticket = ticket
+		if c.ticket = ticket; ticket != nil {
+			c.h.s.cfg.Metrics.Cached(metrics.CacheMiss)
+		}
 		return false
 	}
+	c.h.s.cfg.Metrics.Cached(counted[hit.Kind])
 	c.by = "cache"
 	c.h.finish(x, kept(hit.Entry, c.req, hit.Kind))
 	return true
 }
+
+var counted = [...]metrics.Cached{cache.Fresh: metrics.CacheHit, cache.Stale: metrics.CacheStale, cache.Collapsed: metrics.CacheCollapsed}
 
 // kept is the answer that was kept, or 304 if the client has it.
 func kept(e *cache.Entry, r *exchange.Request, kind cache.Kind) *reply {

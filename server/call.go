@@ -72,6 +72,7 @@ type Call struct {
 	path        []byte  // PATH_INFO, where it is not the path
 	open        bool    // the exchange runs: its end will be logged
 	by          string  // the Responder that was asked last; empty: the app
+	silent      bool    // it wants no line in the access log
 	trusted     bool    // the peer's fields are believed; of the connection
 	secure      bool    // it has TLS
 	certificate []entry // of the connection's client
@@ -144,40 +145,6 @@ func (c *Call) Head(status int, payload []byte, end bool) error {
 	}
 	c.answer(&head, end)
 	return nil
-}
-
-// largeBody is the size in bytes above which what the client does not take at once is kept within the budget.
-const largeBody = 64 << 10
-
-// whole gives a whole body to the engine.
-func (h *handler) whole(x exchange.Exchange, body []byte) error {
-	if len(body) <= largeBody {
-		return x.Finish(body)
-	}
-	budget := &h.s.budget
-	return x.FinishLarge(body, func(rest []byte) exchange.Source {
-		b := spool.NewBuffer(budget)
-		b.Append(rest)
-		b.End(io.EOF)
-		return b
-	})
-}
-
-// start gives the head to the engine, which looks at every byte of it.
-func (c *Call) start(head *wsgi.Head) bool {
-	err := c.x.Start(head.Status, head.Reason)
-	if err == nil {
-		head.Fields(func(name, value []byte) bool {
-			if err = c.x.Field(name, value); errors.Is(err, exchange.ErrHopByHop) {
-				err = nil // dropped
-			}
-			return err == nil
-		})
-	}
-	if err != nil && !errors.Is(err, exchange.ErrState) {
-		c.h.s.complain(c.h.s.cfg.Errorf, "response head of %s refused: %v", c, err)
-	}
-	return err == nil
 }
 
 // refuse answers for an app whose response cannot be sent; what still comes of it is dropped.
@@ -367,6 +334,7 @@ func (c *Call) done(x exchange.Exchange, r exchange.Result) {
 	}
 	lane := c.Report.Lane
 	s.cfg.Metrics.Request(lane, status)
+	s.cfg.Metrics.Answered(c.answeredBy())
 	s.cfg.Metrics.Refused(lane, c.failed.Refused)
 	s.cfg.Metrics.Sent(int(r.Sent))
 	if c.Report.PID != 0 {
@@ -376,10 +344,27 @@ func (c *Call) done(x exchange.Exchange, r exchange.Result) {
 	if c.Report.Retried {
 		s.cfg.Metrics.Retried()
 	}
-	if s.cfg.AccessLog.Enabled() {
+	if s.cfg.AccessLog.Enabled() && !c.silent {
 		c.log(status, r.Sent)
 	}
 	c.release()
+}
+
+// Who answers besides the Responders: the application, and the server itself when it refuses or fails.
+const (
+	byApp    = "app"
+	byServer = "server"
+)
+
+// answeredBy says who gave the answer, for the access log and the metrics.
+func (c *Call) answeredBy() string {
+	switch {
+	case c.by != "":
+		return c.by
+	case c.Report.PID != 0 && (c.failed.Status == 0 || c.failed.Status == 500):
+		return byApp
+	}
+	return byServer
 }
 
 func (c *Call) stage() metrics.Stage {
@@ -409,6 +394,7 @@ func (c *Call) log(status int, sent int64) {
 	if e.Query == nil {
 		e.Query = noAddress
 	}
+	e.By = c.answeredBy()
 	if len(c.requestID) > 0 {
 		e.RequestID = c.requestID
 	}

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"os"
 	"strconv"
-	"time"
 
 	"github.com/gounicorn/gounicorn/server/accel"
 	"github.com/gounicorn/gounicorn/server/exchange"
@@ -112,9 +111,9 @@ func content(f *os.File, info fs.FileInfo, fields iter.Seq2[[]byte, []byte]) *st
 	}
 	if at := info.ModTime(); at.Unix() > 1 { // 0 and 1 are what build tools set so that it says nothing
 		if ct.ETag == nil {
-			ct.ETag = append(strconv.AppendInt(append(strconv.AppendInt([]byte{'"'}, at.UnixNano(), 36), '-'), info.Size(), 36), '"')
+			ct.ETag = append(strconv.AppendInt(append(strconv.AppendInt([]byte{'"'}, at.UnixNano(), 16), '-'), info.Size(), 16), '"')
 		}
-		if ct.Modified.IsZero() && at.Before(time.Now()) {
+		if ct.Modified.IsZero() {
 			ct.Modified = at
 		}
 	}

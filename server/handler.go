@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"errors"
+	"io"
 	"net"
 	"strconv"
 	"time"
@@ -19,9 +20,25 @@ type handler struct {
 	s          *Server
 	app        App
 	trust      Trust
-	responders []exchange.Responder
+	responders []responder
 	cfg        Answers
 	clients    bool // the environ has their certificates
+}
+
+// responder is an exchange.Responder and what it says of itself.
+type responder struct {
+	exchange.Responder
+	name   string
+	silent bool
+}
+
+func newResponders(all []exchange.Responder) []responder {
+	made := make([]responder, len(all))
+	for i, r := range all {
+		quiet, ok := r.(interface{ Silent() bool })
+		made[i] = responder{r, r.Name(), ok && quiet.Silent()}
+	}
+	return made
 }
 
 // inbound is an exchange of ours: the engines can refuse a request with one of their verdicts.
@@ -46,12 +63,17 @@ func (h *handler) serve(x inbound) {
 	if h.s.cfg.AccessLog.WantsRequestID() {
 		c.identify(c.req.Get(requestIDField))
 	}
-	for _, r := range h.responders {
-		c.by = r.Name()
+	for i := range h.responders {
+		r := &h.responders[i]
+		c.by, c.silent = r.name, r.silent
 		if r.Respond(x) {
 			return
 		}
-		c.by = ""
+	}
+	c.by, c.silent = "", false
+	if limit := c.req.BodyLimit; limit > 0 && c.req.ContentLength > limit {
+		x.Refuse(http1.CauseBodyTooLarge)
+		return
 	}
 	if h.cfg.Cache != nil && c.askCache(x) {
 		return
@@ -91,7 +113,7 @@ func (h *handler) call(x inbound) *Call {
 	c.mu.Unlock()
 	c.gone.Store(false)
 	c.x, c.req, c.open = x, x.Request(), true
-	c.failed, c.by = Failure{}, ""
+	c.failed, c.by, c.silent = Failure{}, "", false
 	c.held, c.settled, c.ticket = false, false, nil
 	c.receive, c.requestID, c.Key = 0, c.requestID[:0], nil
 	c.Report = Report{}
@@ -138,7 +160,11 @@ func (h *handler) readBody(c *Call, x inbound) bool {
 			return true
 		}
 	}
-	err := c.body.Fill(x, length)
+	from := io.Reader(x)
+	if limit := c.req.BodyLimit; limit > 0 && length < 0 {
+		from = &limited{x, limit}
+	}
+	err := c.body.Fill(from, length)
 	var v http1.Verdict
 	switch {
 	case err == nil:
@@ -147,6 +173,9 @@ func (h *handler) readBody(c *Call, x inbound) bool {
 		return true
 	case errors.As(err, &v):
 		c.refs.Store(1) // the engine answers its verdict
+	case errors.Is(err, errBodyLimit):
+		c.refs.Store(1)
+		x.Refuse(http1.CauseBodyTooLarge)
 	case errors.Is(err, spool.ErrFull), errors.Is(err, http2.ErrShare):
 		h.s.complain(h.s.cfg.Errorf, "request body refused: %v", err)
 		c.refs.Store(1)
@@ -158,6 +187,22 @@ func (h *handler) readBody(c *Call, x inbound) bool {
 		x.Abort()
 	}
 	return false
+}
+
+var errBodyLimit = errors.New("server: body over the limit of its path")
+
+// limited gives no more of a body of unknown length than its path may have.
+type limited struct {
+	io.Reader
+	left int64
+}
+
+func (l *limited) Read(p []byte) (int, error) {
+	n, err := l.Reader.Read(p)
+	if l.left -= int64(n); l.left < 0 {
+		return 0, errBodyLimit
+	}
+	return n, err
 }
 
 // longestName bounds what of a request target the log shows when something went wrong, in bytes.
@@ -182,6 +227,9 @@ func (c *Call) build() http1.Cause {
 	c.serverAddress()
 	c.address()
 	c.identity()
+	if x.User != "" {
+		e.SetName("REMOTE_USER", []byte(x.User)) // RFC 3875 4.1.11
+	}
 	size := int64(len(c.inline))
 	if c.BodyFile != nil {
 		size = c.body.Size()
@@ -191,7 +239,7 @@ func (c *Call) build() http1.Cause {
 		c.size = strconv.AppendInt(c.size[:0], size, 10)
 		e.Set(wsgi.KeyContentLength, c.size)
 	}
-	strict := c.h.trust.DropClaims && !c.trusted
+	strict, second := c.h.trust.DropClaims && !c.trusted, x.Major == 2
 	for i := range x.Fields {
 		f := &x.Fields[i]
 		if len(c.requestID) > 0 && equalFold(f.Name, requestIDField) {
@@ -200,10 +248,13 @@ func (c *Call) build() http1.Cause {
 		if c.ticket != nil && (exchange.Is(f.Name, "if-none-match") || exchange.Is(f.Name, "if-modified-since")) {
 			continue // the answer is for others too, who have no copy
 		}
-		if (strict && claims(f.Name)) || (chunked && equalFold(f.Name, "transfer-encoding")) {
+		if (strict && claims(f.Name)) || (chunked && equalFold(f.Name, "transfer-encoding")) || (second && equalFold(f.Name, "version")) {
 			continue
 		}
 		e.Field(f.Name, f.Value)
+	}
+	if second { // as gunicorn has it
+		e.SetName("HTTP_VERSION", versionTwo)
 	}
 	if len(c.requestID) > 0 {
 		e.Field(requestIDName, c.requestID)
@@ -317,6 +368,8 @@ func (c *Call) address() {
 		}
 	}
 }
+
+var versionTwo = []byte("2")
 
 func (c *Call) inlineBody() []byte {
 	if c.BodyFile != nil {

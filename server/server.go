@@ -38,9 +38,10 @@ type Config struct {
 	CasefoldMethod bool // methods are turned into capitals (casefold_http_method)
 
 	MaxConnections       int
-	MaxKeepAliveRequests int    // requests after which a connection is closed; 0: no limit, 1: no keep-alive
-	ServerName           string // value of the Server field
-	HTTP2                HTTP2  // what its clients are told
+	Gate                 http1.Gate // nil: none
+	MaxKeepAliveRequests int        // requests after which a connection is closed; 0: no limit, 1: no keep-alive
+	ServerName           string     // value of the Server field
+	HTTP2                HTTP2      // what its clients are told
 
 	SpoolMemory, SpoolDisk int64  // bytes that all bodies together may hold; 0: no limit
 	SpoolDir               string // for the files; empty: the system's
@@ -103,7 +104,7 @@ func (s *Server) Reconfigure(cfg Config) {
 
 // engineConfigs are what the engines need to know of a configuration.
 func (s *Server) engineConfigs(cfg Config) (http1.Config, http2.Config) {
-	h := &handler{s: s, app: s.cfg.App, trust: cfg.Trust.normal(), responders: cfg.Responders, cfg: cfg.Answers, clients: cfg.TLS != nil && cfg.TLS.Clients}
+	h := &handler{s: s, app: s.cfg.App, trust: cfg.Trust.normal(), responders: newResponders(cfg.Responders), cfg: cfg.Answers, clients: cfg.TLS != nil && cfg.TLS.Clients}
 	trust := &h.trust
 	one := http1.Config{
 		Limits: cfg.Limits, Timeouts: cfg.Timeouts, Handler: h, ServerName: cfg.ServerName, MaxConnections: cfg.MaxConnections,
@@ -114,6 +115,7 @@ func (s *Server) engineConfigs(cfg Config) (http1.Config, http2.Config) {
 		OnError:       func(c *http1.Conn, v http1.Verdict) { s.refused(c, c.UserData(), v) },
 		OnPanic:       func(c *http1.Conn, value any, stack []byte) { s.panicked(c, value, stack) },
 		TLS:           s.secure(cfg.TLS),
+		Gate:          cfg.Gate,
 		OnConnect:     s.cfg.Metrics.Accepted,
 		OnAcceptError: func(err error) { s.cfg.Errorf("cannot accept connections: %v", err) },
 	}
@@ -152,7 +154,7 @@ func (s *Server) logRefused(c exchange.Conn, userData any, v http1.Verdict) {
 	if call, ok := userData.(*Call); !s.cfg.AccessLog.Enabled() || (ok && call.open) {
 		return
 	}
-	e := accesslog.Entry{Time: time.Now(), Status: v.Status, Pid: s.cfg.PID}
+	e := accesslog.Entry{Time: time.Now(), Status: v.Status, Pid: s.cfg.PID, By: byServer}
 	if a := c.RemoteAddr(); a.IsValid() {
 		e.RemoteAddr = a.Addr().AppendTo(nil)
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/gounicorn/gounicorn/server"
 	"github.com/gounicorn/gounicorn/server/accel"
 	"github.com/gounicorn/gounicorn/server/cache"
-	"github.com/gounicorn/gounicorn/server/compress"
+	onthefly "github.com/gounicorn/gounicorn/server/compress" // compress is the command
 	"github.com/gounicorn/gounicorn/server/pages"
 	"github.com/gounicorn/gounicorn/server/settings"
 )
@@ -56,7 +56,7 @@ func newAnswers(v *settings.Values) (a answers, err error) {
 			return a, badSetting(v, "compress", t, errors.New("it is a media type such as text/html, all of a kind such as text/*, or the word default"))
 		}
 	}
-	a.Compress = compress.New(compress.Config{Types: v.Compress, MinSize: v.CompressMinSize})
+	a.Compress = onthefly.New(onthefly.Config{Types: v.Compress, MinSize: v.CompressMinSize})
 	if v.ErrorPages != "" {
 		dir, err := absolute(v, v.ErrorPages)
 		if err == nil {

@@ -52,7 +52,7 @@ func present(command string, data json.RawMessage) string {
 	var b strings.Builder
 	command = strings.ToLower(command)
 	switch {
-	case values["companions"] != nil:
+	case values["healthy"] != nil:
 		command = "companions"
 	case strings.HasPrefix(command, "companion signal"):
 		return "OK\n"

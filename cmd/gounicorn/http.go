@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gounicorn/gounicorn/server"
+	"github.com/gounicorn/gounicorn/server/edge"
 	"github.com/gounicorn/gounicorn/server/http1"
 	"github.com/gounicorn/gounicorn/server/settings"
 )
@@ -25,7 +26,7 @@ func (m *master) serverConfig() server.Config {
 	cfg := server.Config{
 		App: &dispatch{m.pool},
 		Limits: http1.Limits{
-			RequestLine: v.LimitRequestLine, Fields: cmp.Or(v.LimitRequestFields, math.MaxInt), FieldSize: v.LimitRequestFieldSize, Body: v.LimitRequestBody,
+			RequestLine: v.LimitRequestLine, Fields: cmp.Or(v.LimitRequestFields, math.MaxInt), FieldSize: v.LimitRequestFieldSize, Body: edge.LargestBody(v.LimitRequestBody, m.rules.Bodies),
 			HeadBytes: max(usualHead, 2*v.LimitRequestFieldSize),
 		},
 		Timeouts: http1.Timeouts{
@@ -39,10 +40,15 @@ func (m *master) serverConfig() server.Config {
 		SpoolMemory: v.SpoolMemory, SpoolDisk: v.SpoolDisk, SpoolDir: cmp.Or(v.SpoolDir, v.TmpUploadDir),
 		PID: os.Getpid(), Metrics: m.metrics, Debugf: m.log.Debugf, Warnf: m.log.Warningf, Errorf: m.log.Errorf,
 	}
+	cfg.Responders = m.front.responders()
+	if v.ConnectionsPerClient > 0 {
+		cfg.Gate = &m.front.gate
+	}
 	if v.KeepAlive == 0 {
 		cfg.MaxKeepAliveRequests = 1
 	}
 	cfg.AccessLog = m.access
+	cfg.Responders = append(cfg.Responders, &m.site)
 	cfg.Answers = m.answers.Answers
 	cfg.Cache = m.cache
 	python := map[bool]string{false: "False", true: "True"}

@@ -17,9 +17,11 @@ import (
 	"github.com/gounicorn/gounicorn/server"
 	"github.com/gounicorn/gounicorn/server/accesslog"
 	"github.com/gounicorn/gounicorn/server/cache"
+	"github.com/gounicorn/gounicorn/server/edge"
 	"github.com/gounicorn/gounicorn/server/errorlog"
 	"github.com/gounicorn/gounicorn/server/metrics"
 	"github.com/gounicorn/gounicorn/server/settings"
+	"github.com/gounicorn/gounicorn/server/site"
 )
 
 const gcPercent = 400 // the master's heap is small and its garbage short-lived
@@ -59,6 +61,9 @@ type master struct {
 	serving     bool           // the first workers have loaded the application
 	sockets     []socket
 	secrets     secrets
+	front       front
+	rules       edge.Config
+	draining    atomic.Bool      // we stop; nobody should send more
 	private     *server.Listener // for metrics; nil: none
 	pidFile     *pidFile         // nil: none
 	other       upgrade
@@ -66,6 +71,8 @@ type master struct {
 	calls       chan func()   // what the goroutine of serve does for others, between two signals
 	left        chan struct{} // closed when it takes no more of them
 	leaving     sync.Once
+	site        site.Site      // the files that are served
+	sites       sites          // what generations to come say of theirs
 	control     *controlSocket // nil: none
 	reloads     int            // that succeeded
 	ending      atomic.Bool    // "Shutting down" may be said when the last worker has gone
@@ -127,6 +134,9 @@ func (m *master) check(sigs <-chan os.Signal) int {
 	}
 	err := m.await(sigs, m.pool.Load)
 	m.stopPool(m.v.GracefulTimeout)
+	if err == nil {
+		err = m.checkFiles()
+	}
 	if err != nil {
 		fmt.Fprintf(m.stderr, "\nError while loading the application:\n\n%v\n", err)
 		return exitError
@@ -157,7 +167,10 @@ func (m *master) start(sigs <-chan os.Signal) error {
 		return err
 	}
 	m.records.begin()
-	m.server = server.New(m.serverConfig())
+	m.front.open(m)
+	m.front.update(&m.v, m.rules)
+	config := m.serverConfig()
+	m.server = server.New(config)
 	if err := m.listen(sigs); err != nil {
 		return err
 	}
@@ -168,6 +181,7 @@ func (m *master) start(sigs <-chan os.Signal) error {
 	if m.sizing != "" {
 		m.log.Infof("Using %d workers: %s", m.workers, m.sizing)
 	}
+	m.log.Infof("%s", buffers(&config))
 	m.showTitle()
 	m.openControl()
 	if err := m.drop(); err != nil {
@@ -203,8 +217,12 @@ func (m *master) serve(sigs <-chan os.Signal) (code int) {
 	m.observe()
 	m.serveControl()
 	m.engage()
+	var drained <-chan time.Time // the end of --drain-delay
 	for {
 		select {
+		case <-drained:
+			m.leave()
+			return m.stop(sigs)
 		case <-observing.C:
 			m.observe()
 		case in := <-m.adopted:
@@ -255,6 +273,14 @@ func (m *master) serve(sigs <-chan os.Signal) (code int) {
 			case actUpgrade:
 				m.upgrade()
 			case actGraceful:
+				if m.v.DrainDelay > 0 && m.resting == nil {
+					if drained == nil { // some process managers send TERM twice
+						m.draining.Store(true)
+						m.log.Infof("The graceful stop begins in %v (--drain-delay)", m.v.DrainDelay)
+						drained = time.After(m.v.DrainDelay)
+					}
+					continue
+				}
 				m.leave()
 				return m.stop(sigs)
 			case actQuick:

@@ -47,6 +47,7 @@ func (m *master) newPool() error {
 				m.edits.add(names...)
 			}
 		},
+		Site:     m.sites.told,
 		Replaced: func(why prefork.Cause) { m.metrics.Restarted(restarts[why]) },
 		Kept: func() {
 			select {

@@ -13,8 +13,10 @@ import (
 	"github.com/gounicorn/gounicorn/prefork/companion"
 	"github.com/gounicorn/gounicorn/prefork/lane"
 	"github.com/gounicorn/gounicorn/server/accesslog"
+	"github.com/gounicorn/gounicorn/server/edge"
 	"github.com/gounicorn/gounicorn/server/errorlog"
 	"github.com/gounicorn/gounicorn/server/settings"
+	"github.com/gounicorn/gounicorn/server/site"
 )
 
 // errStopped ends the start: a signal asked for it.
@@ -24,8 +26,10 @@ var errStopped = errors.New("stopped by a signal")
 type intent struct {
 	v       settings.Values
 	lanes   []lane.Rule
+	rules   edge.Config
 	workers int
 	sizing  string // how the number of workers came about
+	site    site.Options
 	answers answers
 
 	companions, steps []companion.Program
@@ -54,7 +58,13 @@ func newIntent(v settings.Values) (*intent, error) {
 		return nil, badSetting(&v, "access_log_format", v.AccessLogFormat, err)
 	}
 	var err error
+	if in.site, err = siteOptions(&v); err != nil {
+		return nil, err
+	}
 	if in.answers, err = newAnswers(&v); err != nil {
+		return nil, err
+	}
+	if in.rules, err = edgeRules(&v); err != nil {
 		return nil, err
 	}
 	if in.workers == 0 {
@@ -73,7 +83,7 @@ func (m *master) configure(sigs <-chan os.Signal) error {
 		return err
 	}
 	in := <-m.adopted
-	m.v, m.lanes, m.workers, m.sizing = in.v, in.lanes, in.workers, in.sizing
+	m.v, m.lanes, m.rules, m.workers, m.sizing = in.v, in.lanes, in.rules, in.workers, in.sizing
 	m.answers = in.answers
 	m.cache.Update(in.answers.cache)
 	m.companions, m.steps = in.companions, in.steps
@@ -139,9 +149,13 @@ func (m *master) decide(generation int, document []byte) (prefork.Plan, error) {
 	}
 	if generation == 1 {
 		m.adopted <- in
+		plan.Serving = func() { m.serveFiles(generation, in) }
 		return plan, nil
 	}
-	plan.Serving = func() { m.adopted <- in }
+	plan.Serving = func() {
+		m.serveFiles(generation, in)
+		m.adopted <- in
+	}
 	return plan, nil
 }
 
@@ -165,7 +179,7 @@ func (in *intent) plan(generation, before int, owner *ownership) (prefork.Plan, 
 func (m *master) adopt(in *intent) {
 	old := m.v
 	m.reloads++
-	m.v, m.workers, m.sizing, m.companions = in.v, in.workers, in.sizing, in.companions
+	m.v, m.rules, m.workers, m.sizing, m.companions = in.v, in.rules, in.workers, in.sizing, in.companions
 	for _, w := range in.v.Warnings {
 		m.log.Warningf("%s", w)
 	}
@@ -180,6 +194,7 @@ func (m *master) adopt(in *intent) {
 	m.applyLogs(&old)
 	m.adoptSecrets()
 	m.engage()
+	m.front.update(&m.v, m.rules)
 	m.server.Reconfigure(m.serverConfig())
 }
 

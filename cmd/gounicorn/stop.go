@@ -62,6 +62,7 @@ func (m *master) stop(sigs <-chan os.Signal) int {
 			}
 		}
 	}()
+	m.draining.Store(true)
 	m.farewell()
 	m.closeSockets(ctx, m.sockets)
 	if err := m.server.Shutdown(ctx); err != nil {
@@ -91,6 +92,7 @@ func (m *master) stop(sigs <-chan os.Signal) int {
 func (m *master) quit() {
 	ctx, cancel := context.WithTimeout(context.Background(), quickGrace)
 	defer cancel()
+	m.draining.Store(true)
 	m.farewell()
 	m.closeSockets(ctx, m.sockets)
 	m.ending.Store(true)

@@ -3,8 +3,10 @@ package companion
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -14,6 +16,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/gounicorn/gounicorn/tests/harness"
 	"golang.org/x/sys/unix"
 )
 
@@ -21,8 +24,10 @@ const budget = 20 * time.Second // bounds failures, never a passing run
 
 // TestMain reaps what becomes ours because its parent died, as the pool of workers does in the server.
 func TestMain(m *testing.M) {
+	dead := make(chan os.Signal, 1)
+	signal.Notify(dead, unix.SIGCHLD)
 	go func() {
-		for ; ; time.Sleep(10 * time.Millisecond) {
+		for range dead {
 			for reapOne() {
 			}
 		}
@@ -139,10 +144,8 @@ func (c *company) apply(programs dict) {
 
 func (c *company) eventually(what string, cond func() bool) {
 	c.t.Helper()
-	for end := time.Now().Add(budget); !cond(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(end) {
-			c.t.Fatalf("not within %v: %s; status %+v", budget, what, c.Status())
-		}
+	if !harness.Poll(budget, cond) {
+		c.t.Fatalf("not within %v: %s; status %+v", budget, what, c.Status())
 	}
 }
 
@@ -234,9 +237,7 @@ func TestEveryKindOfEndHasItsStateAndLeavesNoOrphan(t *testing.T) {
 				if !strings.HasPrefix(s.LastExit, e.last) || s.Starts != 2 || s.Healthy {
 					t.Errorf("status %+v", s)
 				}
-				if len(c.gaveUp) != 1 {
-					t.Errorf("given up: %v", c.gaveUp)
-				}
+				c.eventually("it is told that it was given up", func() bool { return c.has(&c.gaveUp, "\np\n") })
 				for _, pid := range c.carriers() {
 					t.Errorf("an orphan: %s", cmdline(pid))
 				}
@@ -265,7 +266,7 @@ func TestRestartFollowsThePolicy(t *testing.T) {
 	if s := c.of("missing"); !strings.Contains(s.Note, "no-such-command-anywhere is not found on PATH") {
 		t.Errorf("missing: %q", s.Note)
 	}
-	if len(c.gaveUp) > 0 {
+	if c.has(&c.gaveUp, "e") {
 		t.Errorf("given up: %v", c.gaveUp)
 	}
 }
@@ -548,7 +549,7 @@ func TestSignalsAndVerbs(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	c.Stop(ctx)
-	if err := c.Start(ctx, "p"); err != ErrStopping {
+	if err := c.Start(ctx, "p"); !errors.Is(err, ErrStopping) {
 		t.Errorf("%v", err)
 	}
 }
@@ -572,7 +573,7 @@ func TestStepsRunInTurnAndTheFirstThatFailsEndsThem(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	time.AfterFunc(20*time.Millisecond, cancel)
-	if err := run(ctx, 0, "trap '' TERM; sleep 60"); err != context.Canceled {
+	if err := run(ctx, 0, "trap '' TERM; sleep 60"); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
 }
@@ -589,7 +590,13 @@ func TestPausesGrowAreCappedAndDiffer(t *testing.T) {
 func TestCompanionsDieWithTheirMaster(t *testing.T) {
 	if os.Getenv("COMPANION_MASTER") != "" {
 		c := newCompany(t)
-		c.apply(dict{"p": dict{"command": sh(`trap "" TERM; echo $$ > ` + os.Getenv("COMPANION_MASTER") + `; while :; do sleep 0.05; done`), "startsecs": 0}})
+		c.dir = os.Getenv("TEST_FOLDER")
+		c.apply(dict{"p": dict{"command": sh(`trap "" TERM; sleep 77 & echo $$ > ` + os.Getenv("COMPANION_MASTER") + `.0; while :; do sleep 0.05; done`), "startsecs": 0}})
+		c.pidIn("pid.0")
+		c.state("p", Running)
+		if err := os.Link(os.Getenv("COMPANION_MASTER")+".0", os.Getenv("COMPANION_MASTER")); err != nil {
+			t.Fatal(err)
+		}
 		select {}
 	}
 	c := newCompany(t)
@@ -606,5 +613,5 @@ func TestCompanionsDieWithTheirMaster(t *testing.T) {
 	_ = pr.Signal(syscall.SIGKILL)
 	_, _ = pr.Wait()
 	c.children.Delete(pr.Pid)
-	c.eventually("the companion is dead", func() bool { return !alive(pid) })
+	c.eventually("the companion and what it has started are dead", func() bool { return !alive(pid) && len(c.carriers()) == 0 })
 }

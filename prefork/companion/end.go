@@ -42,6 +42,7 @@ func (pr *process) over() {
 	pr.disarm()
 	r := pr.run
 	killStrays(r.mark)
+	pr.m.guard.remove(r.pid)
 	r.finish()
 	pr.unlock()
 	pr.run = nil

@@ -58,6 +58,9 @@ func (d *draft) environ() error {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(d.context.Directory, name)
 		}
+		if st, err := os.Stat(name); err == nil && !st.Mode().IsRegular() {
+			return fmt.Errorf("env_files: %s is no file", name) // a pipe would never end
+		}
 		f, err := os.Open(name)
 		if err != nil {
 			return fmt.Errorf("env_files: %w", err)

@@ -33,7 +33,7 @@ var keys = map[string]func(d *draft, raw json.RawMessage) error{
 	"autostart":      func(d *draft, raw json.RawMessage) error { return readBool(raw, &d.Autostart) },
 	"autorestart":    readRestart,
 	"exitcodes":      readExitCodes,
-	"startsecs":      func(d *draft, raw json.RawMessage) error { return readDuration(raw, &d.StartSecs) },
+	"startsecs":      func(d *draft, raw json.RawMessage) error { return readDuration(raw, &d.StartTime) },
 	"startretries":   func(d *draft, raw json.RawMessage) error { return readInt(raw, &d.Retries, -1, math.MaxInt32) },
 	"stop":           readStop,
 	"stopsignal":     func(d *draft, raw json.RawMessage) error { return readText(raw, &d.stopSignal) },

@@ -42,6 +42,7 @@ type Manager struct {
 	cfg   Config
 	spawn chan func() // what the thread does that is the parent of all; see start.go
 	ended sync.Once   // spawn is closed
+	guard *guard
 
 	starting atomic.Int32 // starts that are under way
 	children sync.Map     // pid → true, of what we reap
@@ -79,6 +80,7 @@ func New(cfg Config) *Manager {
 	m := &Manager{
 		cfg: cfg, spawn: make(chan func()), programs: map[string]*program{}, alive: map[*process]bool{}, changed: make(chan struct{}), sole: true,
 	}
+	m.guard = &guard{m: m, groups: map[int]bool{}}
 	// What a process of a program leaves behind becomes our child, so that it can be found and ended.
 	_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) // the pool does the same and complains
 	go m.parent()
@@ -230,6 +232,7 @@ func (m *Manager) Stop(ctx context.Context) (cut []*Program) {
 	}
 	wait.Wait()
 	m.ended.Do(func() { close(m.spawn) })
+	m.guard.close()
 	for _, pr := range all {
 		if pr.cut && !slices.ContainsFunc(cut, func(p *Program) bool { return p.Name == pr.program }) {
 			cut = append(cut, pr.spec)

@@ -68,7 +68,7 @@ func parseProgram(name string, raw json.RawMessage, c Context) (Program, error) 
 		return Program{}, err
 	}
 	d := draft{context: c, Program: Program{
-		Name: name, Umask: -1, Count: 1, Autostart: true, Restart: Always, ExitCodes: []int{0}, StartSecs: defaultStart, Retries: defaultRetries,
+		Name: name, Umask: -1, Count: 1, Autostart: true, Restart: Always, ExitCodes: []int{0}, StartTime: defaultStart, Retries: defaultRetries,
 		Essential: true, Directory: c.Directory, OnReload: ReloadKeep,
 	}}
 	var values map[string]json.RawMessage
@@ -188,7 +188,7 @@ func (d *draft) finishTimer(has func(string) bool) error {
 		return fmt.Errorf("every: %w", err)
 	}
 	t.Jitter, t.Timeout = d.jitter, d.timeout
-	d.Timer, d.StartSecs = t, 0
+	d.Timer, d.StartTime = t, 0
 	if !has("essential") {
 		d.Essential = false // the next run may succeed
 	}

@@ -238,15 +238,15 @@ func (pr *process) start() {
 		return
 	}
 	pr.run, pr.failing, pr.cut = r, "", false
-	if pr.spec.Timer != nil || pr.spec.StartSecs == 0 && pr.spec.Ready == nil {
+	if pr.spec.Timer != nil || pr.spec.StartTime == 0 && pr.spec.Ready == nil {
 		pr.running()
 		return
 	}
-	pr.set(pr.spec.StartSecs, pr.survived)
+	pr.set(pr.spec.StartTime, pr.survived)
 	pr.become(Starting, "")
 }
 
-// survived is called when it has lived for StartSecs.
+// survived is called when it has lived for StartTime.
 func (pr *process) survived() {
 	pr.run.survived = true
 	if pr.spec.Ready == nil || pr.run.able {
@@ -259,7 +259,7 @@ func (pr *process) survived() {
 // checked gets the outcome of the check.
 func (pr *process) checked(err error) {
 	pr.run.ready = nil
-	if pr.state != Starting {
+	if pr.state != Starting || pr.empty != nil {
 		return
 	}
 	if err != nil {
@@ -269,7 +269,7 @@ func (pr *process) checked(err error) {
 		return
 	}
 	pr.run.able = true
-	if pr.run.survived || pr.spec.StartSecs == 0 {
+	if pr.run.survived || pr.spec.StartTime == 0 {
 		pr.running()
 	}
 }

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Program is what a companion is and how it is run. Parse makes complete ones; two that are deeply equal run the same.
@@ -21,13 +19,13 @@ type Program struct {
 	Autostart   bool           // it runs without being asked for
 	Restart     Restart        // what follows an end
 	ExitCodes   []int          // that are expected
-	StartSecs   time.Duration  // for which it must live to count as started
+	StartTime   time.Duration  // for which it must live to count as started
 	Retries     int            // starts in a row that may fail beyond the first; -1: any number
 	Stop        []StopStep     // how it is asked to end; KILL follows the last
 	Essential   bool           // when it is given up, Config.GaveUp is called
 	ExitCode    int            // for GaveUp; 0: the default
 	After       []string       // programs that must be ready before
-	Ready       *Check         // nil: it is ready after StartSecs
+	Ready       *Check         // nil: it is ready after StartTime
 	Singleton   bool           // never two at once
 	Lock        string         // file that is locked while it runs; "": none
 	Timer       *Timer         // nil: it is to run all the time
@@ -110,12 +108,4 @@ func (p *Program) process(index int) string {
 		return p.Name
 	}
 	return fmt.Sprintf("%s:%d", p.Name, index)
-}
-
-// signalName is TERM for SIGTERM.
-func signalName(s syscall.Signal) string {
-	if name := unix.SignalName(s); len(name) > 3 {
-		return name[3:]
-	}
-	return fmt.Sprint(int(s))
 }

@@ -32,7 +32,7 @@ type run struct {
 	gone     chan struct{} // closed when the leader is dead and reaped
 	ready    chan error    // gets the outcome of the check; nil: there is none, or it is known
 	able     bool          // the check has said so
-	survived bool          // StartSecs
+	survived bool          // StartTime
 	extra    time.Duration // that it may be older than MaxAge
 	cancel   context.CancelFunc
 	pipes    []*lines
@@ -186,6 +186,7 @@ func (m *Manager) launch(pr *process) (*run, error) {
 		inbox.close()
 		return nil, err
 	}
+	m.guard.post()
 	err = m.start(cmd)
 	closeOurs(cmd)
 	if err != nil {
@@ -196,10 +197,12 @@ func (m *Manager) launch(pr *process) (*run, error) {
 		return nil, explained(err, p)
 	}
 	r.cmd, r.pid, r.started = cmd, cmd.Process.Pid, time.Now()
+	m.guard.add(r.pid)
 	name := pr.name()
 	r.listen([]*os.File{out, errs}, func(line []byte) { m.cfg.Line(p, name, r.pid, line) })
 	if err := release(p, r.pid, hold); err != nil {
 		m.wait(cmd)
+		m.guard.remove(r.pid)
 		inbox.close()
 		r.cancel = func() {}
 		r.finish()

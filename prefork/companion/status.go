@@ -12,7 +12,7 @@ type State string
 // The states.
 const (
 	Stopped  State = "STOPPED"  // it is not to run, or not yet
-	Starting State = "STARTING" // it runs for less than StartSecs, is not ready, or waits for others
+	Starting State = "STARTING" // it runs for less than StartTime, is not ready, or waits for others
 	Running  State = "RUNNING"
 	Backoff  State = "BACKOFF" // it ended and is started again after a pause
 	Stopping State = "STOPPING"

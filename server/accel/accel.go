@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"mime"
 	"os"
 	"path"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
@@ -83,14 +85,41 @@ func (f *Files) Redirect(uri []byte) (*os.File, fs.FileInfo, error) {
 	return nil, nil, missing("no --accel has the prefix of %.200q", uri)
 }
 
-// Sendfile opens the file with a path, the value of X-Sendfile: absolute, inside one of the roots. It is taken as it is, and percent-decoded
-// if there is no such file: some applications encode it. The error is like that of Redirect.
+// Sendfile opens the file with a path, the value of X-Sendfile: absolute, inside one of the roots. It is taken as it is and, if there is no
+// such file, as the forms in which paths arrive that do not fit into a field: percent-encoded, in ISO 8859-1 and, from Django, as an encoded
+// word (RFC 2047). The error is like that of Redirect.
 func (f *Files) Sendfile(value []byte) (*os.File, fs.FileInfo, error) {
-	file, info, err := f.path(string(value))
-	if plain, ok := unescape(string(value)); err != nil && ok && plain != string(value) {
-		return f.path(plain)
+	text := string(value)
+	file, info, err := f.path(text)
+	if err == nil {
+		return file, info, nil
 	}
-	return file, info, err
+	for _, form := range [...]func(string) (string, bool){unescape, latin, word} {
+		if other, ok := form(text); ok && other != text {
+			if file, info, err := f.path(other); err == nil {
+				return file, info, nil
+			}
+		}
+	}
+	return nil, nil, err
+}
+
+// latin decodes ISO 8859-1.
+func latin(s string) (string, bool) {
+	runes := make([]rune, len(s))
+	for i := range len(s) {
+		runes[i] = rune(s[i])
+	}
+	return string(runes), !utf8.ValidString(s)
+}
+
+// word decodes encoded words.
+func word(s string) (string, bool) {
+	if !strings.HasPrefix(s, "=?") {
+		return "", false
+	}
+	decoded, err := new(mime.WordDecoder).DecodeHeader(s)
+	return decoded, err == nil
 }
 
 func (f *Files) path(name string) (*os.File, fs.FileInfo, error) {

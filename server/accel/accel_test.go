@@ -65,6 +65,7 @@ func TestWhatANameLeadsTo(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		base + "/current/a.txt": "a", base + "/other/x": "other", base + "/current/a%20b": "literal", base + "/current/in/b%20c.txt": "b", base + "/current/100%.txt": "percent",
+		base + "/current/\xe9": "accent", base + "/current/é": "accent", "=?utf-8?q?" + strings.ReplaceAll(base, "_", "=5F") + "/current/=C3=A9?=": "accent", "=?utf-8?q?=2Fetc=2Fpasswd?=": "404", "=?": "404",
 		base + "/current//in/b c.txt": "b", base + "/secret": "404", base + "/other/../secret": "404", base + "/current/%2e%2e/secret": "404", base + "/otherx": "404",
 		base + "/current": "404", "current/a.txt": "404", base + "/current/out": "404", "": "404", base + "/data/a.txt": "404",
 	} {

@@ -26,9 +26,10 @@ type Entry struct {
 	BytesSent   int64 // of the body
 	Referer     []byte
 	UserAgent   []byte
-	Pid         int  // of the process that answered; the worker's, else the master's
-	Worker      int  // pid of the worker, 0 if none was involved
-	Answered    bool // by a worker to the end, be it that the application raised
+	Pid         int    // of the process that answered; the worker's, else the master's
+	Worker      int    // pid of the worker, 0 if none was involved
+	Answered    bool   // by a worker to the end, be it that the application raised
+	By          string // who answered: "app", "static", "edge", "server" and the like; "": not known
 	RequestID   []byte
 	Receive     time.Duration // reading the body
 	Queue       time.Duration // waiting for a worker

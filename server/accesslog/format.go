@@ -252,7 +252,7 @@ func fieldAtom(name string) (part, error) {
 		if get, ok := numbers["x "+key]; ok {
 			return part{kind: number, number: get}, nil
 		}
-		return part{}, fmt.Errorf("there is no {%s}x; there are queue, run, receive, worker, lane, route, client and request_id", key)
+		return part{}, fmt.Errorf("there is no {%s}x; there are queue, run, receive, worker, lane, route, client, by and request_id", key)
 	}
 	return part{kind: literal, fixed: missing}, nil
 }
@@ -268,9 +268,18 @@ var texts = map[string]func(*Entry) []byte{
 	"f":            func(e *Entry) []byte { return e.Referer },
 	"a":            func(e *Entry) []byte { return e.UserAgent },
 	"x client":     func(e *Entry) []byte { return e.Client },
+	"x by":         func(e *Entry) []byte { return bytesOf(e.By) },
 	"x request_id": func(e *Entry) []byte { return e.RequestID },
 	"x lane":       func(e *Entry) []byte { return e.Lane },
 	"x route":      func(e *Entry) []byte { return e.Route },
+}
+
+// bytesOf is a text of the entry; an empty one is missing.
+func bytesOf(s string) []byte {
+	if s == "" {
+		return nil
+	}
+	return []byte(s)
 }
 
 // numbers are the atoms that are numbers; ok false is a missing one.

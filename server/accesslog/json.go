@@ -32,6 +32,11 @@ func (JSON) Append(b []byte, e *Entry) []byte {
 	} else {
 		b = append(b, `,"worker":null`...)
 	}
+	if e.By != "" {
+		b = jsontext.AppendString(append(b, `,"by":`...), []byte(e.By))
+	} else {
+		b = append(b, `,"by":null`...)
+	}
 	b = appendJSONText(b, `,"lane":`, e.Lane)
 	b = appendJSONText(b, `,"route":`, e.Route)
 	b = appendMillis(append(b, `,"duration_ms":`...), e.Duration)

@@ -2,6 +2,7 @@ package compress
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -185,7 +186,7 @@ func TestBodiesComeBackWhole(t *testing.T) {
 			}
 			for {
 				p, _, _, _, err := src.Next()
-				if err == io.EOF {
+				if errors.Is(err, io.EOF) {
 					break
 				}
 				if err != nil {
@@ -204,7 +205,7 @@ func TestBodiesComeBackWhole(t *testing.T) {
 			}
 		}
 		failing := NewSource(coding, &pieces{err: io.ErrClosedPipe})
-		if _, _, _, _, err := failing.Next(); err != io.ErrClosedPipe {
+		if _, _, _, _, err := failing.Next(); !errors.Is(err, io.ErrClosedPipe) {
 			t.Errorf("%v: a source that fails gives %v", coding, err)
 		}
 		failing.Close()

@@ -8,6 +8,9 @@ import (
 // Gate bounds the connections that one client has at once. It has an entry for each client with a connection and no other, so it is as
 // bounded as the connections are. The zero Gate lets everybody in; its methods may be called concurrently.
 type Gate struct {
+	// Refused, if not nil, is called for each connection that is not let in. It is set before the first.
+	Refused func()
+
 	mu     sync.Mutex // guards the rest
 	limit  int
 	exempt func(netip.Addr) bool
@@ -26,6 +29,13 @@ func (g *Gate) Update(limit int, exempt func(netip.Addr) bool) {
 
 // Enter asks for a connection. counted tells that Leave must be called at its end. An address that is not valid is a unix socket's.
 func (g *Gate) Enter(peer netip.Addr) (counted, ok bool) {
+	if counted, ok = g.enter(peer); !ok && g.Refused != nil {
+		g.Refused()
+	}
+	return counted, ok
+}
+
+func (g *Gate) enter(peer netip.Addr) (counted, ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.limit == 0 || !peer.IsValid() || g.exempt != nil && g.exempt(peer) {

@@ -29,10 +29,14 @@ func refuse(x exchange.Exchange, status int, detail string, fields ...field) {
 	answer(x, status, mime, body, fields...)
 }
 
-// answer gives a whole answer that nobody may store.
+// answer gives a whole answer that nobody may store, unless it is a redirect.
 func answer(x exchange.Exchange, status int, mime string, body []byte, fields ...field) {
+	all := append([]field{{"Content-Type", mime}}, fields...)
+	if status/100 != 3 {
+		all = append(all, field{"Cache-Control", "no-store"})
+	}
 	err := x.Start(status, nil)
-	for _, f := range append([]field{{"Content-Type", mime}, {"Cache-Control", "no-store"}}, fields...) {
+	for _, f := range all {
 		if err == nil {
 			err = x.Field([]byte(f.name), []byte(f.value))
 		}

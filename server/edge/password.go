@@ -3,13 +3,13 @@ package edge
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
-	"sync/atomic"
 
 	"github.com/tg123/go-htpasswd"
 	"golang.org/x/crypto/bcrypt"
@@ -23,21 +23,18 @@ const (
 
 // Passwords are the users of a file of Apache's htpasswd, nginx's auth_basic_user_file. They do not change.
 type Passwords struct {
-	id    uint64 // of this reading of the file
+	id    [sha256.Size]byte // of the file's content, so that what was right by an old one is asked again of a new one
 	users map[string]htpasswd.EncodedPasswd
 	decoy htpasswd.EncodedPasswd // for names that are not there, so that an answer takes as long
 }
-
-// readings counts what was read, so that a password that was right by an old file is asked again of a new one.
-type readings struct{ n atomic.Uint64 }
 
 // formats are what a line may hold: bcrypt, APR1 and MD5-crypt, SHA-1, salted SHA-1, SHA-256 and SHA-512 crypt. Plain text is not among them.
 var formats = []htpasswd.PasswdParser{
 	htpasswd.AcceptBcrypt, htpasswd.AcceptMd5, htpasswd.AcceptSha, htpasswd.AcceptSsha, htpasswd.AcceptCryptSha,
 }
 
-// load reads a file. Errors name the line, and never show it.
-func (r *readings) load(path string) (*Passwords, error) {
+// loadPasswords reads a file. Errors name the line, and never show it.
+func loadPasswords(path string) (*Passwords, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("password file: %w", err)
@@ -54,7 +51,7 @@ func (r *readings) load(path string) (*Passwords, error) {
 	if err != nil {
 		return nil, fmt.Errorf("password file %s: %w", path, err)
 	}
-	p.id = r.n.Add(1)
+	p.id = sha256.Sum256(text)
 	return p, nil
 }
 

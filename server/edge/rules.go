@@ -29,8 +29,7 @@ type Config struct {
 // Auth is a path for which, and for all below, a password is asked.
 type Auth struct {
 	prefix Prefix
-	file   string // empty: none is asked
-	*Passwords
+	users  *Passwords // nil: none is asked
 }
 
 // Body is the largest body of a request for a path and all below it.
@@ -39,13 +38,14 @@ type Body struct {
 	limit  int64 // bytes, 0: no limit
 }
 
-// ParseAuth reads PREFIX=FILE, or PREFIX=off for a path that is taken out. The file is read by Update.
+// ParseAuth reads PREFIX=FILE, and the file; or PREFIX=off for a path that is taken out.
 func ParseAuth(text string) (Auth, error) {
 	prefix, file, err := parsePrefix(text, "PREFIX=FILE, such as /admin/=/etc/site.htpasswd")
-	if file == "off" {
-		file = ""
+	if err != nil || file == "off" {
+		return Auth{prefix: prefix}, err
 	}
-	return Auth{prefix: prefix, file: file}, err
+	users, err := loadPasswords(file)
+	return Auth{prefix, users}, err
 }
 
 // ParseBody reads PREFIX=SIZE; size reads a number of bytes.
@@ -61,8 +61,10 @@ func ParseBody(text string, size func(string) (int64, error)) (Body, error) {
 	return Body{prefix, limit}, err
 }
 
-// LargestBody returns the largest body, in bytes, that a request may have for any path if usual is the limit where nothing else is said;
-// 0 is no limit.
+// UsualBody is the limit for paths of which no other Body says anything, 0 for none.
+func UsualBody(limit int64) Body { return Body{limit: limit} }
+
+// LargestBody returns the largest body, in bytes, that a request may have for any path, the usual limit included; 0 is no limit.
 func LargestBody(usual int64, bodies []Body) int64 {
 	for _, b := range bodies {
 		if usual == 0 || b.limit == 0 {
@@ -92,15 +94,13 @@ var RuleNames = []Rule{RuleRedirect, RuleHost, RuleAddress, RuleRate, RuleRateDr
 
 // Rules is the Responder that applies a Config. Its methods may be called concurrently.
 type Rules struct {
-	count   func(Rule)
-	warnf   func(format string, args ...any)
-	said    throttle
-	readers readings
-	state   atomic.Pointer[state] // nil: no rules
+	count func(Rule)
+	warnf func(format string, args ...any)
+	said  throttle
+	state atomic.Pointer[state] // nil: no rules
 
 	mu     sync.Mutex // guards what follows
 	config Config
-	files  map[string]*Passwords
 	site   []string
 	meter  *Meter
 	check  *verifier
@@ -134,25 +134,12 @@ func New(count func(Rule), warnf func(format string, args ...any)) *Rules {
 	return &Rules{count: count, warnf: warnf}
 }
 
-// Update applies other rules to the requests from now on, and reads the password files again. After an error, which is that of a password
-// file, all is as before.
-func (r *Rules) Update(c Config) error {
-	files := map[string]*Passwords{}
-	for _, a := range c.Auth {
-		if a.file == "" || files[a.file] != nil {
-			continue
-		}
-		p, err := r.readers.load(a.file)
-		if err != nil {
-			return err
-		}
-		files[a.file] = p
-	}
+// Update applies other rules to the requests from now on.
+func (r *Rules) Update(c Config) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.config, r.files = c, files
+	r.config = c
 	r.apply()
-	return nil
 }
 
 // SetSiteHosts tells which hosts the application allows; nil: it is not known.
@@ -195,7 +182,6 @@ func (r *Rules) apply() {
 		})
 	}
 	for _, a := range c.Auth {
-		a.Passwords = r.files[a.file]
 		s.auth.add(a.prefix, func(Auth) Auth { return a })
 	}
 	for _, b := range c.Bodies {
@@ -308,14 +294,14 @@ func (r *Rules) limits(s *state, x exchange.Exchange, path []byte) bool {
 // asks answers a client that has to give a password and did not, or not a right one.
 func (r *Rules) asks(s *state, x exchange.Exchange, path []byte) bool {
 	auth, q := s.auth.find(path), x.Request()
-	if auth == nil || auth.Passwords == nil {
+	if auth == nil || auth.users == nil {
 		return false
 	}
 	found := wrong
 	var wait time.Duration
 	user, password, given := credentials(q.Get("authorization"))
 	if given {
-		found, wait = s.check.check(auth.Passwords, user, password, q.Client, q.Received)
+		found, wait = s.check.check(auth.users, user, password, q.Client, q.Received)
 	}
 	if found == right {
 		q.User = user

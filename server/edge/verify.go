@@ -99,8 +99,7 @@ func (v *verifier) remember(name [sha256.Size]byte) {
 // name stands for a file, a user and a password together.
 func (v *verifier) name(p *Passwords, user, password string) (name [sha256.Size]byte) {
 	h := hmac.New(sha256.New, v.key[:])
-	b := binary.BigEndian.AppendUint64(nil, p.id)
-	b = binary.BigEndian.AppendUint64(b, uint64(len(user)))
+	b := binary.BigEndian.AppendUint64(p.id[:], uint64(len(user)))
 	h.Write(append(append(b, user...), password...))
 	h.Sum(name[:0])
 	return name

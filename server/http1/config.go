@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/gounicorn/gounicorn/server/exchange"
@@ -88,9 +89,22 @@ type Config struct {
 	// OnConnect, if set, is called for every connection, when its service
 	// begins. It must not block.
 	OnConnect func()
+	// Gate, if set, is asked for every connection before it is served; one
+	// that it does not let in is closed without an answer.
+	Gate Gate
 	// OnAcceptError is called at most once a minute while accepting fails, for
 	// example because descriptors are exhausted.
 	OnAcceptError func(err error)
+}
+
+// A Gate counts the connections of each client. Its methods are called
+// concurrently and must not block.
+type Gate interface {
+	// Enter asks for a connection from an address, which is not valid for a
+	// Unix socket. counted says that Leave is wanted at its end.
+	Enter(peer netip.Addr) (counted, ok bool)
+	// Leave is the end of a connection that was counted.
+	Leave(peer netip.Addr)
 }
 
 // Defaults and caps of limits and timeouts.

@@ -56,6 +56,7 @@ type Conn struct {
 	proxy      exchange.ProxyHeader
 	listener   net.Addr
 	tls        *tls.ConnectionState
+	counted    bool  // by the Gate
 	next, prev *Conn // list of the server, guarded by its mutex
 
 	// Shared with the sweeper, which compares them with the limits.

@@ -51,12 +51,12 @@ func (t *TLS) timeout() time.Duration {
 // ServeTLS is Serve for connections that begin with a handshake, if the Config has TLS; else it is Serve. A PROXY header comes before
 // the handshake.
 func (s *Server) ServeTLS(ln net.Listener) error {
-	return s.serve(ln, func(nc net.Conn) {
+	return s.serve(ln, func(nc net.Conn) *Conn {
 		c := newConn(s, nc, ln.Addr())
 		if c.shake = c.terms.TLS; c.shake != nil {
 			c.phase.Store(phaseShake) // its time runs from here on
 		}
-		s.take(c)
+		return c
 	})
 }
 

@@ -64,11 +64,11 @@ func (s *Server) Reconfigure(c Config) {
 // Serve accepts connections from ln until Shutdown or Close, which close ln,
 // or until accepting fails for good. It may be called for several listeners.
 func (s *Server) Serve(ln net.Listener) error {
-	return s.serve(ln, func(nc net.Conn) { s.ServeConn(nc, ln.Addr()) })
+	return s.serve(ln, func(nc net.Conn) *Conn { return newConn(s, nc, ln.Addr()) })
 }
 
-// serve has begin take each connection of ln.
-func (s *Server) serve(ln net.Listener, begin func(net.Conn)) error {
+// serve serves the connections of ln, each as begin makes it.
+func (s *Server) serve(ln net.Listener, begin func(net.Conn) *Conn) error {
 	if !s.adopt(ln) {
 		_ = ln.Close() // the server has ended already, which is the error to report
 		return ErrServerClosed
@@ -79,11 +79,15 @@ func (s *Server) serve(ln net.Listener, begin func(net.Conn)) error {
 		nc, err := ln.Accept()
 		if err == nil {
 			pause.reset()
+			c := begin(nc)
+			if !c.enterGate() {
+				continue
+			}
 			if !s.awaitRoom() {
-				_ = nc.Close() // nobody was promised an answer
+				c.turnAway()
 				return ErrServerClosed
 			}
-			begin(nc)
+			s.take(c)
 			continue
 		}
 		switch {
@@ -103,7 +107,37 @@ func (s *Server) serve(ln net.Listener, begin func(net.Conn)) error {
 // behind TLS when the handshake is done, and closes it. listener is what
 // Conn.Listener returns. It returns at once.
 func (s *Server) ServeConn(nc net.Conn, listener net.Addr) {
-	s.take(newConn(s, nc, listener))
+	if c := newConn(s, nc, listener); c.enterGate() {
+		s.take(c)
+	}
+}
+
+// enterGate asks the Gate, before a connection is served, and closes one that
+// is not let in.
+func (c *Conn) enterGate() bool {
+	g := c.terms.Gate
+	if g == nil {
+		return true
+	}
+	counted, ok := g.Enter(c.peer.Addr())
+	c.counted = counted
+	if !ok {
+		_ = c.nc.Close() // nobody was promised an answer
+	}
+	return ok
+}
+
+// leaveGate is the end of a connection that was let in.
+func (c *Conn) leaveGate() {
+	if c.counted {
+		c.terms.Gate.Leave(c.peer.Addr())
+	}
+}
+
+// turnAway ends a connection that was let in and never served.
+func (c *Conn) turnAway() {
+	c.leaveGate()
+	_ = c.nc.Close() // nobody was promised an answer
 }
 
 // take serves a connection on a goroutine of its own.
@@ -114,7 +148,7 @@ func (s *Server) take(c *Conn) {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
-		_ = c.nc.Close() // nobody was promised an answer
+		c.turnAway()
 		return
 	}
 	s.startSweeper()
@@ -143,6 +177,7 @@ func (s *Server) forget(c *Conn) {
 	s.count--
 	s.room.Broadcast()
 	s.mu.Unlock()
+	c.leaveGate()
 	s.tasks.Done()
 }
 

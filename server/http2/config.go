@@ -21,7 +21,7 @@ type Config struct {
 	ServerName string
 
 	Streams    int // concurrent streams of a connection (SETTINGS_MAX_CONCURRENT_STREAMS); 0 means 100
-	Window     int // bytes of a body in flight on a stream (SETTINGS_INITIAL_WINDOW_SIZE); 0 means 65535
+	Window     int // bytes of a body in flight on a stream (SETTINGS_INITIAL_WINDOW_SIZE); 0 means 1 MiB
 	FrameSize  int // bytes of a frame (SETTINGS_MAX_FRAME_SIZE), from 16384; 0 means 16384
 	HeaderList int // bytes of a head, 32 more for each field (SETTINGS_MAX_HEADER_LIST_SIZE); 0 means 65536
 	// BodyShare is how many bytes of request bodies a connection may hold in all its streams together; beyond it a body is ErrShare,
@@ -36,14 +36,15 @@ type Config struct {
 	Logf func(format string, args ...any)
 }
 
-// Defaults, as gunicorn has them, and what the numbers of net/http mean.
+// Defaults, and what the numbers of net/http mean.
 const (
 	defaultStreams    = 100
-	defaultWindow     = 65535
+	defaultWindow     = 1 << 20
 	defaultFrameSize  = 16384
 	defaultHeaderList = 65536
 
-	// connWindow is the least number of bytes of bodies in flight on a connection, and so what it may hold before a handler reads.
+	// connWindow is how many bytes of bodies may be in flight on a connection, if Window is not more, and so what it may hold before a handler
+	// reads them.
 	connWindow = 1 << 20
 	// headerSlack is what net/http adds to MaxHeaderBytes for the setting that it sends.
 	headerSlack = 320

@@ -20,6 +20,15 @@ var refusalNames = [numRefusals]string{
 	RefusedFull: "full", RefusedTimeout: "timeout", RefusedOverload: "overload", RefusedStopping: "stopping",
 }
 
+// answerers are those who may answer a request: the application, the server itself when it refuses or fails, and the Responders. Another
+// name counts as otherAnswerer.
+var answerers = []string{"app", "server", "static", "cache", "health", "edge", "redirect", otherAnswerer}
+
+const otherAnswerer = "other"
+
+// edgeRules are the rules of server/edge that are counted.
+var edgeRules = []string{"redirect", "host", "address", "rate", "rate_dry_run", "password", "connection"}
+
 // ThreadKind is what a thread of a worker is for.
 type ThreadKind uint8
 
@@ -73,6 +82,20 @@ const (
 var stageNames = [numStages]string{
 	StageReceiving: "receiving", StageQueued: "queued", StageRunning: "running", StageSending: "sending",
 }
+
+// Cached is what the cache made of a request.
+type Cached uint8
+
+// What the cache makes of requests that are its matter.
+const (
+	CacheHit       Cached = iota // answered from what is kept
+	CacheStale                   // likewise, past its time
+	CacheCollapsed               // answered as an equal request
+	CacheMiss                    // run, for others too
+	numCached
+)
+
+var cacheNames = [numCached]string{CacheHit: "hit", CacheStale: "stale", CacheCollapsed: "collapsed", CacheMiss: "miss"}
 
 // ConnState is what a client connection is doing.
 type ConnState uint8

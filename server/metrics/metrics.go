@@ -35,6 +35,9 @@ type Metrics struct {
 	retried     prometheus.Counter
 	clientsGone [numStages]prometheus.Counter
 	badRequests *prometheus.CounterVec
+	cached      [numCached]prometheus.Counter
+	answered    map[string]prometheus.Counter // not changed after New
+	rules       map[string]prometheus.Counter // likewise
 	restarts    [numRestarts]prometheus.Counter
 	accepted    prometheus.Counter
 	handshakes  [numHandshakes]prometheus.Counter
@@ -81,6 +84,12 @@ func New(b Build, lanes ...string) *Metrics {
 		m.clientsGone[s] = gone.WithLabelValues(stageNames[s])
 	}
 	m.badRequests = m.counters(nameBadRequests)
+	cached := m.counters(nameCache)
+	for r := range numCached {
+		m.cached[r] = cached.WithLabelValues(cacheNames[r])
+	}
+	m.answered = children(m.counters(nameAnswered), answerers)
+	m.rules = children(m.counters(nameRules), edgeRules)
 	restarts := m.counters(nameRestarts)
 	for r := range numRestarts {
 		m.restarts[r] = restarts.WithLabelValues(restartNames[r])
@@ -117,6 +126,15 @@ func (m *Metrics) counters(name string) *prometheus.CounterVec {
 	v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: row(name).Help}, labelNames(name))
 	m.registry.MustRegister(v)
 	return v
+}
+
+// children resolves a label beforehand.
+func children(v *prometheus.CounterVec, values []string) map[string]prometheus.Counter {
+	made := make(map[string]prometheus.Counter, len(values))
+	for _, value := range values {
+		made[value] = v.WithLabelValues(value)
+	}
+	return made
 }
 
 func (m *Metrics) histograms(name string) *prometheus.HistogramVec {
@@ -172,9 +190,28 @@ func (m *Metrics) Retried() { m.retried.Inc() }
 // ClientGone counts a request whose client left.
 func (m *Metrics) ClientGone(at Stage) { m.clientsGone[min(at, numStages-1)].Inc() }
 
+// Cached counts a request that the cache answered or began to collect.
+func (m *Metrics) Cached(how Cached) { m.cached[min(how, numCached-1)].Inc() }
+
 // BadRequest counts a request that the HTTP side refused. The causes come from
 // a fixed table of the caller, never from a client.
 func (m *Metrics) BadRequest(cause string) { m.badRequests.WithLabelValues(cause).Inc() }
+
+// Answered counts who answered a request.
+func (m *Metrics) Answered(by string) {
+	c := m.answered[by]
+	if c == nil {
+		c = m.answered[otherAnswerer]
+	}
+	c.Inc()
+}
+
+// Applied counts a rule of server/edge that ended a request or a connection, or would have. An unknown name counts nothing.
+func (m *Metrics) Applied(rule string) {
+	if c := m.rules[rule]; c != nil {
+		c.Inc()
+	}
+}
 
 // Restarted counts a worker that was replaced.
 func (m *Metrics) Restarted(cause Restart) { m.restarts[min(cause, numRestarts-1)].Inc() }

@@ -38,6 +38,9 @@ const (
 	nameRetried     = "gounicorn_requests_retried_total"
 	nameClientsGone = "gounicorn_clients_gone_total"
 	nameBadRequests = "gounicorn_bad_requests_total"
+	nameCache       = "gounicorn_cache_requests_total"
+	nameAnswered    = "gounicorn_answers_total"
+	nameRules       = "gounicorn_edge_rules_total"
 	nameConnections = "gounicorn_connections"
 	nameAccepted    = "gounicorn_connections_accepted_total"
 	nameHandshakes  = "gounicorn_tls_handshakes_total"
@@ -77,6 +80,12 @@ var All = []Metric{
 		"Requests whose client left before the end of the response."},
 	{nameBadRequests, Counter, "", []Label{{"cause", nil, "the rule that was broken, as in the error log"}},
 		"Requests refused by the HTTP side, by cause."},
+	{nameCache, Counter, "", []Label{{"result", cacheNames[:], ""}},
+		"Requests below a path of `--cache`: answered from what is kept, with an old answer, with that of an equal request that was waited for, or run to be kept."},
+	{nameAnswered, Counter, "", []Label{{"by", answerers, "app: the application; server: gounicorn itself, with an error; the others are parts of it that answer without a worker"}},
+		"Requests that have ended, by who answered them."},
+	{nameRules, Counter, "", []Label{{"rule", edgeRules, "the kind of rule; rate_dry_run: a rate that would have refused it"}},
+		"Requests, and for `connection` connections, that an edge rule ended."},
 	{nameConnections, Gauge, "", []Label{{"state", connNames[:], "idle between two requests, or active"}},
 		"Client connections open now, by state."},
 	{nameAccepted, Counter, "", nil,

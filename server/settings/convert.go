@@ -55,7 +55,7 @@ func (s *Setting) assign(v *Values, text string, add bool) error {
 		}
 		f.SetInt(int64(d))
 	case Bytes:
-		n, err := parseBytes(text)
+		n, err := ParseBytes(text)
 		if err != nil {
 			return err
 		}
@@ -197,9 +197,9 @@ func parseSeconds(s string) (time.Duration, error) {
 	return time.Duration(n * float64(time.Second)), nil
 }
 
-// parseBytes reads a size: a whole number with an optional suffix K, M, G or T
+// ParseBytes reads a size: a whole number with an optional suffix K, M, G or T
 // in powers of 1024, which may be followed by B or iB.
-func parseBytes(s string) (int64, error) {
+func ParseBytes(s string) (int64, error) {
 	digits := strings.ToUpper(strings.TrimSpace(s))
 	digits = strings.TrimSuffix(strings.TrimSuffix(digits, "B"), "I")
 	shift := 0

@@ -158,6 +158,7 @@ var deliberate = map[string]string{
 	"wsgi_app": "shows what will run", "worker_class": "its short name is shown, and threads make it gthread", "limit_request_field_size": "0 shows as what it means",
 	"limit_request_fields": "likewise", "limit_request_line": "what has an effect", "bind": "shown in one spelling", "pythonpath": "shown in one spelling",
 	"statsd_host": "an empty text is none, not 0.0.0.0", "threads": "0 is 1", "backlog": "0 is 1", "chdir": "needs a folder", "loglevel": "an unknown one shows as what it means",
+	"http_protocols": "HTTP/2 is offered", "http2_initial_window_size": "1 MiB",
 }
 
 func TestCommandLinesAreReadAsGunicornReadsThem(t *testing.T) {

@@ -23,10 +23,10 @@ func (v *Values) protocols() error {
 		list = append(list, p)
 	}
 	if len(list) == 0 {
-		list = append(list, s.Default)
+		list = append(list, "h1")
 	}
 	v.HTTPProtocols = list
-	if slices.Contains(list, "h2") && !v.TLS() {
+	if slices.Contains(list, "h2") && !v.TLS() && v.Origin(s.Name).Layer != FromDefault {
 		v.Warnings = append(v.Warnings, fmt.Sprintf(
 			"http_protocols%s: HTTP/2 has no effect without https; it needs --certfile, --tls-certificate or --acme-domain", v.Origin(s.Name).suffix()))
 	}

@@ -273,13 +273,13 @@ func TestSizesAndTimes(t *testing.T) {
 	for text, want := range map[string]int64{
 		"0": 0, "1": 1, "1K": 1 << 10, "2k": 2 << 10, "3KB": 3 << 10, "4KiB": 4 << 10, "5 M": 5 << 20, "6G": 6 << 30, "1T": 1 << 40, "7B": 7,
 	} {
-		if got, err := parseBytes(text); got != want || err != nil {
-			t.Errorf("parseBytes(%q) = %d, %v, want %d", text, got, err, want)
+		if got, err := ParseBytes(text); got != want || err != nil {
+			t.Errorf("ParseBytes(%q) = %d, %v, want %d", text, got, err, want)
 		}
 	}
 	for _, text := range []string{"", "K", "1.5M", "-1", "0x10", "1P", "9223372036854775807K"} {
-		if got, err := parseBytes(text); err == nil {
-			t.Errorf("parseBytes(%q) = %d, want an error", text, got)
+		if got, err := ParseBytes(text); err == nil {
+			t.Errorf("ParseBytes(%q) = %d, want an error", text, got)
 		}
 	}
 	if got, err := parseSeconds(" 1.5 "); got != 1500*time.Millisecond || err != nil {

@@ -11,6 +11,7 @@ const (
 	secLanes   = "Lanes"
 	secTimes   = "Timeouts"
 	secLimits  = "Limits of a request"
+	secEdge    = "Edge rules"
 	secHTTP    = "Strictness of HTTP"
 	secTrust   = "Proxies in front"
 	secSpool   = "Buffered bodies"
@@ -30,7 +31,7 @@ const (
 
 // Sections are the headings of the table in order.
 var Sections = []string{
-	secConfig, secApp, secListen, secWorkers, secLanes, secTimes, secLimits, secHTTP, secTrust, secSpool, secAnswer, secLog, secMetrics,
+	secConfig, secApp, secListen, secWorkers, secLanes, secTimes, secLimits, secEdge, secHTTP, secTrust, secStatic, secSpool, secAnswer, secLog, secMetrics,
 	secProcess, secCompanions, secControl, secDevelop, secHooks, secTLS, secOther,
 }
 
@@ -47,7 +48,7 @@ const since2 = "0.2"
 const since3 = "0.3"
 
 // All is the table: one row per setting. --help has them by section.
-var All = slices.Concat(servingRows, mechanicsRows, loggingRows, trustRows, answerRows, hookRows, tlsRows, otherRows, companionRows)
+var All = slices.Concat(servingRows, edgeRows, mechanicsRows, loggingRows, trustRows, answerRows, hookRows, tlsRows, staticRows, otherRows, companionRows)
 
 // servingRows are the settings that decide how requests are taken and run.
 var servingRows = []Setting{

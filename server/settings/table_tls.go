@@ -112,9 +112,10 @@ var tlsRows = []Setting{
 		Note: "it is a detail of Python's ssl module, which is not used here",
 	},
 	{
-		Name: "http_protocols", Section: secTLS, Flags: []string{"--http-protocols"}, Kind: Comma, Default: "h1", Metavar: "PROTOCOLS", Choices: []string{"h1", "h2", "h3"},
+		Name: "http_protocols", Section: secTLS, Flags: []string{"--http-protocols"}, Kind: Comma, Default: "h2,h1", Metavar: "PROTOCOLS", Choices: []string{"h1", "h2", "h3"},
 		Reload: Live, Status: Works, Origin: Gunicorn, Since: since3,
-		Help: "Versions of HTTP that addresses with https offer, the preferred one first: h1, h2, h3. With h2,h1 browsers use HTTP/2 and others HTTP/1.1; " +
+		Differs: "browsers load a page faster by HTTP/2, and it needs nothing to be installed",
+		Help: "Versions of HTTP that addresses with https offer, the preferred one first: h1, h2, h3. Clients take the first they know; " +
 			"the requests of one HTTP/2 connection run side by side on all workers. h3 is accepted and offered to nobody.",
 	},
 	{
@@ -129,9 +130,10 @@ var tlsRows = []Setting{
 		Help: "Requests of one HTTP/2 connection at once, those included that the client gave up and a worker still runs.",
 	},
 	{
-		Name: "http2_initial_window_size", Section: secTLS, Flags: []string{"--http2-initial-window-size"}, Kind: Int, Default: "65535", Metavar: "N", Max: 1<<31 - 1,
+		Name: "http2_initial_window_size", Section: secTLS, Flags: []string{"--http2-initial-window-size"}, Kind: Int, Default: "1048576", Metavar: "N", Max: 1<<31 - 1,
 		Reload: Live, Status: Works, Origin: Gunicorn, Since: since3,
-		Help: "Bytes of a request body that an HTTP/2 client may send before the server has read any. More makes large uploads over long distances faster. 0 means 65535.",
+		Differs: "65535 makes uploads slow, and as bodies are read while they come, more costs no memory",
+		Help:    "Bytes of a request body that an HTTP/2 client may send before the server has read any. More makes large uploads over long distances faster. 0 means 1048576.",
 	},
 	{
 		Name: "http2_max_frame_size", Section: secTLS, Flags: []string{"--http2-max-frame-size"}, Kind: Int, Default: "16384", Metavar: "N", Min: 16384, Max: 1<<24 - 1,

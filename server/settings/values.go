@@ -59,6 +59,19 @@ type Values struct {
 	LimitRequestFieldSize int   `setting:"limit_request_field_size"`
 	LimitRequestBody      int64 `setting:"limit_request_body"`
 
+	HealthPath           string        `setting:"health_path"`
+	ReadyPath            string        `setting:"ready_path"`
+	DrainDelay           time.Duration `setting:"drain_delay"`
+	AllowedHosts         []string      `setting:"allowed_hosts"`
+	Redirects            []string      `setting:"redirects"`
+	Allow                []string      `setting:"allow"`
+	Deny                 []string      `setting:"deny"`
+	RateLimits           []string      `setting:"rate_limits"`
+	RateLimitDryRun      bool          `setting:"rate_limit_dry_run"`
+	ConnectionsPerClient int           `setting:"connections_per_client"`
+	BasicAuth            []string      `setting:"basic_auth"`
+	LimitRequestBodyAt   []string      `setting:"limit_request_body_at"`
+
 	SpoolMemory int64  `setting:"spool_memory"`
 	SpoolDisk   int64  `setting:"spool_disk"`
 	SpoolDir    string `setting:"spool_dir"`
@@ -175,6 +188,16 @@ type Values struct {
 	HTTP2InitialWindowSize    int           `setting:"http2_initial_window_size"`
 	HTTP2MaxFrameSize         int           `setting:"http2_max_frame_size"`
 	HTTP2MaxHeaderListSize    int           `setting:"http2_max_header_list_size"`
+
+	DjangoStatic    bool          `setting:"django_static"`
+	Static          []string      `setting:"static"`
+	Media           []string      `setting:"media"`
+	StaticIndex     string        `setting:"static_index"`
+	StaticMaxAge    time.Duration `setting:"static_max_age"`
+	StaticImmutable []string      `setting:"static_immutable"`
+	StaticHeader    []string      `setting:"static_header"`
+	StaticType      []string      `setting:"static_type"`
+	StaticHide      []string      `setting:"static_hide"`
 
 	ASGILoop                  string        `setting:"asgi_loop"`
 	ASGILifespan              string        `setting:"asgi_lifespan"`

@@ -319,3 +319,11 @@ func escape(to, part []byte) []byte {
 	}
 	return to
 }
+
+// Remembered returns how many files and missing files are remembered, and how many bytes of content are in memory.
+func (f *Files) Remembered() (files, misses int, memory int64) {
+	c := f.now.Load().cache
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return len(c.files), len(c.misses), c.bytes
+}

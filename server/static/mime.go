@@ -85,6 +85,10 @@ var types = map[string]string{
 	".deb": unknownType, ".rpm": "application/x-rpm", ".dmg": unknownType, ".exe": unknownType, ".msi": unknownType, ".iso": unknownType, ".img": unknownType,
 	".bin": unknownType, ".dll": unknownType, ".whl": "application/zip", ".swf": "application/x-shockwave-flash", ".xpi": "application/x-xpinstall",
 	".crt": "application/x-x509-ca-cert", ".pem": "application/x-x509-ca-cert", ".der": "application/x-x509-ca-cert", ".cer": "application/x-x509-ca-cert",
+	".jnlp": "application/x-java-jnlp-file", ".jardiff": "application/x-java-archive-diff", ".sit": "application/x-stuffit", ".sea": "application/x-sea",
+	".hqx": "application/mac-binhex40", ".run": "application/x-makeself", ".pl": "application/x-perl", ".pm": "application/x-perl", ".tcl": "application/x-tcl",
+	".tk": "application/x-tcl", ".cco": "application/x-cocoa", ".pdb": "application/x-pilot", ".prc": "application/x-pilot", ".wml": "text/vnd.wap.wml",
+	".wmlc": "application/vnd.wap.wmlc", ".xspf": "application/xspf+xml",
 	// Models and maps
 	".gltf": "model/gltf+json", ".glb": "model/gltf-binary", ".obj": "model/obj", ".stl": "model/stl", ".usdz": "model/vnd.usdz+zip", ".pmtiles": "application/vnd.pmtiles",
 	".pbf": "application/x-protobuf", ".mvt": "application/vnd.mapbox-vector-tile",

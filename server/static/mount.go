@@ -1,9 +1,12 @@
 package static
 
 import (
+	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -15,9 +18,9 @@ import (
 	"github.com/gounicorn/gounicorn/server/exchange"
 )
 
-// keptReleases is the number of former releases whose immutable files are still served: pages of the last one are open in browsers, and a
-// second deploy may follow at once.
-const keptReleases = 2
+// keptReleases is the number of former releases whose immutable files are still served: pages of the last one are open in browsers, a
+// second deploy may follow at once, and a deploy may be noticed in two steps: the link first, the names by Update.
+const keptReleases = 4
 
 // release is what a Root was before a deploy: the directories, and which of their names never change.
 type release struct {
@@ -29,6 +32,12 @@ type release struct {
 // has reports whether a name never changes.
 func (r *release) has(name string) bool {
 	return r.immutable[name] || r.pattern != nil && r.pattern.MatchString(name)
+}
+
+// same reports whether nothing was deployed between two releases.
+func (r *release) same(other *release) bool {
+	return maps.Equal(r.immutable, other.immutable) && fmt.Sprint(r.pattern) == fmt.Sprint(other.pattern) &&
+		slices.EqualFunc(r.handles, other.handles, func(a, b *handle) bool { return a.dev == b.dev && a.ino == b.ino && a.prefix == b.prefix })
 }
 
 // mount is a Root at work.
@@ -65,7 +74,9 @@ func newMount(c *Config, r Root, before *mount) *mount {
 	}
 	former := []*release{}
 	if before != nil {
-		former = append(former, before.release())
+		if last := before.release(); !last.same(m.release()) {
+			former = append(former, last)
+		}
 		former = append(former, *before.former.Load()...)
 	}
 	m.former.Store(trim(former))
@@ -101,7 +112,7 @@ func (m *mount) refresh(now int64) {
 	for _, d := range m.dirs {
 		if replaced, err := d.refresh(); err == nil && replaced != nil {
 			swapped = true
-		} else if err == nil && d.now.Load() != nil && !before.contains(d.now.Load()) {
+		} else if err == nil && d.now.Load() != nil && !slices.Contains(before.handles, d.now.Load()) {
 			m.generation.Add(1) // a directory that was missing
 		}
 	}
@@ -109,15 +120,6 @@ func (m *mount) refresh(now int64) {
 		m.former.Store(trim(append([]*release{before}, *m.former.Load()...)))
 		m.generation.Add(1)
 	}
-}
-
-func (r *release) contains(h *handle) bool {
-	for _, other := range r.handles {
-		if other == h {
-			return true
-		}
-	}
-	return false
 }
 
 // found is a name on disk.

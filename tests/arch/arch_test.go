@@ -105,6 +105,7 @@ var rules = []rule{
 	{"server/settings", importsAnyOfOursExcept("server/settings"), "the settings table is a leaf, so that every surface can derive from it"},
 	{"server", importsOurs("prefork", "pyworker", "cmd"), "the server declares the interface it consumes; cmd joins the two"},
 	{"server/http1", importsOurs("server/settings", "wsgi", "prefork", "pyworker"), "the HTTP engine knows neither flags nor Python"},
+	{"server/http2", importsOurs("server/settings", "wsgi", "prefork", "pyworker"), "the HTTP engine knows neither flags nor Python"},
 	{"prefork", importsOurs("server", "wsgi", "pyworker", "cmd"), "prefork supervises processes and owns the queue: no HTTP, no WSGI, no Python"},
 	{"prefork", importsAny("net/http"), "prefork knows nothing of HTTP"},
 	{"prefork/wire", importsAnyOfOursExcept("prefork/wire"), "the wire protocol is a leaf: its payloads are opaque bytes"},

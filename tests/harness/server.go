@@ -298,6 +298,10 @@ func (s *Server) Request(method, path, body string, headers ...string) Reply {
 	request.URL.Opaque = target
 	request.URL.RawQuery = query
 	for i := 0; i+1 < len(headers); i += 2 {
+		if headers[i] == "Host" {
+			request.Host = headers[i+1]
+			continue
+		}
 		request.Header.Add(headers[i], headers[i+1])
 	}
 	return s.Do(request)

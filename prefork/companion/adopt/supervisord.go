@@ -207,7 +207,7 @@ func pairs(text string) (all [][2]string) {
 			break
 		}
 		rest = strings.TrimLeft(rest, " \t")
-		value := rest
+		var value string
 		if rest != "" && (rest[0] == '"' || rest[0] == '\'') {
 			var more string
 			value, more, _ = strings.Cut(rest[1:], rest[:1])

@@ -1,0 +1,1 @@
+"""A Django application with static files, for site_app."""

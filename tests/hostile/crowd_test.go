@@ -1,0 +1,231 @@
+package hostile
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strconv"
+	"sync"
+	"testing"
+
+	"github.com/gounicorn/gounicorn/tests/harness"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+)
+
+// private asks on connections of their own, so that none of them is counted among what clients leave behind.
+var private = http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
+
+// A site is a server and what it tells about itself.
+type site struct {
+	*harness.Server
+	private string // the address of metrics and status
+}
+
+func startSite(t testing.TB, args ...string) *site {
+	t.Helper()
+	private := harness.FreePort(t)
+	s := harness.Start(t, harness.Config{App: "faults:app", Args: append([]string{"-w", "2", "--metrics-bind", private}, args...)})
+	s.Log.Wait(t, 0, "Metrics at:", harness.EventBudget)
+	return &site{s, private}
+}
+
+// gauge adds the values of a metric.
+func (s *site) gauge(t testing.TB, name string) (sum float64) {
+	t.Helper()
+	response, err := private.Get("http://" + s.private + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(response.Body)
+	if err != nil || families[name] == nil {
+		t.Fatalf("metric %s: %v", name, err)
+	}
+	for _, m := range families[name].GetMetric() {
+		sum += m.GetGauge().GetValue()
+	}
+	return sum
+}
+
+// busy counts the requests that workers run, and those that have done so for longer than any request of the tests takes.
+func (s *site) busy(t testing.TB) (running, stuck int) {
+	t.Helper()
+	response, err := private.Get("http://" + s.private + "/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var status struct {
+		Workers []struct {
+			Requests []struct {
+				Seconds float64 `json:"seconds"`
+			} `json:"requests"`
+		} `json:"workers"`
+	}
+	if err := json.NewDecoder(response.Body).Decode(&status); err != nil || len(status.Workers) == 0 {
+		t.Fatalf("status: %v, %d workers", err, len(status.Workers))
+	}
+	for _, w := range status.Workers {
+		for _, r := range w.Requests {
+			running++
+			if r.Seconds > 5 {
+				stuck++
+			}
+		}
+	}
+	return running, stuck
+}
+
+// wantNothingHeld waits until clients that have left hold nothing any more: no request, connection, buffer and descriptor.
+func (s *site) wantNothingHeld(t testing.TB, descriptors int) {
+	t.Helper()
+	var left string
+	released := harness.Poll(harness.EventBudget, func() bool {
+		running, _ := s.busy(t)
+		connections, spool, open := s.gauge(t, "gounicorn_connections"), s.gauge(t, "gounicorn_spool_bytes"), len(harness.Descriptors(t, s.PID))
+		left = fmt.Sprintf("%d requests run, %v connections, %v bytes in buffers, %d descriptors after %d", running, connections, spool, open, descriptors)
+		return running == 0 && connections == 0 && spool == 0 && open <= descriptors
+	})
+	if !released {
+		t.Errorf("what is left of clients that are gone: %s", left)
+	}
+}
+
+// crowd brings everybody and returns when the server has them all, and a function that makes them leave.
+func crowd(t testing.TB, s *site) (size int, leave func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	served := len(s.Marks("taken-crowd")) // for a crowd before this one
+	arrived := make(chan error)
+	var all sync.WaitGroup
+	wants := 0
+	for i := range kinds {
+		k := &kinds[i]
+		for range k.count {
+			all.Go(func() { k.attend(ctx, s.Addr(), arrived) })
+		}
+		size += k.count
+		wants += k.count * k.wants
+	}
+	leave = sync.OnceFunc(func() { cancel(); all.Wait() })
+	t.Cleanup(leave)
+	for range size {
+		if err := <-arrived; err != nil {
+			t.Error(err)
+		}
+	}
+	harness.Eventually(t, harness.StartBudget, "the application has handed over what slow readers asked for", func() bool {
+		return len(s.Marks("taken-crowd")) >= served+wants
+	})
+	return size, leave
+}
+
+var printedBudget = regexp.MustCompile(`Buffers: bodies at most (\d+)([KMG]) in memory, at most \S+ on disk; (\d+) connections \d+[KMG] idle, at most (\d+)([KMG])`)
+
+// budget is what the start log says about memory, in kB: for all bodies, and for one connection.
+func budget(t testing.TB, s *site) (bodies, connection int) {
+	t.Helper()
+	found := printedBudget.FindStringSubmatch(s.Log.Wait(t, 0, "Buffers: ", harness.EventBudget))
+	if found == nil {
+		t.Fatalf("no budget in the log:\n%s", s.Log)
+	}
+	kb := func(number, unit string) int {
+		n, _ := strconv.Atoi(number) // digits
+		return n * map[string]int{"K": 1, "M": 1 << 10, "G": 1 << 20}[unit]
+	}
+	connections, _ := strconv.Atoi(found[3])
+	return kb(found[1], found[2]), kb(found[4], found[5]) / connections
+}
+
+// Rows 18, 19, 20, 21, 69: 1,200 clients of every slow kind at once take neither a worker nor more memory than the log
+// says, and the page is there for everybody else. When they have left, nothing of them is left.
+func TestSlowCrowdDisturbsNobody(t *testing.T) {
+	t.Parallel()
+	s := startSite(t, "--spool-memory", "32M", "--spool-dir", t.TempDir(), "--body-timeout", "60", "--keep-alive", "60", "--header-timeout", "60")
+	bodies, connection := budget(t, s)
+	for range 20 {
+		s.WantGet(t, "/pid", 200)
+	}
+	memory := harness.MemoryKB(t, s.PID, "Rss")
+	descriptors := len(harness.Descriptors(t, s.PID))
+	size, leave := crowd(t, s)
+	if open := s.gauge(t, "gounicorn_connections"); int(open) < size-50 { // those that are half closed have been served
+		t.Errorf("the server holds %v connections of a crowd of %d", open, size)
+	}
+	harness.Eventually(t, harness.EventBudget, "no worker is busy with the crowd", func() bool { running, _ := s.busy(t); return running == 0 })
+	for n := range 200 {
+		s.WantGet(t, "/pid", 200)
+		if n%20 == 0 {
+			if _, stuck := s.busy(t); stuck > 0 {
+				t.Errorf("workers are busy with %d requests of slow clients", stuck)
+			}
+		}
+	}
+	if spooled := s.gauge(t, "gounicorn_spool_bytes"); spooled < 1<<20 {
+		t.Errorf("only %v bytes are spooled: the slow readers are not slow", spooled)
+	}
+	grown := harness.MemoryKB(t, s.PID, "Rss") - memory
+	t.Logf("%d slow clients: the master grew by %d kB; the log allows %d kB for bodies and %d kB for each connection", size, grown, bodies, connection)
+	if most := bodies + size*connection; grown > most {
+		t.Errorf("the master grew by %d kB, the log says at most %d kB", grown, most)
+	}
+	leave()
+	s.wantNothingHeld(t, descriptors)
+	s.WantGet(t, "/pid", 200)
+}
+
+// Row 69: idle connections are small.
+func TestIdleConnectionsAreSmall(t *testing.T) {
+	t.Parallel()
+	s := startSite(t, "--keep-alive", "60")
+	for range 50 {
+		s.WantGet(t, "/pid", 200)
+	}
+	const count, most = 2000, 20 // kB each
+	memory := harness.MemoryKB(t, s.PID, "Rss")
+	for range count {
+		nc := harness.Dial(t, "tcp", s.Addr())
+		nc.Get("/pid")
+		nc.MustRead("GET")
+	}
+	grown := harness.MemoryKB(t, s.PID, "Rss") - memory
+	t.Logf("%d idle connections: %.1f kB each", count, float64(grown)/count)
+	if grown > count*most {
+		t.Errorf("%d idle connections take %d kB, more than %d kB each", count, grown, most)
+	}
+}
+
+// Row 21: wherever a client resets its connection, inside its request or inside the answer, the server goes on and keeps nothing.
+func TestResetAtEveryPoint(t *testing.T) {
+	t.Parallel()
+	s := startSite(t)
+	s.WantGet(t, "/pid", 200)
+	descriptors := len(harness.Descriptors(t, s.PID))
+	upload := "POST /crowd HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+	for at := range len(upload) + 1 {
+		nc := s.Dial()
+		nc.Send(upload[:at])
+		nc.Reset()
+	}
+	for _, path := range []string{"/pid", "/big/1000000/reset", "/yield-slow/5/0.01/reset"} {
+		for _, taken := range []int{0, 1, 17, 100, 5000, 70000} {
+			nc := s.Dial()
+			nc.Get(path)
+			if taken > 0 {
+				if _, err := nc.Conn.Read(make([]byte, taken)); err != nil {
+					t.Errorf("%s: %v", path, err)
+				}
+			}
+			nc.Reset()
+		}
+	}
+	s.wantNothingHeld(t, descriptors)
+	s.WantGet(t, "/pid", 200)
+	if n := len(s.Log.Grep("Traceback")) + len(s.Log.Grep("panic")); n > 0 {
+		t.Errorf("%d tracebacks in the log", n)
+	}
+}

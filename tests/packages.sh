@@ -1,0 +1,16 @@
+#!/bin/sh
+# Installs the programs that tests run beside gounicorn and that come from the distribution, once: nginx as a front, slowhttptest as an
+# attacker. Without root, or elsewhere than on Debian, it says what to install.
+set -eu
+packages=""
+command -v nginx >/dev/null 2>&1 || [ -x /usr/sbin/nginx ] || packages="$packages nginx-light"
+command -v slowhttptest >/dev/null 2>&1 || packages="$packages slowhttptest"
+[ -n "$packages" ] || exit 0
+line="apt-get install -y --no-install-recommends$packages"
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+    echo "the tests need packages that are not installed; on Debian run: sudo $line" >&2
+    exit 1
+fi
+# A freshly installed nginx must not take port 80: the tests start their own.
+export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
+$line >&2 || { apt-get update >&2 && $line >&2; }
