@@ -27,8 +27,11 @@ func (f *front) open(m *master) {
 	f.gate.Refused = func() { m.metrics.Applied(string(edge.RuleConnection)) }
 }
 
-// responders are those that come first.
-func (f *front) responders() []exchange.Responder { return []exchange.Responder{&f.health, f.rules} }
+// responders are those that come first. Behind the health paths, which probes ask for by plain HTTP too, and before all rules, so that
+// nobody is asked for a password on the way to https, come those of TLS.
+func (f *front) responders(tls []exchange.Responder) []exchange.Responder {
+	return slices.Concat([]exchange.Responder{&f.health}, tls, []exchange.Responder{f.rules})
+}
 
 // update applies the settings.
 func (f *front) update(v *settings.Values, rules edge.Config) {

@@ -40,7 +40,7 @@ func (m *master) serverConfig() server.Config {
 		SpoolMemory: v.SpoolMemory, SpoolDisk: v.SpoolDisk, SpoolDir: cmp.Or(v.SpoolDir, v.TmpUploadDir),
 		PID: os.Getpid(), Metrics: m.metrics, Debugf: m.log.Debugf, Warnf: m.log.Warningf, Errorf: m.log.Errorf,
 	}
-	cfg.Responders = m.front.responders()
+	cfg.Responders = m.front.responders(m.toHTTPS())
 	if v.ConnectionsPerClient > 0 {
 		cfg.Gate = &m.front.gate
 	}
@@ -56,7 +56,7 @@ func (m *master) serverConfig() server.Config {
 		"server_software": "gounicorn/" + version, "wsgi.version": "(1, 0)", "wsgi.run_once": python[false], "wsgi.input_terminated": python[true],
 		"wsgi.multithread": python[max(v.Threads, v.MaxThreads) > 1], "wsgi.multiprocess": python[m.workers > 1],
 	}
-	m.secure(&cfg)
+	cfg.TLS = m.secure()
 	return cfg
 }
 
