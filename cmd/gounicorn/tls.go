@@ -13,7 +13,6 @@ import (
 
 	"github.com/gounicorn/gounicorn/server"
 	"github.com/gounicorn/gounicorn/server/certs"
-	"github.com/gounicorn/gounicorn/server/exchange"
 	"github.com/gounicorn/gounicorn/server/http2"
 	"github.com/gounicorn/gounicorn/server/metrics"
 	"github.com/gounicorn/gounicorn/server/settings"
@@ -189,25 +188,13 @@ func (m *master) stateFolder() (string, error) {
 	return filepath.Join(home, ".local", "share", "gounicorn", "acme"), nil
 }
 
-// secure is what the HTTP side needs for https, nil for plain HTTP.
-func (m *master) secure() *server.TLS {
-	if m.secrets.store == nil || !m.v.TLS() {
-		return nil
+// secure gives the HTTP side what it needs for https.
+func (m *master) secure(cfg *server.Config) {
+	if m.secrets.store != nil && m.v.TLS() {
+		cfg.TLS = &server.TLS{
+			Config: m.secrets.store.TLS(), Timeout: m.v.TLSHandshakeTimeout, Handshakes: m.v.TLSHandshakes, Clients: m.v.CertReqs > 0,
+		}
 	}
-	return &server.TLS{
-		Config: m.secrets.store.TLS(), Timeout: m.v.TLSHandshakeTimeout, Handshakes: m.v.TLSHandshakes, Clients: m.v.CertReqs > 0,
-	}
-}
-
-// toHTTPS are those who answer plain HTTP for the sake of https: an authority's questions, then all the rest with a redirect.
-func (m *master) toHTTPS() (all []exchange.Responder) {
-	if m.secrets.issuer != nil {
-		all = append(all, m.secrets.issuer)
-	}
-	if m.v.TLSRedirect {
-		all = append(all, m.secrets.redirect)
-	}
-	return all
 }
 
 // beginSecrets starts what needs open listeners and the user that we stay: watching files, asking an authority.

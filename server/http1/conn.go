@@ -99,6 +99,9 @@ type Conn struct {
 	writeN         int
 	writeErr       error
 	writeFn        func(uintptr) bool
+	writeFile      *exchange.File
+	fileN          int64
+	fileFn         func(uintptr) bool
 
 	x        Exchange
 	userData any // the handler's
@@ -157,7 +160,7 @@ func newConn(s *Server, nc net.Conn, listener net.Addr) *Conn {
 	case *net.TCPConn, *net.UnixConn, *socket:
 		if raw, err := nc.(syscall.Conn).SyscallConn(); err == nil {
 			c.raw = raw
-			c.readFn, c.writeFn = c.readReady, c.writeReady
+			c.readFn, c.writeFn, c.fileFn = c.readReady, c.writeReady, c.fileReady
 		}
 	}
 	if t, ok := nc.(interface{ ConnectionState() tls.ConnectionState }); ok {
