@@ -31,6 +31,7 @@ func (m *master) serverConfig() server.Config {
 		},
 		Timeouts: http1.Timeouts{
 			Header: never(v.HeaderTimeout), Body: never(v.BodyTimeout), Send: never(v.SendTimeout), Idle: never(v.KeepAlive),
+			MinBodyRate: v.MinBodyRate,
 		},
 		Trust: trust(v), AnyMethod: v.PermitUnconventionalHTTPMethod, CasefoldMethod: v.CasefoldHTTPMethod,
 		MaxConnections: v.ConnectionLimit(m.workers), ServerName: "gounicorn",
@@ -40,7 +41,7 @@ func (m *master) serverConfig() server.Config {
 		SpoolMemory: v.SpoolMemory, SpoolDisk: v.SpoolDisk, SpoolDir: cmp.Or(v.SpoolDir, v.TmpUploadDir),
 		PID: os.Getpid(), Metrics: m.metrics, Debugf: m.log.Debugf, Warnf: m.log.Warningf, Errorf: m.log.Errorf,
 	}
-	cfg.Responders = m.front.responders()
+	cfg.Responders = m.responders()
 	if v.ConnectionsPerClient > 0 {
 		cfg.Gate = &m.front.gate
 	}
@@ -48,7 +49,6 @@ func (m *master) serverConfig() server.Config {
 		cfg.MaxKeepAliveRequests = 1
 	}
 	cfg.AccessLog = m.access
-	cfg.Responders = append(cfg.Responders, &m.site)
 	cfg.Answers = m.answers.Answers
 	cfg.Cache = m.cache
 	python := map[bool]string{false: "False", true: "True"}
