@@ -105,11 +105,10 @@ sanitize: venv
 
 e2e: venv
 	GOUNICORN_REQUIRE_PYTHON=1 PYTHON=$(PY) $(PY) python/cgoflags.py $(GO) test -timeout 10m ./pyworker/...
-	$(GO) test -count=1 -timeout 12m -parallel 6 ./tests/harness/... ./tests/e2e/... ./tests/grid/... ./tests/hostile/...
+	$(GO) test -count=1 -timeout 12m -parallel 6 ./tests/harness/... ./tests/e2e/... ./tests/grid/... ./tests/hostile/... ./tests/static/...
 
 differential: build ## gunicorn and gounicorn started alike, everything that can be seen of them compared
 	PYTHON=$(PY) sh tests/differential/setup.sh
-	$(GO) test -count=1 -timeout 2m ./tests/static/
 	timeout 900 build/differential-venv/bin/python -m pytest -q tests/differential
 
 interpreters: ## the worker on every other CPython from 3.11 on, of the PATH and of pyenv

@@ -126,11 +126,11 @@ func TestOrdersReachNoClient(t *testing.T) {
 // An application that goes on, or fails, after its answer was given up does not touch the next request of the connection.
 func TestWhatFollowsARefusedAnswerIsDropped(t *testing.T) {
 	var n atomic.Int32
-	release := make(chan struct{})
+	release, failed := make(chan struct{}), make(chan struct{})
 	app := &fakeApp{serve: func(c *Call) {
 		if n.Add(1) > 1 {
 			close(release) // the first call fails while the second one runs
-			time.Sleep(10 * time.Millisecond)
+			<-failed
 			_ = c.Head(200, head("", nil, "fine"), true)
 			return
 		}
@@ -139,6 +139,7 @@ func TestWhatFollowsARefusedAnswerIsDropped(t *testing.T) {
 			<-release
 			c.Body([]byte("b"), false)
 			c.Abort()
+			close(failed)
 		}()
 	}}
 	address, _ := start(t, app, nil)
@@ -246,7 +247,7 @@ func TestKeptAnswers(t *testing.T) {
 		t.Errorf("the first one, with its tag: %d", response.StatusCode)
 	}
 	exchangeOver(t, conn, "/brief")
-	time.Sleep(5 * time.Millisecond) // not fresh any more
+	<-time.After(2 * time.Millisecond) // not fresh any more
 	for _, how := range []int32{1, 2} {
 		failing.Store(how)
 		if response, body := exchangeOver(t, conn, "/brief"); response.StatusCode != 200 || len(body) != 2000 || !strings.Contains(response.Header.Get("Cache-Status"), "ttl=-") {
@@ -264,11 +265,11 @@ func TestKeptAnswers(t *testing.T) {
 // Whoever waits for another's run gets its answer although the other has left.
 func TestARunOutlivesItsClient(t *testing.T) {
 	var runs atomic.Int32
-	entered, release := make(chan struct{}, 10), make(chan struct{})
+	entered, release := make(chan *Call, 10), make(chan struct{})
 	app := &fakeApp{serve: func(c *Call) {
 		runs.Add(1)
 		go func() {
-			entered <- struct{}{}
+			entered <- c
 			<-release
 			_ = c.Head(200, head("", nil, "x"), true)
 		}()
@@ -277,7 +278,7 @@ func TestARunOutlivesItsClient(t *testing.T) {
 	address, _ := start(t, app, func(cfg *Config) { cfg.Cache = kept })
 	first := dial(t, address)
 	fmt.Fprint(first, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-	<-entered
+	run := <-entered
 	answer := make(chan string)
 	second := dial(t, address)
 	go func() {
@@ -286,10 +287,12 @@ func TestARunOutlivesItsClient(t *testing.T) {
 	}()
 	_ = first.(*net.TCPConn).SetLinger(0)
 	first.Close()
-	time.Sleep(20 * time.Millisecond)
+	until(t, func() bool { return run.gone.Load() }, func() string { return "nobody notices that the client left" })
+	run.mu.Lock() // all is done that is done then
 	app.mu.Lock()
 	abandoned := app.abandoned
 	app.mu.Unlock()
+	run.mu.Unlock()
 	close(release)
 	if got := <-answer; !strings.HasSuffix(got, " x") || runs.Load() != 1 {
 		t.Errorf("got %q after %d runs", got, runs.Load())

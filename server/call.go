@@ -125,6 +125,9 @@ func (c *Call) release() {
 		}
 		c.body.Release()
 		c.BodyFile, c.Payload, c.inline, c.buffer = nil, nil, nil, nil
+		if cap(c.kept) > largeBody {
+			c.kept = nil
+		}
 	}
 }
 

@@ -5,6 +5,10 @@
 //	server.go    Server: start, stop, what is open
 //	handler.go   one request on its way in: trust, body, environ
 //	call.go      the same request on its way out: head, body pieces, failures, the record for log and metrics
+//	answer.go    what becomes of an answer that speaks to the server, is compressed, kept or replaced
+//	files.go     files in place of answers
+//	cached.go    answers from the cache, and for it
+//	paced.go     bodies that are sent slowly on purpose
 //	trust.go     whom to believe: scheme, mount point, names with "_", the client's address
 //	routekey.go  the key under which the duration of similar requests is learnt
 //

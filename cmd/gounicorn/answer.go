@@ -3,7 +3,10 @@ package main
 import (
 	"cmp"
 	"errors"
+	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,7 +25,7 @@ type answers struct {
 	cache cache.Config
 }
 
-// newAnswers reads the settings, and the error pages.
+// newAnswers reads the settings, and the error pages. It adds to the warnings of v.
 func newAnswers(v *settings.Values) (a answers, err error) {
 	var files accel.Config
 	for _, text := range v.Accel {
@@ -41,6 +44,11 @@ func newAnswers(v *settings.Values) (a answers, err error) {
 			return a, badSetting(v, "sendfile_root", text, err)
 		}
 		files.Roots = append(files.Roots, dir)
+	}
+	for _, dir := range append(slices.Clone(files.Roots), dirs(files.Maps)...) {
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			v.Warnings = append(v.Warnings, fmt.Sprintf("%s, of --accel or --sendfile-root, is no folder now, so that files in it are not found", dir))
+		}
 	}
 	a.Files = accel.New(files)
 	a.cache = cache.Config{Memory: v.CacheMemory, IgnoreCookies: v.CacheIgnoreCookies}
@@ -70,6 +78,13 @@ func newAnswers(v *settings.Values) (a answers, err error) {
 		return a, badSetting(v, "error_pages_override", "true", errors.New("there are no pages: name their folder with --error-pages DIR"))
 	}
 	return a, nil
+}
+
+func dirs(maps []accel.Map) (all []string) {
+	for _, m := range maps {
+		all = append(all, m.Dir)
+	}
+	return all
 }
 
 // absolute is a folder of the settings, which may be relative to the application's.

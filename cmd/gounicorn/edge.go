@@ -27,9 +27,6 @@ func (f *front) open(m *master) {
 	f.gate.Refused = func() { m.metrics.Applied(string(edge.RuleConnection)) }
 }
 
-// responders are those that come first.
-func (f *front) responders() []exchange.Responder { return []exchange.Responder{&f.health, f.rules} }
-
 // update applies the settings.
 func (f *front) update(v *settings.Values, rules edge.Config) {
 	f.health.Update(v.HealthPath, v.ReadyPath)
@@ -51,14 +48,15 @@ func edgeRules(v *settings.Values) (c edge.Config, err error) {
 		return c, badSetting(v, "ready_path", v.ReadyPath, fmt.Errorf("it is the --health-path too; a server that is not ready would be restarted for it"))
 	}
 	c.DryRun = v.RateLimitDryRun
+	hosts := strings.FieldsFunc(strings.Join(v.AllowedHosts, ","), func(r rune) bool { return r == ',' || r == ' ' })
 	switch {
-	case slices.Equal(v.AllowedHosts, []string{"auto"}):
+	case slices.Equal(hosts, []string{"auto"}):
 		c.SiteHosts = true
-	case slices.Equal(v.AllowedHosts, []string{"app"}):
-	case slices.Contains(v.AllowedHosts, "auto"), slices.Contains(v.AllowedHosts, "app"):
+	case slices.Equal(hosts, []string{"app"}):
+	case slices.Contains(hosts, "auto"), slices.Contains(hosts, "app"):
 		return c, badSetting(v, "allowed_hosts", v.Text("allowed_hosts"), fmt.Errorf("auto and app stand alone"))
-	case len(v.AllowedHosts) > 0:
-		c.Hosts = v.AllowedHosts
+	case len(hosts) > 0:
+		c.Hosts = hosts
 	}
 	err = firstError(
 		parseRules(v, "redirects", v.Redirects, edge.ParseRedirect, &c.Redirects),
@@ -93,6 +91,20 @@ func firstError(all ...error) error {
 		}
 	}
 	return nil
+}
+
+// responders are those that answer before the application, in order: probes, the challenges of a certificate authority, which comes under
+// any name and without a password, where a request is to go, whether it may, and files.
+func (m *master) responders() []exchange.Responder {
+	all := []exchange.Responder{&m.front.health}
+	if m.secrets.issuer != nil {
+		all = append(all, m.secrets.issuer)
+	}
+	all = append(all, m.front.rules.Names())
+	if m.v.TLSRedirect {
+		all = append(all, m.secrets.redirect)
+	}
+	return append(all, m.front.rules, &m.site)
 }
 
 // ready tells load balancers whether to send requests here.

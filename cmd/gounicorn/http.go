@@ -41,7 +41,7 @@ func (m *master) serverConfig() server.Config {
 		SpoolMemory: v.SpoolMemory, SpoolDisk: v.SpoolDisk, SpoolDir: cmp.Or(v.SpoolDir, v.TmpUploadDir),
 		PID: os.Getpid(), Metrics: m.metrics, Debugf: m.log.Debugf, Warnf: m.log.Warningf, Errorf: m.log.Errorf,
 	}
-	cfg.Responders = m.front.responders()
+	cfg.Responders = m.responders()
 	if v.ConnectionsPerClient > 0 {
 		cfg.Gate = &m.front.gate
 	}
@@ -49,7 +49,6 @@ func (m *master) serverConfig() server.Config {
 		cfg.MaxKeepAliveRequests = 1
 	}
 	cfg.AccessLog = m.access
-	cfg.Responders = append(cfg.Responders, &m.site)
 	cfg.Answers = m.answers.Answers
 	cfg.Cache = m.cache
 	python := map[bool]string{false: "False", true: "True"}

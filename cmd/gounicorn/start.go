@@ -61,7 +61,7 @@ func newIntent(v settings.Values) (*intent, error) {
 	if in.site, err = siteOptions(&v); err != nil {
 		return nil, err
 	}
-	if in.answers, err = newAnswers(&v); err != nil {
+	if in.answers, err = newAnswers(&in.v); err != nil {
 		return nil, err
 	}
 	if in.rules, err = edgeRules(&v); err != nil {

@@ -57,39 +57,36 @@ func siteOptions(v *settings.Values) (site.Options, error) {
 	return o, o.Check()
 }
 
-// sites are the site documents of generations that do not serve yet. Its methods may be called concurrently.
+// sites has the site document of the generation that is to come: there is one at a time. Its methods may be called concurrently.
 type sites struct {
-	mu        sync.Mutex
-	documents map[int][]byte
+	mu         sync.Mutex
+	generation int
+	document   []byte
 }
 
 // told takes the document of a generation.
 func (s *sites) told(generation int, document []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.documents == nil {
-		s.documents = map[int][]byte{}
-	}
-	s.documents[generation] = document
+	s.generation, s.document = generation, document
 }
 
-// take returns the document of a generation that serves from now on, and forgets those of the ones before.
+// take returns the document of a generation that serves from now on, once; nil: there is none.
 func (s *sites) take(generation int) []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	document := s.documents[generation]
-	for number := range s.documents {
-		if number <= generation {
-			delete(s.documents, number)
-		}
+	document := s.document
+	s.document = nil
+	if s.generation != generation {
+		return nil
 	}
 	return document
 }
 
-// files decides what of a generation's files is served.
-func (m *master) files(generation int, o site.Options) (*site.Decision, error) {
+// decideFiles decides which files are served of an application with that site document; nil: it has given none.
+func decideFiles(text []byte, o site.Options) (*site.Decision, error) {
 	document := &site.Document{}
-	if text := m.sites.take(generation); text != nil {
+	if text != nil {
 		var err error
 		if document, err = site.Parse(text); err != nil {
 			return nil, err
@@ -100,10 +97,10 @@ func (m *master) files(generation int, o site.Options) (*site.Decision, error) {
 
 // serveFiles lets the files of a generation be served that takes over. It is done before the first page of that generation can have been read.
 func (m *master) serveFiles(generation int, in *intent) {
-	done := make(chan struct{})
+	document, done := m.sites.take(generation), make(chan struct{})
 	go func() {
 		defer close(done)
-		decision, err := m.files(generation, in.site)
+		decision, err := decideFiles(document, in.site)
 		if err != nil {
 			m.log.Errorf("%v", err)
 			return
@@ -115,6 +112,7 @@ func (m *master) serveFiles(generation int, in *intent) {
 				m.log.Infof("%s", line.Text)
 			}
 		}
+		m.front.rules.SetSiteHosts(decision.AllowedHosts)
 		if err := m.site.Apply(decision, m.log.Warningf); err != nil {
 			m.log.Errorf("Static files: %v", err)
 		}
@@ -131,7 +129,7 @@ func (m *master) checkFiles() error {
 	if err != nil {
 		return err
 	}
-	decision, err := m.files(1, o)
+	decision, err := decideFiles(m.sites.take(1), o)
 	if err != nil {
 		return err
 	}

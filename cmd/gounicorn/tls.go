@@ -195,12 +195,6 @@ func (m *master) secure(cfg *server.Config) {
 			Config: m.secrets.store.TLS(), Timeout: m.v.TLSHandshakeTimeout, Handshakes: m.v.TLSHandshakes, Clients: m.v.CertReqs > 0,
 		}
 	}
-	if m.secrets.issuer != nil {
-		cfg.Responders = append(cfg.Responders, m.secrets.issuer)
-	}
-	if m.v.TLSRedirect {
-		cfg.Responders = append(cfg.Responders, m.secrets.redirect)
-	}
 }
 
 // beginSecrets starts what needs open listeners and the user that we stay: watching files, asking an authority.

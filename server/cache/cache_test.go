@@ -171,7 +171,7 @@ func TestSingleFlight(t *testing.T) {
 		}, 2},
 		"not to be kept": {func(ticket *Ticket, _ int32) *Entry { return run(t, ticket, 200, "x", "Set-Cookie: a=b") }, 50},
 		"too slow": {func(ticket *Ticket, _ int32) *Entry {
-			time.Sleep(2 * longestWait)
+			<-time.After(2 * longestWait)
 			return run(t, ticket, 200, "x")
 		}, 50},
 	} {
@@ -186,7 +186,7 @@ func TestSingleFlight(t *testing.T) {
 						switch {
 						case ticket != nil:
 							n := runs.Add(1)
-							time.Sleep(time.Second)
+							<-time.After(time.Second)
 							test.outcome(ticket, n)
 						case hit.Entry != nil:
 							if string(hit.Body) != "x" || hit.Kind != Collapsed {
@@ -214,7 +214,7 @@ func TestLifeOfAnEntry(t *testing.T) {
 		c := newCache(1<<20, Rule{"/", 10 * time.Second})
 		_, ticket := c.Ask(ask("GET /"))
 		run(t, ticket, 200, "old", "Cache-Control: max-age=10, stale-while-revalidate=5, stale-if-error=60", "Age: 1", "Content-Length: 3", "X-A: b")
-		time.Sleep(3 * time.Second)
+		<-time.After(3 * time.Second)
 		hit, _ := c.Ask(ask("HEAD /"))
 		if hit.Entry == nil || hit.Kind != Fresh || hit.Age(time.Now()) != 4 || hit.TTL(time.Now()) != 6 {
 			t.Fatalf("after 3 s: %+v", hit)
@@ -226,7 +226,7 @@ func TestLifeOfAnEntry(t *testing.T) {
 		if text := strings.Join(got, "|"); text != "Cache-Control: max-age=10, stale-while-revalidate=5, stale-if-error=60|X-A: b" {
 			t.Errorf("fields %s", text)
 		}
-		time.Sleep(7 * time.Second)
+		<-time.After(7 * time.Second)
 		if hit, ticket := c.Ask(ask("HEAD /")); hit.Entry != nil || ticket != nil {
 			t.Error("HEAD of a stale entry is not left to the application")
 		}
@@ -269,7 +269,7 @@ func TestNobodyQueuesForWhatIsNotKept(t *testing.T) {
 		if _, ticket := c.Ask(ask("GET /")); ticket != nil {
 			t.Error("a second request can be waited for")
 		}
-		time.Sleep(passFor + time.Second)
+		<-time.After(passFor + time.Second)
 		if _, ticket = c.Ask(ask("GET /")); ticket == nil {
 			t.Error("it is never tried again")
 		}

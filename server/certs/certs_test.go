@@ -263,6 +263,33 @@ func TestClientCertificates(t *testing.T) {
 	}
 }
 
+// A session that began with a certificate ends with the trust in its authority.
+func TestResumptionDoesNotOutliveTheAuthorityOfAClient(t *testing.T) {
+	a, other, dir := harness.NewAuthority(t), harness.NewAuthority(t), t.TempDir()
+	cert, key := a.Write(dir, "a", harness.Leaf{Hosts: []string{"a.test"}})
+	config := Config{Pairs: []Pair{{cert, key}}, Clients: tls.RequireAndVerifyClientCert, ClientCAs: a.File}
+	s, _, err := Open(config, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &tls.Config{
+		ServerName: "a.test", RootCAs: a.Pool, MaxVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(1),
+		Certificates: []tls.Certificate{a.Client("ann")},
+	}
+	for i := range 2 {
+		if state, err := shake(t, s.TLS(), client); err != nil || state.DidResume != (i > 0) {
+			t.Errorf("handshake %d: resumed %v, %v", i, state.DidResume, err)
+		}
+	}
+	config.ClientCAs = other.File
+	if _, _, err := s.Use(config); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := shake(t, s.TLS(), client); err == nil {
+		t.Error("a session of before is resumed")
+	}
+}
+
 func TestTicketsOutliveARenewal(t *testing.T) {
 	a, dir := harness.NewAuthority(t), t.TempDir()
 	cert, key := a.Write(dir, "a", harness.Leaf{Hosts: []string{"a.test"}})

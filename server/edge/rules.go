@@ -92,7 +92,8 @@ const (
 // RuleNames are all of them.
 var RuleNames = []Rule{RuleRedirect, RuleHost, RuleAddress, RuleRate, RuleRateDryRun, RulePassword, RuleConnection}
 
-// Rules is the Responder that applies a Config. Its methods may be called concurrently.
+// Rules applies a Config. Names is the Responder to ask first, for redirects and hosts; Rules is the one for the rest. Whatever sends
+// clients to https belongs between the two, so that nobody is asked for a password before. Its methods may be called concurrently.
 type Rules struct {
 	count func(Rule)
 	warnf func(format string, args ...any)
@@ -197,6 +198,30 @@ func (r *Rules) apply() {
 	r.state.Store(s)
 }
 
+// Names is the Responder for where a request is meant to go.
+func (r *Rules) Names() exchange.Responder { return names{r} }
+
+type names struct{ *Rules }
+
+// Respond implements exchange.Responder.
+func (n names) Respond(x exchange.Exchange) bool {
+	s := n.state.Load()
+	if s == nil {
+		return false
+	}
+	q := x.Request()
+	if s.redirect(x, q) {
+		n.count(RuleRedirect)
+		return true
+	}
+	if s.hosts != nil && !s.hosts.allow(q.Host) {
+		n.count(RuleHost)
+		refuse(x, 400, "The host of this address is not served here.")
+		return true
+	}
+	return false
+}
+
 // Name implements exchange.Responder.
 func (r *Rules) Name() string { return "edge" }
 
@@ -207,15 +232,6 @@ func (r *Rules) Respond(x exchange.Exchange) bool {
 		return false
 	}
 	q := x.Request()
-	if s.redirect(x, q) {
-		r.count(RuleRedirect)
-		return true
-	}
-	if s.hosts != nil && !s.hosts.allow(q.Host) {
-		r.count(RuleHost)
-		refuse(x, 400, "The host of this address is not served here.")
-		return true
-	}
 	asIs, clean := forms(q.Path)
 	for _, path := range [2][]byte{asIs, clean} {
 		if path != nil && (s.shutsOut(path, q.Client)) {

@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"io"
 	"os"
 	"strconv"
 )
@@ -12,6 +13,34 @@ type Source interface {
 	Next() (p []byte, f *os.File, off, n int64, err error)
 	// Close is called exactly once, when no further piece is wanted.
 	Close()
+}
+
+// File is a Source that is one part of a regular file. An engine may send it on the spot, without a goroutine, as far as that does not wait
+// for the client.
+type File struct {
+	File    *os.File
+	Off, N  int64
+	Release func() // called once when File is needed no more; may be nil
+}
+
+// filePiece is the largest piece of a file that an engine is given at once, so that it notices between two that the client has gone.
+const filePiece = 1 << 20
+
+// Next implements Source. The engine breaks the answer off where the file has become shorter.
+func (f *File) Next() ([]byte, *os.File, int64, int64, error) {
+	if f.N == 0 {
+		return nil, nil, 0, 0, io.EOF
+	}
+	off, n := f.Off, min(f.N, filePiece)
+	f.Off, f.N = f.Off+n, f.N-n
+	return nil, f.File, off, n, nil
+}
+
+// Close implements Source.
+func (f *File) Close() {
+	if f.Release != nil {
+		f.Release()
+	}
 }
 
 // StatusError may be returned by a Source before its first byte: the client then gets a page of ours instead of a broken connection.

@@ -99,6 +99,9 @@ type Conn struct {
 	writeN         int
 	writeErr       error
 	writeFn        func(uintptr) bool
+	writeFile      *exchange.File
+	fileN          int64
+	fileFn         func(uintptr) bool
 
 	x        Exchange
 	userData any // the handler's
@@ -157,7 +160,7 @@ func newConn(s *Server, nc net.Conn, listener net.Addr) *Conn {
 	case *net.TCPConn, *net.UnixConn, *socket:
 		if raw, err := nc.(syscall.Conn).SyscallConn(); err == nil {
 			c.raw = raw
-			c.readFn, c.writeFn = c.readReady, c.writeReady
+			c.readFn, c.writeFn, c.fileFn = c.readReady, c.writeReady, c.fileReady
 		}
 	}
 	if t, ok := nc.(interface{ ConnectionState() tls.ConnectionState }); ok {
@@ -420,7 +423,9 @@ func (c *Conn) exchangeOver(closing bool) {
 // mu, nothing is unread, and the handler has returned.
 func (c *Conn) rest() {
 	c.releaseBuffers()
-	c.enter(phaseIdle)
+	if c.phase.Load() != phaseShake { // in which a PROXY header is still to come
+		c.enter(phaseIdle)
+	}
 }
 
 // releaseBuffers gives all read buffers back.

@@ -53,7 +53,9 @@ func (t *TLS) timeout() time.Duration {
 func (s *Server) ServeTLS(ln net.Listener) error {
 	return s.serve(ln, func(nc net.Conn) *Conn {
 		c := newConn(s, nc, ln.Addr())
-		c.shake = c.terms.TLS
+		if c.shake = c.terms.TLS; c.shake != nil {
+			c.phase.Store(phaseShake) // its time runs from here on
+		}
 		return c
 	})
 }

@@ -29,8 +29,31 @@ func (x *Exchange) Stream(length int64, src exchange.Source) error {
 		length = x.length
 	}
 	x.conn.srv.tasks.Add(1)
+	if f, ok := src.(*exchange.File); ok && f.N == length && x.conn.raw != nil && !x.withoutBody() {
+		x.streamFile(f)
+		return nil
+	}
 	go x.stream(length, src)
 	return nil
+}
+
+// streamFile sends head and file as far as the socket takes them at once, and
+// leaves the rest to a goroutine.
+func (x *Exchange) streamFile(f *exchange.File) {
+	length := f.N
+	x.wmu.Lock()
+	x.endHead(framedByLength, length)
+	n, sent := x.conn.trySendfile(x.out, f)
+	x.wmu.Unlock()
+	if n == len(x.out) && sent == length {
+		f.Close()
+		x.end(x.status, sent, nil, !x.keep)
+		x.conn.srv.tasks.Done()
+		return
+	}
+	f.Off, f.N = f.Off+sent, f.N-sent
+	s := &streamer{x: x, framed: framedByLength, length: length, begun: true, rest: x.out[n:], sent: sent}
+	go s.serve(f) // it finds the error again, if there was one
 }
 
 // streamer is one running Stream.
@@ -208,7 +231,7 @@ func (s *streamer) file(f *os.File, off, n int64) error {
 	if err := s.head(prefix); err != nil {
 		return err
 	}
-	k, err := s.x.conn.writeFile(f, off, n)
+	k, err := s.x.conn.sendPart(f, off, n)
 	s.sent += k
 	if err == nil && chunks {
 		err = s.x.conn.write(chunkEnd)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -228,4 +229,48 @@ func TestTruncatedFileBreaksTheAnswerOff(t *testing.T) {
 	if r := receive(t, results); !errors.Is(r.Err, io.ErrUnexpectedEOF) {
 		t.Errorf("got %+v", r)
 	}
+}
+
+// A part of a file goes out whole, whatever of it the socket takes at once, over kept connections; one that has become shorter breaks
+// the answer off.
+func TestFileIsSentWholeOrBrokenOff(t *testing.T) {
+	content := bytes.Repeat([]byte("0123456789abcdef"), 1<<16) // 1 MiB
+	name := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(name, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	released := make(chan struct{}, 8)
+	results := make(chan exchange.Result, 8)
+	lengths := make(chan int64, 8)
+	addr, _ := start(t, handle(func(x *http1.Exchange) {
+		x.SetDone(func(_ exchange.Exchange, r exchange.Result) { results <- r })
+		_ = x.Start(200, nil)
+		n := <-lengths
+		if err := x.Stream(n, &exchange.File{File: f, Off: 3, N: n, Release: func() { released <- struct{}{} }}); err != nil {
+			t.Error(err)
+		}
+	}))
+	c := dial(t, addr)
+	for _, n := range []int64{0, 1, 20_000, int64(len(content)) - 3} {
+		lengths <- n
+		c.send(get)
+		if a := c.want(200, string(content[3:3+n])); a.Field("content-length")[0] != strconv.FormatInt(n, 10) {
+			t.Errorf("%d bytes: Content-Length %q", n, a.Field("content-length"))
+		}
+		if r := receive(t, results); r.Err != nil || r.Sent != n {
+			t.Errorf("%d bytes: %+v", n, r)
+		}
+		receive(t, released)
+	}
+	lengths <- int64(len(content)) // three bytes too many
+	c.send(get)
+	if r := receive(t, results); !errors.Is(r.Err, io.ErrUnexpectedEOF) || r.Sent != int64(len(content))-3 {
+		t.Errorf("a file that is too short: %+v", r)
+	}
+	receive(t, released)
 }

@@ -5,13 +5,20 @@ import (
 	"io"
 	"os"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/gounicorn/gounicorn/server/exchange"
 )
 
 // pieceBytes is the largest piece that is written between two looks of the
 // sweeper at the send timeout.
 const pieceBytes = 64 << 10
+
+// sendfileBytes is the largest piece for sendfile, which returns when the socket
+// takes no more, and so gives the sweeper its sign of life by itself.
+const sendfileBytes = 2 << 20
 
 // tryWrite makes one attempt to write a and b that never blocks, and returns
 // how many bytes were taken: by the kernel, or with TLS perhaps by what holds
@@ -118,10 +125,10 @@ func (c *Conn) writeSocket(p []byte) (int, error) {
 	return total, err
 }
 
-// writeFile sends n bytes of f from off, by sendfile where the connection is a
+// sendPart sends n bytes of f from off, by sendfile where the connection is a
 // socket of ours, and returns how many were sent. The file's offset is not
 // used. A file that ends early is io.ErrUnexpectedEOF.
-func (c *Conn) writeFile(f *os.File, off, n int64) (int64, error) {
+func (c *Conn) sendPart(f *os.File, off, n int64) (int64, error) {
 	if c.raw == nil {
 		return c.copyFile(f, off, n)
 	}
@@ -134,7 +141,7 @@ func (c *Conn) writeFile(f *os.File, off, n int64) (int64, error) {
 	err = rc.Control(func(in uintptr) {
 		for sent < n && failure == nil {
 			var k int
-			k, failure = c.sendfile(int(in), off+sent, int(min(n-sent, pieceBytes)))
+			k, failure = c.sendfile(int(in), off+sent, int(min(n-sent, sendfileBytes)))
 			if k == 0 && failure == nil {
 				failure = io.ErrUnexpectedEOF
 			}
@@ -148,6 +155,39 @@ func (c *Conn) writeFile(f *os.File, off, n int64) (int64, error) {
 		return c.copyFile(f, off, n) // the file system has no sendfile
 	}
 	return sent, failure
+}
+
+// tryFile is how much of a file is offered to the socket at once, on the
+// goroutine of whoever answers.
+const tryFile = 512 << 10
+
+// trySendfile makes one attempt to write head and then the file, that never
+// waits for the client, and returns how many bytes of each were taken. The
+// caller holds x.wmu.
+func (c *Conn) trySendfile(head []byte, f *exchange.File) (n int, sent int64) {
+	c.writeA, c.writeFile, c.writeN, c.fileN = head, f, 0, 0
+	_ = c.raw.Write(c.fileFn) // who goes on finds the error
+	c.writeA, c.writeFile = nil, nil
+	return c.writeN, c.fileN
+}
+
+// fileReady is called by trySendfile with the descriptor; it never waits. The
+// head is held back for the first bytes of the file, to go with them.
+func (c *Conn) fileReady(fd uintptr) bool {
+	n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, fd, uintptr(unsafe.Pointer(unsafe.SliceData(c.writeA))), uintptr(len(c.writeA)),
+		unix.MSG_MORE|unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, 0, 0)
+	if errno != 0 {
+		return true
+	}
+	if c.writeN = int(n); c.writeN < len(c.writeA) {
+		return true
+	}
+	at := c.writeFile.Off
+	k, err := unix.Sendfile(int(fd), int(c.writeFile.File.Fd()), &at, int(min(c.writeFile.N, tryFile)))
+	if err == nil && k > 0 {
+		c.fileN = int64(k)
+	}
+	return true
 }
 
 // sendfile sends one piece and blocks for it.
@@ -173,7 +213,7 @@ func (c *Conn) sendfile(in int, off int64, n int) (sent int, failure error) {
 	return max(sent, 0), failure
 }
 
-// copyFile is writeFile by reading.
+// copyFile is sendPart by reading.
 func (c *Conn) copyFile(f *os.File, off, n int64) (int64, error) {
 	b := c.srv.pool.get(sealBytes)
 	defer c.srv.pool.put(b)

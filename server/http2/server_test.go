@@ -19,6 +19,7 @@ import (
 	"github.com/gounicorn/gounicorn/server/exchange"
 	"github.com/gounicorn/gounicorn/server/http1"
 	"github.com/gounicorn/gounicorn/server/http2"
+	"github.com/gounicorn/gounicorn/tests/harness"
 )
 
 // budget bounds what a test waits for.
@@ -130,15 +131,6 @@ func (s *site) get(c *http.Client, path string) (*http.Response, string) {
 	return r, string(b)
 }
 
-func eventually(t testing.TB, what string, f func() bool) {
-	t.Helper()
-	for end := time.Now().Add(budget); !f(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not within the budget: %s", what)
-		}
-	}
-}
-
 // respond answers with fields given as name, value pairs.
 func respond(t testing.TB, x *http2.Exchange, status int, body string, fields ...string) {
 	if err := x.Start(status, nil); err != nil {
@@ -189,7 +181,7 @@ func TestRequestIsThatOfHTTP1(t *testing.T) {
 	if r.Header.Get("Server") != "us" || r.Header.Get("Date") == "" || r.Header.Get("Content-Type") != "text/plain" || r.ContentLength != int64(len(b)) {
 		t.Errorf("got %v", r.Header)
 	}
-	eventually(t, "the connection is idle", func() bool { return s.idle.Load() == 1 })
+	harness.Eventually(t, budget, "the connection is idle", func() bool { return s.idle.Load() == 1 })
 }
 
 func TestStreamsRunSideBySide(t *testing.T) {
@@ -306,7 +298,7 @@ func TestDrainAsksToGoAndFinishes(t *testing.T) {
 	if h := r.headers(1); h[":status"] != "200" {
 		t.Errorf("got %v", h)
 	}
-	eventually(t, "the connection ends", func() bool { return s.open.Load() == 0 })
+	harness.Eventually(t, budget, "the connection ends", func() bool { return s.open.Load() == 0 })
 	late := s.raw() // while it drains
 	late.settle()
 	late.wantGoAway(0)
@@ -334,22 +326,34 @@ func TestReconfigureIsForNewConnections(t *testing.T) {
 }
 
 func TestConnectionsEnd(t *testing.T) {
-	s := start(t, http2.Config{MaxRequests: 3, Timeouts: http1.Timeouts{Idle: 100 * time.Millisecond}, Handler: func(x *http2.Exchange) {
+	handler := func(x *http2.Exchange) {
 		if string(x.Request().Path) == "/close" {
 			x.CloseAfter()
 		}
 		respond(t, x, 200, "")
-	}})
-	for name, paths := range map[string][]string{"max requests": {"/", "/", "/"}, "asked for": {"/close"}, "idle": {}} {
-		r := s.raw()
-		r.settle()
-		for i, path := range paths {
-			id := uint32(2*i + 1)
-			r.request(id, true, ":method", "GET", ":scheme", "https", ":path", path, ":authority", "x")
-		}
-		if t.Failed() {
-			t.Log(name)
-		}
-		r.wantGoAway(0)
+	}
+	for name, c := range map[string]struct {
+		config http2.Config
+		paths  []string
+	}{
+		"max requests": {http2.Config{MaxRequests: 3}, []string{"/", "/", "/"}},
+		"asked for":    {http2.Config{}, []string{"/", "/close"}},
+		"idle":         {http2.Config{Timeouts: http1.Timeouts{Idle: 50 * time.Millisecond}}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.config.Handler = handler
+			s := start(t, c.config)
+			r := s.raw()
+			r.settle()
+			for i, path := range c.paths {
+				id := uint32(2*i + 1)
+				r.request(id, true, ":method", "GET", ":scheme", "https", ":path", path, ":authority", "x")
+				if h := r.headers(id); h[":status"] != "200" {
+					t.Fatalf("got %v", h)
+				}
+			}
+			r.wantGoAway(0)
+			harness.Eventually(t, budget, "the connection ends", func() bool { return s.open.Load() == 0 })
+		})
 	}
 }

@@ -21,9 +21,9 @@ var edgeRows = []Setting{
 			"5 to 10 suits Kubernetes. INT ends it at once.",
 	},
 	{
-		Name: "allowed_hosts", Section: secEdge, Flags: []string{"--allowed-hosts"}, Kind: Comma, Default: "auto", Metavar: "HOSTS",
+		Name: "allowed_hosts", Section: secEdge, Flags: []string{"--allowed-hosts"}, Kind: List, Default: "auto", Metavar: "HOSTS",
 		Reload: Live, Status: Works, Origin: Gounicorn, Since: since3,
-		Help: "Hosts that are served, separated by commas, as in Django's ALLOWED_HOSTS: example.com, .example.com with all below it, * for any; others get 400 without a worker. " +
+		Help: "Hosts that are served, separated by commas or in flags of their own, as in Django's ALLOWED_HOSTS: example.com, .example.com with all below it, * for any; others get 400 without a worker. " +
 			"auto takes ALLOWED_HOSTS of a Django site, so that scanners cause no mails about an invalid HTTP_HOST, and allows all for other applications. " +
 			"app leaves it to the application.",
 	},

@@ -2,6 +2,7 @@ package settings
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -30,6 +31,16 @@ func (v *Values) CheckTLS() error {
 		return wrong("tls_redirect", "nothing speaks plain HTTP; name an address with --http-bind, such as 0.0.0.0:80")
 	case v.ACMEStaging && v.ACMEDirectory != "":
 		return wrong("acme_staging", "it is the staging service of Let's Encrypt, and --acme-directory names another authority; leave one out")
+	}
+	for _, text := range v.TLSCertificates {
+		if cert, key, both := strings.Cut(text, ":"); cert == "" || both && key == "" {
+			return wrong("tls_certificates", "it must be CERT:KEY, two files, or CERT for one that holds both; a name cannot have a colon")
+		}
+	}
+	for _, a := range v.HTTPBind {
+		if slices.Contains(v.Bind, a) && a.Port != 0 {
+			return wrong("http_bind", "--bind has the same address; plain HTTP needs one of its own, such as 0.0.0.0:80")
+		}
 	}
 	for _, host := range v.ACMEDomains {
 		_, err := netip.ParseAddr(host)

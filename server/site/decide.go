@@ -45,7 +45,7 @@ func (o *Options) Check() error {
 type Decision struct {
 	Files        static.Config
 	Policy       Policy
-	AllowedHosts []string // of the application, as Django reads them: "*", ".example.com"; nil: nothing is known
+	AllowedHosts []string // of the application, as Django reads them: "*", ".example.com"; nil: nothing is known of Host
 	HSTS         string   // the value of Strict-Transport-Security of the application, for https; empty: none
 	Lines        []Line   // for the log
 }
@@ -89,6 +89,9 @@ const noAge = -1
 // Decide says what is to be served of an application with that document. look is Look, but for tests.
 func Decide(d *Document, o Options, look func(dir string) Folder) *Decision {
 	m := decision{d: d, o: o, look: look, Decision: &Decision{AllowedHosts: d.allowedHosts(), HSTS: d.Security.hsts()}}
+	if d.ForwardedHost {
+		m.AllowedHosts = nil // they are names of another field than Host
+	}
 	m.flags("--static", o.Static, static.Root{Kind: static.Assets, Index: o.Index, MaxAge: o.MaxAge})
 	m.flags("--media", o.Media, static.Root{Kind: static.Media, MaxAge: noAge})
 	if o.Django {

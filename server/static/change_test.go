@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/gounicorn/gounicorn/server/static"
+	"github.com/gounicorn/gounicorn/tests/harness"
 	"github.com/gounicorn/gounicorn/tests/httpcases"
 )
 
@@ -24,11 +25,7 @@ const soon = 20 * time.Millisecond
 // until asks until the answer is what it is waited for.
 func until(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for end := time.Now().Add(budget); !holds(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("never %s", what)
-		}
-	}
+	harness.Eventually(t, budget, what, holds)
 }
 
 func TestChangesAreNoticed(t *testing.T) {
@@ -162,8 +159,11 @@ func TestSwapUnderLoad(t *testing.T) {
 	if err := os.Remove(current); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(2 * soon)
-	c.want(200, "", "GET", "/s/small.css")
+	w := browser("/s/small.css")
+	w.req.Received = time.Now().Add(2 * soon)
+	if !s.files.Respond(w) || w.status != 200 {
+		t.Errorf("without the link: %d", w.status)
+	}
 	swap(t, current, "r1")
 	until(t, "the release of afterwards", func() bool { return c.ask("GET", "/s/small.css").Body[0] == '1' })
 }
@@ -222,6 +222,108 @@ func TestFilesThatChangeWhileTheyAreSent(t *testing.T) {
 			c.want(404, "", "GET", "/s/absent")
 		}
 	}
+}
+
+// TestFileThatIsBeingWritten asks for a file that somebody appends to all the time: every answer is a beginning of it.
+func TestFileThatIsBeingWritten(t *testing.T) {
+	dir := t.TempDir()
+	f, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var done atomic.Bool
+	var writer sync.WaitGroup
+	writer.Go(func() {
+		for i := 0; !done.Load() && i < 100_000; i++ {
+			if _, err := f.WriteString("x"); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	r := under("/s/", dir)
+	r.Live = true
+	c := serve(t, static.Config{Roots: []static.Root{r}}).dial(t)
+	last := 0
+	for range 300 {
+		a := c.want(200, "", "GET", "/s/log")
+		if n := len(a.Body); n < last || strings.Trim(string(a.Body), "x") != "" {
+			t.Fatalf("%d bytes after %d", n, last)
+		} else {
+			last = n
+		}
+	}
+	done.Store(true)
+	writer.Wait()
+}
+
+// Over TLS and HTTP/2 a file that is truncated breaks the answer off too: what is missing is never made up.
+func TestTruncatedWithoutSendfile(t *testing.T) {
+	const size = 32 << 20
+	dir := t.TempDir()
+	s := serve(t, static.Config{Roots: []static.Root{under("/s/", dir)}})
+	for name, c := range map[string]*client{"tls": s.dialTLS(t), "http2": s.dialHTTP2(t)} {
+		file := filepath.Join(dir, name)
+		if err := errors.Join(os.WriteFile(file, nil, 0o644), os.Truncate(file, size)); err != nil {
+			t.Fatal(err)
+		}
+		var r *http.Response
+		var err error
+		if c.http2 != nil {
+			r, err = c.http2.Get(c.base + "/s/" + name)
+		} else if _, err = io.WriteString(c.nc, "GET /s/"+name+" HTTP/1.1\r\nHost: x\r\n\r\n"); err == nil {
+			r, err = http.ReadResponse(c.br, nil)
+		}
+		if err != nil || r.ContentLength != size {
+			t.Fatalf("%s: %v, %v", name, r, err)
+		}
+		if err := os.Truncate(file, 1000); err != nil {
+			t.Fatal(err)
+		}
+		n, err := io.Copy(io.Discard, r.Body)
+		r.Body.Close()
+		if err == nil || n >= size {
+			t.Errorf("%s: %d bytes, %v", name, n, err)
+		}
+	}
+}
+
+// A swapped directory makes forget what is remembered, however long it would have been.
+func TestSwapForgets(t *testing.T) {
+	base := t.TempDir()
+	write(t, base, map[string]string{"r1/a.css": "1", "r2/a.css": "22", "r2/b.css": "22"})
+	current := filepath.Join(base, "current")
+	swap(t, current, "r1")
+	late := filepath.Join(base, "late")
+	r := under("/s/", current)
+	r.Dirs = append([]static.Dir{{Path: late}}, r.Dirs...)
+	files, err := static.New(static.Config{Roots: []static.Root{r}, Recheck: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := browser("/s/a.css"), browser("/s/b.css")
+	want := func(status, bodyOfA, statusOfB int) {
+		t.Helper()
+		if !files.Respond(a) || !files.Respond(b) || a.status != status || a.body != bodyOfA || b.status != statusOfB {
+			t.Errorf("got %d with %d bytes and %d", a.status, a.body, b.status)
+		}
+	}
+	later := func() {
+		for _, w := range []*wire{a, b} {
+			w.req.Received = w.req.Received.Add(6*time.Minute + time.Second) // a tenth of Recheck
+		}
+	}
+	want(200, 1, 404)
+	swap(t, current, "r2")
+	want(200, 1, 404)
+	later()
+	want(200, 2, 200)
+	// And so does one that was missing.
+	write(t, late, map[string]string{"a.css": "333"})
+	want(200, 2, 200)
+	later()
+	want(200, 3, 200)
 }
 
 // TestMemoryIsBounded asks for more files than may be remembered, and for more bytes than may be in memory.

@@ -1,7 +1,6 @@
 package static
 
 import (
-	"errors"
 	"path"
 	"sort"
 	"strings"
@@ -146,7 +145,7 @@ func (f *Files) answer(x exchange.Exchange, s *state, e *entry, clean []byte, no
 			w[c] = 0 // only the sibling may not be read
 			continue
 		}
-		if errors.Is(err, errChanged) || status == 404 {
+		if status == 404 { // errChanged too
 			if e, status = f.lookup(s, m, clean, now); status == 0 {
 				continue
 			}
@@ -159,7 +158,13 @@ func (f *Files) answer(x exchange.Exchange, s *state, e *entry, clean []byte, no
 		}
 		return m.refuse(x, status)
 	}
-	return e.mount.refuse(x, 503) // it changes faster than it can be read
+	// It changes faster than it can be looked at: somebody is writing it. What is there is sent, without saying which state it is.
+	r, err := e.asIs()
+	if err != nil {
+		return e.mount.refuse(x, statusOf(err))
+	}
+	r.answer(x, &a)
+	return true
 }
 
 // redirected is the status of a path that lacks a slash, or has the name of the index too much.

@@ -38,7 +38,7 @@ func (v variant) fields(length int, extra string) string {
 }
 
 // TestMatrix plays methods, ranges and preconditions (RFC 9110 13, 14, 15) over every coding of a file in memory and one by descriptor, over
-// plain HTTP and over TLS, and compares every byte and every field.
+// plain HTTP, TLS and HTTP/2, and compares every byte and every field.
 func TestMatrix(t *testing.T) {
 	dir := t.TempDir()
 	sizes := map[string]int{"app.js": 1000, "big.js": 30_000}
@@ -51,7 +51,7 @@ func TestMatrix(t *testing.T) {
 	for _, transport := range []struct {
 		name string
 		dial func(testing.TB) *client
-	}{{"plain", s.dial}, {"tls", s.dialTLS}} {
+	}{{"plain", s.dial}, {"tls", s.dialTLS}, {"http2", s.dialHTTP2}} {
 		for name, n := range sizes {
 			for _, v := range []variant{
 				{"", "", "", sequence("plain", n)},

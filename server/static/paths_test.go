@@ -21,12 +21,12 @@ const secret = "top secret"
 func traps(t *testing.T) string {
 	t.Helper()
 	base := t.TempDir()
-	root := filepath.Join(base, "root")
+	root := filepath.Join(base, "tree")
 	write(t, base, map[string]string{
-		"secret.txt": secret, "root-secret/secret.txt": secret, "root/a.css": "a{}", "root/b c.css": "b", "root/ünï.css": "u", "root/deep/x/y.txt": "y",
-		"root/.env": secret, "root/.git/config": secret, "root/.well-known/x": secret, "root/deep/.hidden": secret, "root/app.py": secret, "root/app.PYC": secret,
-		"root/db.sqlite3": secret, "root/staticfiles.json": secret, "root/prod.env": secret, "root/a.css~": secret, "root/#a.css#": secret, "root/a.css.swp": secret,
-		"root/a.js": "a", "root/a.js.gz": secret, "root/a.js.br": secret, "root/real.tar.gz": "tar", "root/back\\slash": secret, "root/dot.": secret, "root/space ": secret,
+		"secret.txt": secret, "tree-secret/secret.txt": secret, "tree/a.css": "a{}", "tree/b c.css": "b", "tree/ünï.css": "u", "tree/deep/x/y.txt": "y",
+		"tree/.env": secret, "tree/.git/config": secret, "tree/.well-known/x": secret, "tree/deep/.hidden": secret, "tree/app.py": secret, "tree/app.PYC": secret,
+		"tree/db.sqlite3": secret, "tree/staticfiles.json": secret, "tree/prod.env": secret, "tree/a.css~": secret, "tree/#a.css#": secret, "tree/a.css.swp": secret,
+		"tree/a.js": "a", "tree/a.js.gz": secret, "tree/a.js.br": secret, "tree/real.tar.gz": "tar", "tree/back\\slash": secret, "tree/dot.": secret, "tree/space ": secret, "tree/\xff.css": secret,
 	})
 	for from, to := range map[string]string{"out": "../secret.txt", "outdir": "..", "abs": "/etc/passwd", "absdir": "/etc", "loop": "loop", "inside.css": "a.css", "insidedir": "deep"} {
 		if err := os.Symlink(to, filepath.Join(root, from)); err != nil {
@@ -47,13 +47,13 @@ func traps(t *testing.T) string {
 // traversals are spellings of names outside of /static/.
 func traversals() []string {
 	list := []string{
-		"/static../secret.txt", "/static../root-secret/secret.txt", "/static", "/static/", "/staticx", "/static/deep", "/static/deep/", "/static/a.css/", "/static/a.css/x",
-		"/static/out", "/static/outdir/secret.txt", "/static/outdir/root/a.css", "/static/abs", "/static/absdir/passwd", "/static/loop", "/static/fifo", "/static/socket",
+		"/static../secret.txt", "/static../tree-secret/secret.txt", "/static", "/static/", "/staticx", "/static/deep", "/static/deep/", "/static/a.css/", "/static/a.css/x",
+		"/static/out", "/static/outdir/secret.txt", "/static/outdir/tree/a.css", "/static/abs", "/static/absdir/passwd", "/static/loop", "/static/fifo", "/static/socket",
 		"/static/fifo/x", "/static/.env", "/static/.git/config", "/static/deep/.hidden", "/static/.well-known/x", "/static/app.py", "/static/app.PYC", "/static/db.sqlite3",
 		"/static/staticfiles.json", "/static/prod.env", "/static/a.css~", "/static/%23a.css%23", "/static/a.css.swp", "/static/a.js.gz", "/static/a.js.br",
 		"/static/back%5Cslash", "/static/back\\slash", "/static/dot.", "/static/space%20", "/static/a.css%00", "/static/a.css%00.png", "/static/a.css%0d%0aX:y", "/static/a.css%2e",
 		"/static/deep%2fx%2fy.txt", "/static/deep%2Fx/y.txt", "/static%2fa.css", "/static/" + strings.Repeat("a", 256), "/static/" + strings.Repeat("a/", 2000),
-		"/static/%ff.css", "/static/u\u0308ni\u0308.css", "/static/a.css::$DATA", "/static/~root/x", "/static/file:///etc/passwd", "//etc/passwd", "/static//etc/passwd",
+		"/static/%ff.css", "/static/u\u0308ni\u0308.css", "/static/a.css::$DATA", "/static/~nobody/x", "/static/file:///etc/passwd", "//etc/passwd", "/static//etc/passwd",
 		"http://x/static/../../secret.txt", "/./static/out", "//static//out", "/x/../static/.env", "/static/%2e%65nv", "/static/%2eenv", "/static/deep/../.env", "/static/.%65nv",
 	}
 	for _, dots := range []string{"..", "%2e%2e", ".%2E", "%2e.", "...", "..;", "%252e%252e", "%c0%ae%c0%ae", "%e0%80%ae%e0%80%ae", "%ef%bc%8e%ef%bc%8e", "..%00", "%20..", "..%20", "%2e%2e%09"} {

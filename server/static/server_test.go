@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -73,9 +75,11 @@ func engine(t testing.TB, respond func(exchange.Exchange) bool) net.Listener {
 
 // client is a connection that is kept.
 type client struct {
-	t  testing.TB
-	nc net.Conn
-	br *bufio.Reader
+	t     testing.TB
+	nc    net.Conn
+	br    *bufio.Reader
+	http2 *http.Client // instead, and where it asks
+	base  string
 }
 
 func (s *served) dial(t testing.TB) *client { return dial(t, s.plain.Addr().String()) }
@@ -95,16 +99,20 @@ func over(t testing.TB, nc net.Conn) *client {
 	if err := nc.SetDeadline(time.Now().Add(budget)); err != nil {
 		t.Fatal(err)
 	}
-	return &client{t, nc, bufio.NewReader(nc)}
+	return &client{t: t, nc: nc, br: bufio.NewReader(nc)}
 }
+
+// certificate is one that a client must not ask about.
+var certificate = sync.OnceValue(func() []tls.Certificate {
+	s := httptest.NewUnstartedServer(nil)
+	s.StartTLS()
+	defer s.Close()
+	return s.TLS.Certificates
+})
 
 // dialTLS speaks to the same handler over TLS, where there is no sendfile.
 func (s *served) dialTLS(t testing.TB) *client {
 	t.Helper()
-	holder := httptest.NewUnstartedServer(nil) // for its certificate
-	holder.StartTLS()
-	certificates := holder.TLS.Certificates
-	holder.Close()
 	engine := http1.New(http1.Config{Handler: http1.HandlerFunc(func(x *http1.Exchange) {
 		if !s.files.Respond(x) {
 			x.Error(500, 0)
@@ -114,7 +122,7 @@ func (s *served) dialTLS(t testing.TB) *client {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		engine.ServeConn(tls.Server(there, &tls.Config{Certificates: certificates}), nil)
+		engine.ServeConn(tls.Server(there, &tls.Config{Certificates: certificate()}), nil)
 	}()
 	t.Cleanup(func() {
 		_ = engine.Close()
@@ -126,6 +134,13 @@ func (s *served) dialTLS(t testing.TB) *client {
 // ask sends a request and reads its answer; fields are lines.
 func (c *client) ask(method, target string, fields ...string) *httpcases.Answer {
 	c.t.Helper()
+	if c.http2 != nil {
+		a, err := c.askHTTP2(method, target, fields)
+		if err != nil {
+			c.t.Fatalf("%s %s %q: %v", method, target, fields, err)
+		}
+		return a
+	}
 	head := method + " " + target + " HTTP/1.1\r\nHost: x\r\n"
 	for _, f := range fields {
 		head += f + "\r\n"

@@ -92,6 +92,11 @@ def redirect(request):
     return HttpResponseRedirect("/")
 
 
+def early(request):
+    request.environ["wsgi.early_hints"]([("Link", "</style.css>; rel=preload; as=style")])
+    return HttpResponse("after hints")
+
+
 def no_content(request):
     return HttpResponse(status=204)
 
@@ -106,6 +111,7 @@ urlpatterns = [
     path("echo/<str:word>", echo),
     path("cookies", cookies),
     path("redirect", redirect),
+    path("early", early),
     path("no-content", no_content),
 ]
 

@@ -168,6 +168,7 @@ func TestStaticFilesOfDjangoNeedNoConfiguration(t *testing.T) {
 	loud := []string{"Static files are NOT served", "nowhere does not exist", "python manage.py collectstatic --noinput"}
 	says(t, s, from, "[WARNING]", loud...)
 	check := harness.Launch(t, harness.Config{App: "site_app:app", Args: []string{"--check-config"}, Env: p.env()})
+	check.Log.Wait(t, 0, "Warning: ", harness.StartBudget)
 	check.Wait(harness.StartBudget)
 	says(t, check, 0, "Warning: ", loud...)
 }

@@ -24,7 +24,7 @@ func nginx(t *testing.T, root string) string {
 		binary = "/usr/sbin/nginx"
 	}
 	if _, err := os.Stat(binary); err != nil {
-		t.Fatal("nginx is missing: run tests/differential/setup.sh")
+		t.Fatal("nginx is missing: run tests/packages.sh")
 	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -238,7 +238,7 @@ var renamed = map[string]string{
 func TestTypesAreNginxs(t *testing.T) {
 	text, err := os.ReadFile("/etc/nginx/mime.types")
 	if err != nil {
-		t.Fatal("nginx is missing: run tests/differential/setup.sh")
+		t.Fatal("nginx is missing: run tests/packages.sh")
 	}
 	root := t.TempDir()
 	known := map[string]string{}
