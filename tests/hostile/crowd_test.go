@@ -204,7 +204,7 @@ func disturb(t *testing.T, s *site, dial dialer, share int) {
 		t.Errorf("the server holds %v connections of a crowd of %d", open, size)
 	}
 	harness.Eventually(t, harness.EventBudget, "no worker is busy with the crowd", func() bool { running, _ := s.busy(t); return running == 0 })
-	for n := range 200 {
+	for n := range 100 {
 		s.WantGet(t, "/pid", 200)
 		if n%20 == 0 {
 			if _, stuck := s.busy(t); stuck > 0 {
@@ -232,7 +232,7 @@ func TestIdleConnectionsAreSmall(t *testing.T) {
 	for range 50 {
 		s.WantGet(t, "/pid", 200)
 	}
-	const count, most = 2000, 20 // kB each
+	const count, most = 1000, 20 // kB each
 	memory := harness.MemoryKB(t, s.PID, "Rss")
 	for range count {
 		nc := harness.Dial(t, "tcp", s.Addr())
