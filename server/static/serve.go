@@ -211,10 +211,10 @@ func (r *representation) send(x exchange.Exchange, p span) {
 		}
 		return
 	}
-	r.stream(x, p.length, &source{body: r.body, segments: []segment{{offset: p.start, length: p.length}}})
+	r.stream(x, p.length, &exchange.File{File: r.file, Off: p.start, N: p.length, Release: r.release})
 }
 
-func (r *representation) stream(x exchange.Exchange, length int64, src *source) {
+func (r *representation) stream(x exchange.Exchange, length int64, src exchange.Source) {
 	if err := x.Stream(length, src); err != nil {
 		x.Error(500, 0)
 	}
