@@ -27,13 +27,16 @@ func TestServe(t *testing.T) {
 		return fields
 	}
 	app := given("Set-Cookie", "a=b", "Content-Disposition", "attachment", "Cache-Control", "private", "Set-Cookie", "c=d")
-	var content static.Content // of the next answer
-	var memory bool
+	type answer struct {
+		static.Content
+		memory bool
+	}
+	var next atomic.Pointer[answer]
 	var held atomic.Int32
 	ln := engine(t, func(x exchange.Exchange) bool {
-		c := content
+		c := next.Load().Content
 		held.Add(1)
-		if memory {
+		if next.Load().memory {
 			c.Data, c.Release = []byte(text), func() { held.Add(-1) }
 		} else {
 			f, err := os.Open(name)
@@ -78,9 +81,9 @@ func TestServe(t *testing.T) {
 		{"malformed field, parts", static.Content{Fields: given("A", "b\nc")}, "GET", "Range: bytes=0-1,4-5", 500, "", ""},
 		{"malformed field, unchanged", static.Content{Fields: given("A", "b\nc")}, "GET", "If-None-Match: *", 500, "", ""},
 	} {
-		for _, memory = range []bool{false, true} {
-			content = k.content
-			content.Size = 1000
+		for _, memory := range []bool{false, true} {
+			k.content.Size = 1000
+			next.Store(&answer{k.content, memory})
 			a := c.ask(k.method, "/", strings.Split(k.field, "\r\n")...)
 			if a.Status != k.status || k.body != "" && string(a.Body) != k.body || k.want != "" && names(a) != k.want {
 				t.Errorf("%s, in memory %v: got %d %.50q\n%s\nwant %d\n%s", k.name, memory, a.Status, a.Body, names(a), k.status, k.want)
@@ -88,7 +91,7 @@ func TestServe(t *testing.T) {
 			harness.Eventually(t, budget, k.name+" is released once", func() bool { return held.Load() == 0 })
 		}
 	}
-	content, memory = static.Content{}, false
+	next.Store(&answer{})
 	if a := c.ask("GET", "/", "Range: bytes=0-"); a.Status != 200 || names(a) != "accept-ranges: bytes\ncontent-length: 0" {
 		t.Errorf("nothing: got %d\n%s", a.Status, names(a))
 	}
@@ -96,7 +99,7 @@ func TestServe(t *testing.T) {
 	if err := os.Truncate(name, 64<<20); err != nil {
 		t.Fatal(err)
 	}
-	content, memory = static.Content{Size: 64 << 20}, false
+	next.Store(&answer{Content: static.Content{Size: 64 << 20}})
 	gone := dial(t, ln.Addr().String())
 	if _, err := gone.nc.Write([]byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n")); err != nil {
 		t.Fatal(err)
