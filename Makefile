@@ -99,6 +99,7 @@ python-tests: build venv
 	$(TEST_VENV)/bin/python -m pytest -q python/tests tests/bench
 	$(TEST_VENV)/bin/python -m pytest -q tests/python --ignore=tests/python/serve --ignore=tests/python/browser
 	$(TEST_VENV)/bin/python -m pytest -q tests/python/serve
+	sh tests/deploy.sh
 
 sanitize: venv
 	PYTHON=$(TEST_VENV)/bin/python sh tests/python/serve/run_asan.sh

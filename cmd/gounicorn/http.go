@@ -31,6 +31,7 @@ func (m *master) serverConfig() server.Config {
 		},
 		Timeouts: http1.Timeouts{
 			Header: never(v.HeaderTimeout), Body: never(v.BodyTimeout), Send: never(v.SendTimeout), Idle: never(v.KeepAlive),
+			MinBodyRate: v.MinBodyRate,
 		},
 		Trust: trust(v), AnyMethod: v.PermitUnconventionalHTTPMethod, CasefoldMethod: v.CasefoldHTTPMethod,
 		MaxConnections: v.ConnectionLimit(m.workers), ServerName: "gounicorn",

@@ -119,8 +119,9 @@ const (
 	defaultBodyTime   = 60 * time.Second
 	defaultSendTime   = 60 * time.Second
 	defaultIdleTime   = 5 * time.Second
-	// rateGrace is how long a body may arrive before its rate counts.
-	rateGrace = 5 * time.Second
+	// rateGrace is how long a body may arrive before its rate counts, as in
+	// Apache's mod_reqtimeout.
+	rateGrace = 20 * time.Second
 )
 
 // rules is Config as the parsers need it: checked and without defaults.

@@ -85,7 +85,7 @@ func TestBodyBelowItsMinimumRateIsTooSlow(t *testing.T) {
 		took  time.Duration
 		bytes int64
 		want  bool
-	}{{rateGrace, 0, false}, {2 * rateGrace, 999, true}, {2 * rateGrace, 1000, false}} {
+	}{{rateGrace, 0, false}, {2 * rateGrace, int64(200*rateGrace.Seconds()) - 1, true}, {2 * rateGrace, int64(200 * rateGrace.Seconds()), false}} {
 		c.bodySince.Store(1)
 		c.bodyBytes.Store(row.bytes)
 		if got := c.tooSlow(1 + int64(row.took)); got != row.want {

@@ -228,13 +228,16 @@ func validIPv6(a []byte) bool {
 				return false
 			}
 			groups++ // the last group counts twice
-			return groups == 8 || double && groups < 8
+			return full(groups, double)
 		default:
 			return false
 		}
 	}
-	return groups == 8 || double && groups < 8
+	return full(groups, double)
 }
+
+// full reports whether so many groups are an address; "::" stands for at least one more.
+func full(groups int, double bool) bool { return groups == 8 && !double || groups < 8 && double }
 
 // validIPv4 checks four decimal numbers up to 255.
 func validIPv4(a []byte) bool {

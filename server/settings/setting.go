@@ -93,7 +93,7 @@ type Setting struct {
 	Min     int64    // smallest legal number: Int, Auto and Octal in units, Seconds in seconds, Bytes in bytes
 	Max     int64    // largest number with an effect, 0 if none; larger ones are lowered to it
 	Outside bool     // needed before the config file is read, or no setting in gunicorn: the file cannot set it
-	Plain   bool     // a config file may write the name without the prefix, although gunicorn has no such setting
+	Plain   bool     // a config file may also write the name without the prefix, although gunicorn has no such setting
 	Secret  string   // key of a dictionary inside the value whose values are never shown
 	Reload  Reload
 	Status  Status
@@ -107,7 +107,7 @@ type Setting struct {
 // FileName is the name of s in a config file that may have been written for
 // gunicorn.
 func (s *Setting) FileName() string {
-	if s.Origin == Gounicorn && !s.Plain {
+	if s.Origin == Gounicorn {
 		return ownPrefix + s.Name
 	}
 	return s.Name

@@ -248,6 +248,12 @@ var servingRows = []Setting{
 		Help: "Longest pause of a client while it sends a body. 0 means no limit.",
 	},
 	{
+		Name: "min_body_rate", Section: secTimes, Flags: []string{"--min-body-rate"}, Kind: Bytes, Default: "100", Metavar: "SIZE",
+		Reload: Live, Status: Works, Origin: Gounicorn, Since: since,
+		Help: "Bytes per second that a client must send of a body on average, once it has had 20 seconds; less gets 408. It ends uploads of a byte now and then, " +
+			"which --body-timeout alone allows for ever; no worker waits for them either way. 0 means no minimum.",
+	},
+	{
 		Name: "send_timeout", Section: secTimes, Flags: []string{"--send-timeout"}, Kind: Seconds, Default: "60", Metavar: "SECONDS",
 		Reload: Live, Status: Works, Origin: Gounicorn, Since: since,
 		Help: "Longest pause of a client while it takes a response. 0 means no limit.",

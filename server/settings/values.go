@@ -52,6 +52,7 @@ type Values struct {
 	KeepAlive       time.Duration `setting:"keepalive"`
 	HeaderTimeout   time.Duration `setting:"header_timeout"`
 	BodyTimeout     time.Duration `setting:"body_timeout"`
+	MinBodyRate     int64         `setting:"min_body_rate"`
 	SendTimeout     time.Duration `setting:"send_timeout"`
 
 	LimitRequestLine      int   `setting:"limit_request_line"`

@@ -2,6 +2,7 @@ package grid
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -20,7 +21,7 @@ import (
 // both of us go on.
 func TestNothingThatFrontsForwardIsFramedDifferently(t *testing.T) {
 	cases := load(t)
-	ours := harness.Start(t, harness.Config{App: "grid_echo:app", Args: []string{"-w", "1", "--limit-request-line", "8190"}})
+	ours := harness.Start(t, harness.Config{App: "grid_echo:app", Args: []string{"-w", "1", "--max-workers", "1", "--limit-request-line", "8190"}})
 	gunicorn := harness.Start(t, harness.Config{
 		Kind: harness.Gunicorn, App: "grid_echo:app", Args: []string{"-w", "1", "-k", "gthread", "--threads", "8", "--timeout", "60"},
 	})
@@ -136,7 +137,7 @@ func send(addr string, raw []byte) (port string, err error) {
 }
 
 func isTimeout(err error) bool {
-	t, ok := err.(net.Error)
+	t, ok := errors.AsType[net.Error](err)
 	return ok && t.Timeout()
 }
 
