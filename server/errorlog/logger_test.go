@@ -212,3 +212,17 @@ func FuzzRecord(f *testing.F) {
 		}
 	})
 }
+
+func TestLineOfAProgramHasItsNameWhateverTheLevel(t *testing.T) {
+	log, out := newLogger(errorlog.LevelError)
+	log.Line(42, "worker:0", []byte("a\x1b[2Jb"))
+	if got := out.String(); !strings.HasSuffix(got, "] [42] [INFO] worker:0: a\\x1b[2Jb\n") {
+		t.Errorf("got %q", got)
+	}
+	out = &writes{}
+	log.Configure(errorlog.Config{Writer: out, Level: errorlog.LevelError, JSON: true})
+	log.Line(42, "worker:0", []byte("text"))
+	if got := out.String(); !strings.Contains(got, `"level":"INFO","logger":"worker:0","pid":42,"message":"text"`) {
+		t.Errorf("got %q", got)
+	}
+}
