@@ -37,7 +37,7 @@ const nginxConfig = `daemon off; master_process off; pid %[1]s/pid; error_log st
 events { worker_connections 1000; }
 http {
 	access_log off; proxy_ignore_client_abort on; proxy_http_version 1.1;
-	client_header_timeout 2s; client_body_timeout 2s; keepalive_timeout 2s;
+	client_header_timeout 60s; client_body_timeout 60s; keepalive_timeout 60s;
 	client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy; fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;
 	%[2]s
 }
@@ -114,7 +114,7 @@ func startGo(tb testing.TB) *Front {
 			r.Out.Header[portField] = []string{port}
 		},
 	}
-	server := &http.Server{ReadTimeout: 5 * time.Second, ErrorLog: quiet, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := &http.Server{ReadTimeout: patience, ErrorLog: quiet, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// A client that ends its side makes net/http give its request up; the grid wants to know how it was read.
 		proxy.ServeHTTP(w, r.WithContext(tb.Context()))
 	})}

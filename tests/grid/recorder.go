@@ -19,7 +19,7 @@ import (
 const portField = "X-Grid-Port"
 
 // patience bounds whatever is waited for on one connection.
-const patience = 10 * time.Second
+const patience = 60 * time.Second
 
 // A Request is how a server understood some bytes.
 type Request struct {
