@@ -137,7 +137,7 @@ bench: build ## the benchmark beside eight other servers (BENCH="--only hello" f
 	sh tests/bench/setup.sh
 	$(PY) tests/bench/bench.py $(BENCH)
 
-hostile: build venv ## a page beside 1,200 slow clients and without them, in turns: its p99 must not double (about half a minute)
+hostile: build venv ## a page beside 1,250 slow clients and without them, in turns: its p99 must not double (about half a minute)
 	$(GO) test -count=1 -timeout 10m -run '^$$' -bench . ./tests/hostile
 
 pgo: ## measure a mixed load anew for the compiler: cmd/gounicorn/default.pgo (needs wrk and a quiet machine)

@@ -84,7 +84,8 @@ func (c *Call) arrange(head wsgi.Head, o orders, end bool) {
 			return
 		case !c.forwarded():
 			h.s.complain(h.s.cfg.Errorf, "%s: the application wants the server to send a file (X-Accel-Redirect or X-Sendfile), but which folders it may "+
-				"name is not configured: add --accel /prefix/=DIR or --sendfile-root DIR", c)
+				"name is not configured: add --accel /prefix/=DIR or --sendfile-root DIR; or, if a proxy in front sends the files, let it say for whom it asks, "+
+				"with X-Forwarded-For", c)
 			c.settle(end, func(x exchange.Exchange) { refuse(x, 500, 0) })
 			return
 		}
@@ -233,7 +234,9 @@ func (h *handler) finish(x exchange.Exchange, r *reply) {
 		b := spool.NewBuffer(&h.s.budget)
 		b.Append(body)
 		b.End(errEnd)
-		err = x.Stream(int64(len(body)), newPaced(b, r.rate))
+		if err = x.Stream(int64(len(body)), newPaced(b, r.rate)); err != nil {
+			refuse(x, 500, 0)
+		}
 	} else {
 		err = h.whole(x, body)
 	}

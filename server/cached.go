@@ -14,6 +14,9 @@ import (
 
 // askCache answers x from the cache and reports true, or leaves it to the application, perhaps with a ticket.
 func (c *Call) askCache(x exchange.Exchange) bool {
+	if s := c.conn.TLS(); s != nil && len(s.PeerCertificates) > 0 {
+		return false // we know who asks
+	}
 	hit, ticket := c.h.cfg.Cache.Ask(c.req)
 	if hit.Entry == nil {
 		if c.ticket = ticket; ticket != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,7 +17,7 @@ const applyWait = time.Second
 
 // siteOptions are the settings of section "Static files".
 func siteOptions(v *settings.Values) (site.Options, error) {
-	o := site.Options{Django: v.DjangoStatic, Index: v.StaticIndex, MaxAge: v.StaticMaxAge, Hide: v.StaticHide, Types: map[string]string{}, DropClaims: v.DropForwarded}
+	o := site.Options{Django: v.DjangoStatic, Index: v.StaticIndex, MaxAge: v.StaticMaxAge, Hide: v.StaticHide, Types: map[string]string{}, DropClaims: v.DropForwarded, Hosts: slices.Equal(v.AllowedHosts, []string{"auto"})}
 	var err error
 	for _, list := range []struct {
 		name string

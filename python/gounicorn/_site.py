@@ -24,7 +24,9 @@ MAX_TEXT = 4096  # characters of any other text
 MAX_ITEMS = 1000  # of any other list
 
 SECURITY = "django.middleware.security"
+COMMON = "django.middleware.common"
 WHITENOISE = "whitenoise.middleware"
+HARMLESS = ("django", "whitenoise", "corsheaders")  # packages whose middleware answers for no host that is not allowed
 
 
 def tell(worker: int = 0) -> None:
@@ -70,6 +72,7 @@ class _Django:
             "whitenoise": any(name.startswith(WHITENOISE) for name in self._installed("WhiteNoiseMiddleware")),
             "whitenoise_root": self._path("WHITENOISE_ROOT"),
             "allowed_hosts": self._list("ALLOWED_HOSTS"),
+            "hosts_checked": self._checks_hosts(),
             "x_forwarded_host": bool(self._get("USE_X_FORWARDED_HOST")),
             "proxy_ssl_header": self._list("SECURE_PROXY_SSL_HEADER"),
             "security": self._security() if SECURITY in self._installed("SecurityMiddleware") else None,
@@ -117,6 +120,15 @@ class _Django:
     def _installed(self, name: str) -> set[str]:
         """Return the modules of the middleware of that name, of base classes too."""
         return {base.__module__ for cls in self._classes for base in cls.__mro__ if base.__name__ == name}
+
+    def _checks_hosts(self) -> bool:
+        """Tell whether Django refuses all other hosts: CommonMiddleware does, but what comes before it may answer."""
+        for path in self._list("MIDDLEWARE"):
+            if path == f"{COMMON}.CommonMiddleware":
+                return True
+            if path.split(".", 1)[0] not in HARMLESS:
+                return False
+        return False
 
     def _security(self) -> dict[str, Any]:
         """Return what SecurityMiddleware goes by."""

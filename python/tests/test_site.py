@@ -100,6 +100,19 @@ def test_what_cannot_be_read_is_told(site, monkeypatch):
     assert "ZeroDivisionError" in first["problems"][0] and "bytes long" in second["problems"][0]
 
 
+@pytest.mark.parametrize(
+    ("middleware", "checked"),
+    [
+        (["django.middleware.security.SecurityMiddleware", "django.middleware.common.CommonMiddleware", "shop.Health"], True),
+        (["shop.Health", "django.middleware.common.CommonMiddleware"], False),
+        (["django.middleware.security.SecurityMiddleware"], False),
+        ([], False),
+    ],
+)
+def test_who_refuses_other_hosts(site, middleware, checked):
+    assert describe(site, MIDDLEWARE=middleware)["hosts_checked"] is checked
+
+
 def test_an_application_without_django(site):
     assert site.document() == {} or "django.conf" in sys.modules
 
@@ -165,6 +178,7 @@ def test_a_whole_site(tmp_path):
         "whitenoise": True,
         "whitenoise_root": f"{here}/public",
         "allowed_hosts": [".example.com"],
+        "hosts_checked": False,
         "x_forwarded_host": False,
         "proxy_ssl_header": ["HTTP_X_FORWARDED_PROTO", "https"],
         "manifest": None,

@@ -2,14 +2,28 @@ package cache
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"github.com/gounicorn/gounicorn/server/exchange"
 )
 
-// bypass are the fields of requests that are not answered from the cache, nor give it anything: credentials, parts of an answer, and
-// preconditions that are not about a copy that the client has.
-var bypass = []string{"authorization", "range", "if-range", "if-match", "if-unmodified-since", "expect", "upgrade"}
+// bypass are the fields of requests that are not answered from the cache, nor give it anything: parts of an answer, and preconditions that
+// are not about a copy that the client has.
+var bypass = []string{"range", "if-range", "if-match", "if-unmodified-since", "expect", "upgrade"}
+
+// credentials are parts of names of fields that say who asks: Authorization, X-API-Key, X-Auth-Token, X-Forwarded-User and X-SSL-Client-Cert of
+// proxies, Cf-Access-Jwt-Assertion. impersonal are names that only sound so.
+var (
+	credentials = []string{"auth", "user", "token", "key", "jwt", "cert", "session", "identity", "principal", "email", "secret", "password", "signature"}
+	impersonal  = []string{"user-agent", "sec-fetch-user", "x-device-user-agent", "x-original-user-agent"}
+)
+
+// personal reports whether a field says who asks.
+func personal(name []byte) bool {
+	lower := strings.ToLower(string(name))
+	return !slices.Contains(impersonal, lower) && slices.ContainsFunc(credentials, func(part string) bool { return strings.Contains(lower, part) })
+}
 
 // keyed are fields that applications build links or decisions from although answers do not name them in Vary. Their values are a part of the
 // key, so that nobody can leave an answer to a forged one for others.
@@ -17,6 +31,8 @@ var keyed = []string{
 	"x-forwarded-host", "x-forwarded-proto", "x-forwarded-protocol", "x-forwarded-scheme", "x-forwarded-ssl", "x-forwarded-port", "x-forwarded-prefix",
 	"x-forwarded-server", "x-host", "x-script-name", "script_name", "path_info", "x-original-url", "x-rewrite-url", "x-url-scheme",
 	"x-http-method", "x-http-method-override", "x-method-override", "front-end-https",
+	"x-requested-with", "x-pjax", "hx-request", "hx-boosted", "hx-target", "turbo-frame", // parts of pages
+	"cf-ipcountry", "cloudfront-viewer-country", "x-country-code",
 }
 
 // anonymous reports whether r may share its answer with others.
@@ -26,6 +42,9 @@ func (c *config) anonymous(r *exchange.Request) bool {
 	}
 	for i := range r.Fields {
 		f := &r.Fields[i]
+		if personal(f.Name) {
+			return false
+		}
 		for _, name := range bypass {
 			if exchange.Is(f.Name, name) {
 				return false

@@ -26,6 +26,7 @@ type Options struct {
 	Rules      []static.Rule  // for the files of Static
 	Hide       []string       // besides static.DefaultHidden
 	Types      map[string]string
+	Hosts      bool   // requests for hosts that the application does not answer for are refused (--allowed-hosts auto)
 	DropClaims bool   // --drop-forwarded: the application hears of no such field from strangers
 	ScriptName string // where the site is mounted, decoded, as --script-name says; the URLs of an application are below it
 }
@@ -45,7 +46,7 @@ func (o *Options) Check() error {
 type Decision struct {
 	Files        static.Config
 	Policy       Policy
-	AllowedHosts []string // of the application, as Django reads them: "*", ".example.com"; nil: nothing is known of Host
+	AllowedHosts []string // all that the application answers for, as Django writes them: "*", ".example.com"; nil: it decides by itself
 	HSTS         string   // the value of Strict-Transport-Security of the application, for https; empty: none
 	Lines        []Line   // for the log
 }
@@ -88,9 +89,12 @@ const noAge = -1
 
 // Decide says what is to be served of an application with that document. look is Look, but for tests.
 func Decide(d *Document, o Options, look func(dir string) Folder) *Decision {
-	m := decision{d: d, o: o, look: look, Decision: &Decision{AllowedHosts: d.allowedHosts(), HSTS: d.Security.hsts()}}
-	if d.ForwardedHost {
-		m.AllowedHosts = nil // they are names of another field than Host
+	m := decision{d: d, o: o, look: look, Decision: &Decision{HSTS: d.Security.hsts()}}
+	if d.HostsChecked && !d.ForwardedHost { // else Host is not what counts
+		m.AllowedHosts = d.allowedHosts()
+		if o.Hosts && !slices.Contains(m.AllowedHosts, "*") {
+			m.reportHosts()
+		}
 	}
 	m.flags("--static", o.Static, static.Root{Kind: static.Assets, Index: o.Index, MaxAge: o.MaxAge})
 	m.flags("--media", o.Media, static.Root{Kind: static.Media, MaxAge: noAge})

@@ -25,6 +25,7 @@ type Document struct {
 	Security        *Security   `json:"security"`        // nil: SecurityMiddleware is not installed
 	ProxySSLHeader  []string    `json:"proxy_ssl_header"`
 	AllowedHosts    []string    `json:"allowed_hosts"`
+	HostsChecked    bool        `json:"hosts_checked"`    // every request for another host is refused, whatever the view
 	ForwardedHost   bool        `json:"x_forwarded_host"` // USE_X_FORWARDED_HOST
 	Problems        []string    `json:"problems"`         // what could not be found out
 }

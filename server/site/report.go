@@ -75,6 +75,18 @@ func (m *decision) mentionMedia() {
 	m.info("Media files are not served by themselves, as users have written them; --media %s=%s does", url, m.d.MediaRoot)
 }
 
+// mostHosts bounds the hosts that the report names.
+const mostHosts = 5
+
+// reportHosts says which hosts are answered for.
+func (m *decision) reportHosts() {
+	all := strings.Join(m.AllowedHosts[:min(len(m.AllowedHosts), mostHosts)], ", ")
+	if more := len(m.AllowedHosts) - mostHosts; more > 0 {
+		all += " and " + count(more, "other")
+	}
+	m.info("Hosts: %s, as ALLOWED_HOSTS says; requests for others get 400 and do not reach the application", cmp.Or(all, "none"))
+}
+
 func orPlaceholder(dir string) string {
 	if dir == "" {
 		return "DIR"

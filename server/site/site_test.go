@@ -103,6 +103,9 @@ func TestWhatIsServed(t *testing.T) {
 		{name: "media", d: django(func(d *Document) { d.MediaRoot, d.MediaURL = "/srv/media", "/media/" }), want: "/static/=/srv/static 1m0s", says: []string{"--media /media/=/srv/media"}},
 		{name: "media as asked for", d: django(nil), options: func(o *Options) { o.Media = []Mount{{"/media/", "/absent"}} },
 			want: "/media/=/absent media -1ns; /static/=/srv/static 1m0s", says: []string{"--media /media/=/absent: there is no such folder"}, loud: true},
+		{name: "hosts", d: &Document{Framework: "django", HostsChecked: true, AllowedHosts: []string{"a", "b", "c", ".d", "e", "f", "g"}},
+			options: func(o *Options) { o.Hosts = true }, says: []string{"Hosts: a, b, c, .d, e and 2 others, as ALLOWED_HOSTS says"}},
+		{name: "all hosts", d: &Document{Framework: "django", HostsChecked: true, AllowedHosts: []string{"*"}}, options: func(o *Options) { o.Hosts = true }},
 		{name: "problems", d: &Document{Problems: []string{"broken"}}, says: []string{"Static files: broken"}, loud: true},
 	} {
 		o := Options{Django: true, MaxAge: time.Minute}
@@ -154,6 +157,12 @@ func TestAllowedHosts(t *testing.T) {
 	} {
 		if hostAllowed(host, allowed) != want {
 			t.Errorf("%q: allowed is %v", host, !want)
+		}
+	}
+	for _, c := range []struct{ checked, forwarded, known bool }{{true, false, true}, {false, false, false}, {true, true, false}} {
+		d := django(func(d *Document) { d.HostsChecked, d.ForwardedHost = c.checked, c.forwarded })
+		if got := Decide(d, Options{}, look).AllowedHosts; (got != nil) != c.known {
+			t.Errorf("%+v: %q", c, got)
 		}
 	}
 	if hostAllowed("any.where", nil) || !hostAllowed("any.where", []string{"*"}) || hostAllowed("a b", []string{"*"}) {

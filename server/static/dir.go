@@ -102,11 +102,18 @@ func (h *handle) open(name string) (*os.File, stamp, error) {
 	return f, stampOf(info), nil
 }
 
+// escapes reports whether an error of stat and open says that a symbolic link leads out of the directory, or is absolute: package os has
+// no name for it, and every other error of names that are clean has a number.
+func escapes(err error) bool {
+	var number syscall.Errno
+	return !errors.Is(err, fs.ErrNotExist) && !errors.As(err, &number)
+}
+
 // statusOf is what a client is told of an error of stat and open: 404 for what is not there and for what leads out of the directory, 403,
 // and 503 for what can be there: no descriptor left, a disk or network that fails.
 func statusOf(err error) int {
 	var number syscall.Errno
-	if errors.Is(err, fs.ErrNotExist) || !errors.As(err, &number) {
+	if !errors.As(err, &number) {
 		return 404
 	}
 	switch number {

@@ -222,7 +222,7 @@ func (f *Files) look(s *state, m *mount, clean string, now int64) (*entry, int) 
 	switch {
 	case err != nil:
 		status := statusOf(err)
-		if status == 403 {
+		if status == 403 || escapes(err) {
 			f.forbidden(s, clean, err)
 		}
 		return nil, status
@@ -258,12 +258,16 @@ func (e *entry) same(newer *entry) bool {
 	return e.mount == newer.mount && e.number == newer.number && e.handle == newer.handle && e.found.name == newer.found.name && e.stamps == newer.stamps
 }
 
-// forbidden logs a file that the server may not read, once.
+// forbidden logs a file that the server may not read, or a link that it does not follow, once.
 func (f *Files) forbidden(s *state, clean string, err error) {
 	if _, logged := f.denied.Load(clean); logged || f.denials.Add(1) > maxDenied {
 		return
 	}
 	if _, logged := f.denied.LoadOrStore(clean, true); logged {
+		return
+	}
+	if escapes(err) {
+		s.config.Warnf("static file %q: %v; links out of the directory are not followed, copy the files (collectstatic without --link)", clean, err)
 		return
 	}
 	s.config.Warnf("static file %q: %v; the user of the server must be able to read it", clean, err)

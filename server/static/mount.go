@@ -142,7 +142,7 @@ func (m *mount) find(name string) (found, error) {
 		switch {
 		case err == nil && (info.Mode().IsRegular() || info.IsDir()):
 			return found{h, below, info}, true
-		case err != nil && statusOf(failure) == 404:
+		case err != nil && statusOf(failure) == 404 && !escapes(failure):
 			failure = err // one that can be helped says more than that it is elsewhere
 		}
 		return found{}, false

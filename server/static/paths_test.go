@@ -1,11 +1,15 @@
 package static_test
 
 import (
+	"fmt"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -66,7 +70,13 @@ func traversals() []string {
 
 // TestNothingLeadsOut sends every spelling, and gets the same 404 for everything, or the application's answer for what is not below /static/.
 func TestNothingLeadsOut(t *testing.T) {
-	s := serve(t, static.Config{Roots: []static.Root{under("/static/", traps(t))}})
+	var mu sync.Mutex
+	warned := map[string]bool{}
+	s := serve(t, static.Config{Roots: []static.Root{under("/static/", traps(t))}, Warnf: func(format string, args ...any) {
+		mu.Lock()
+		defer mu.Unlock()
+		warned[fmt.Sprintf(format, args...)] = true
+	}})
 	c := s.dial(t)
 	want := c.want(404, "", "GET", "/static/absent")
 	list := traversals()
@@ -91,6 +101,18 @@ func TestNothingLeadsOut(t *testing.T) {
 	if refused < 200 {
 		t.Errorf("only %d were refused by us", refused)
 	}
+	mu.Lock()
+	for _, name := range []string{"/static/out", "/static/abs", "/static/outdir/secret.txt"} {
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(warned)), func(w string) bool {
+			return strings.HasPrefix(w, `static file "`+name+`":`) && strings.Contains(w, "links out of the directory are not followed")
+		}) {
+			t.Errorf("no word about %s in %v", name, warned)
+		}
+	}
+	if len(warned) > 8 {
+		t.Errorf("%d warnings: %v", len(warned), warned)
+	}
+	mu.Unlock()
 	// What is allowed works, in the same tree.
 	for target, body := range map[string]string{
 		"/static/a.css": "a{}", "/static/b%20c.css": "b", "/static/%C3%BCn%C3%AF.css": "u", "/static/ünï.css": "u", "/static/inside.css": "a{}", "/static/insidedir/x/y.txt": "y",

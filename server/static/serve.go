@@ -136,7 +136,7 @@ var (
 	valueBytes          = []byte("bytes")
 )
 
-// begin starts the answer with the fields of the representation. It has ended the exchange if it returns false.
+// begin starts the answer with the fields of the representation. If it returns false it has released it and ended the exchange.
 func (r *representation) begin(x exchange.Exchange, status int, fields []exchange.Field) bool {
 	err := x.Start(status, nil)
 	for i := 0; i < len(fields) && err == nil; i++ {
@@ -166,8 +166,8 @@ func (r *representation) close() {
 }
 
 func (r *representation) notModified(x exchange.Exchange) {
-	r.close()
 	if r.begin(x, 304, r.brief) {
+		r.close()
 		_ = x.Finish(nil) // an empty body fits
 	}
 }
@@ -195,7 +195,7 @@ func contentRange(dst []byte, p span, size int64) []byte {
 
 // send ends the answer with a part of the body.
 func (r *representation) send(x exchange.Exchange, p span) {
-	if string(x.Request().Method) == "HEAD" {
+	if string(x.Request().Method) == "HEAD" || p.length == 0 {
 		r.close()
 		_ = x.Field(nameContentLength, strconv.AppendInt(nil, p.length, 10))
 		_ = x.Finish(nil)

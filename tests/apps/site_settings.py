@@ -15,5 +15,11 @@ STATIC_ROOT = DIR / "static"
 STATICFILES_DIRS = [("img", Path(__file__).parent / "shop" / "images")]
 STORAGES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"}}
 USE_TZ = True
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"console": {"class": "logging.StreamHandler"}},
+    "loggers": {"django.security": {"handlers": ["console"], "level": "ERROR"}},
+}
 
 globals().update(json.loads((DIR / "settings.json").read_text()))

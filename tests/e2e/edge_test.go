@@ -327,3 +327,29 @@ http {
 		}
 	}
 }
+
+// Scanners that ask a Django site for another host cost no worker and no mail; the site may have it otherwise.
+func TestHostsOfDjangoAreAnsweredInFrontOfIt(t *testing.T) {
+	t.Parallel()
+	p := newShop(t, map[string]any{"ALLOWED_HOSTS": []string{".shop.example"}})
+	s := p.serve("--access-logfile", "-", "--access-logformat", "%(r)s %(s)s %({by}x)s", "--health-path", "/alive")
+	for i, c := range []struct {
+		host, path, want string
+	}{
+		{"evil.example", "/", "400 edge"}, {"www.shop.example:99", "/nowhere", "404 app"}, {"evil.example", "/static/x", "400 edge"},
+	} {
+		if reply := s.Request("GET", c.path, "", "Host", c.host); reply.Err != nil {
+			t.Fatal(reply.Err)
+		}
+		if line := s.Out.Wait(t, i, "HTTP/1.1", harness.EventBudget); !strings.HasSuffix(line, c.want) {
+			t.Errorf("%s%s: %q, want %s", c.host, c.path, line, c.want)
+		}
+	}
+	if reply := s.Request("GET", "/alive", "", "Host", "10.0.0.1"); reply.Status != 200 {
+		t.Errorf("a probe by address: %d", reply.Status)
+	}
+	p.reload(s, map[string]any{"ALLOWED_HOSTS": []string{"*"}, "USE_X_FORWARDED_HOST": true})
+	if reply := s.Request("GET", "/nowhere", "", "Host", "evil.example"); reply.Status != 404 {
+		t.Errorf("after the reload: %d", reply.Status)
+	}
+}

@@ -225,6 +225,21 @@ func TestHTTP2Answers(t *testing.T) {
 	}
 }
 
+// A load without a single request lost, with windows of the usual size and with tiny ones.
+func TestH2load(t *testing.T) {
+	t.Parallel()
+	tool := harness.Tool(t, "h2load")
+	s := startHTTPS(t, harness.Config{App: "echo:app", Args: []string{"-w", "2"}})
+	for _, flags := range [][]string{{"-n2000", "-c10", "-m30"}, {"-n100", "-c10", "-m10", "-w4", "-W4"}} {
+		flags = append(flags, s.URL("/"))
+		out, err := exec.CommandContext(t.Context(), tool, flags...).CombinedOutput()
+		if n := flags[0][2:]; err != nil || !bytes.Contains(out, []byte(n+" done, "+n+" succeeded, 0 failed, 0 errored, 0 timeout")) ||
+			!bytes.Contains(out, []byte("status codes: "+n+" 2xx")) {
+			t.Errorf("h2load %q: %v\n%s", flags, err, out)
+		}
+	}
+}
+
 // suite is what h2spec writes about its cases.
 type suite struct {
 	Suites []struct {

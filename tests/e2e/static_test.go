@@ -279,6 +279,9 @@ func TestStaticFilesHaveTheHeadersOfSecurityMiddleware(t *testing.T) {
 			}
 		}
 	}
+	if lines := s.Log.Grep("Invalid HTTP_HOST"); len(lines) > 0 {
+		t.Errorf("a host that is not allowed got as far as the application: %q", lines)
+	}
 	p.reload(s, map[string]any{"MIDDLEWARE": []string{}, "SECURE_HSTS_SECONDS": 60})
 	reply := s.Request("GET", "/static/shop/shop.css", "", "X-Forwarded-Proto", "https")
 	if got := reply.Header; got.Get("Referrer-Policy") != "" || got.Get("Strict-Transport-Security") != "" || got.Get("X-Content-Type-Options") != "nosniff" {

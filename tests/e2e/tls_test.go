@@ -157,6 +157,7 @@ func TestHTTPSWithEverything(t *testing.T) {
 			{"POST", "//evil.test/..", "www.test", "", 308, "https://www.test//evil.test/.."},
 			{"GET", "/x", "[::1]", "", 301, "https://[::1]/x"},
 			{"GET", "/.well-known/acme-challenge/x", "www.test", "", 200, ""},
+			{"GET", "/healthz", "www.test", "", 200, ""},
 			{"GET", "/x", "www.test", "X-Forwarded-Proto: https\r\n", 200, ""}, // a proxy that is believed
 		} {
 			conn := harness.Dial(t, "tcp", plain)

@@ -3,6 +3,7 @@ package hostile
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -35,6 +36,7 @@ var kinds = []kind{
 	{name: "slow chunked uploader", count: 50, begin: write("POST /crowd HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"), again: write("1\r\nu\r\n"), pace: time.Second},
 	{name: "uploader that waits for 100", count: 50, begin: write("POST /crowd HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")},
 	{name: "slow reader", count: 200, begin: slowReader, again: readByte, pace: 100 * time.Millisecond, wants: 1},
+	{name: "slow reader of a file", count: 50, begin: write("GET /files/large HTTP/1.1\r\nHost: x\r\n\r\n"), again: readByte, pace: 100 * time.Millisecond},
 	{name: "reader with a closed window", count: 50, begin: slowReader, wants: 1},
 	{name: "slowloris", count: 200, begin: write("GET / HTTP/1.1\r\nHost: x\r\n"), again: write("X"), pace: 500 * time.Millisecond},
 	{name: "idle from the start", count: 200, begin: write("")},
@@ -66,7 +68,7 @@ func halfClosed(nc net.Conn) error {
 	if err := write("GET /pid HTTP/1.1\r\nHost: x\r\n\r\n")(nc); err != nil {
 		return err
 	}
-	if err := nc.(*net.TCPConn).CloseWrite(); err != nil {
+	if err := nc.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
 		return err
 	}
 	if err := answered(nc); !errors.Is(err, errUnavailable) {
@@ -115,9 +117,21 @@ var smallWindow = net.Dialer{Timeout: patience, Control: func(_, _ string, raw s
 	return err
 }}
 
+// A dialer opens a connection for a member of the crowd.
+type dialer func(ctx context.Context) (net.Conn, error)
+
+func plain(addr string) dialer {
+	return func(ctx context.Context) (net.Conn, error) { return smallWindow.DialContext(ctx, "tcp", addr) }
+}
+
+func encrypted(addr string, config *tls.Config) dialer {
+	d := &tls.Dialer{NetDialer: &smallWindow, Config: config}
+	return func(ctx context.Context) (net.Conn, error) { return d.DialContext(ctx, "tcp", addr) }
+}
+
 // attend is one member of the crowd: it tells of its arrival and is a nuisance until the context ends or the server cuts it off.
-func (k *kind) attend(ctx context.Context, addr string, arrived chan<- error) {
-	nc, err := smallWindow.DialContext(ctx, "tcp", addr)
+func (k *kind) attend(ctx context.Context, dial dialer, arrived chan<- error) {
+	nc, err := dial(ctx)
 	if err != nil {
 		arrived <- fmt.Errorf("%s: %w", k.name, err)
 		return

@@ -2,11 +2,15 @@ package hostile
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -27,9 +31,26 @@ type site struct {
 func startSite(t testing.TB, args ...string) *site {
 	t.Helper()
 	private := harness.FreePort(t)
-	s := harness.Start(t, harness.Config{App: "faults:app", Args: append([]string{"-w", "2", "--metrics-bind", private}, args...)})
+	files := t.TempDir()
+	if err := os.WriteFile(filepath.Join(files, "large"), make([]byte, 8<<20), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	args = append([]string{"-w", "2", "--metrics-bind", private, "--static", "/files/=" + files}, args...)
+	s := harness.Start(t, harness.Config{App: "faults:app", Args: args})
 	s.Log.Wait(t, 0, "Metrics at:", harness.EventBudget)
 	return &site{s, private}
+}
+
+// secure is the address of the listener with TLS.
+func (s *site) secure(t testing.TB) string {
+	t.Helper()
+	for _, addr := range s.Addrs {
+		if rest, ok := strings.CutPrefix(addr, "https://"); ok {
+			return rest
+		}
+	}
+	t.Fatalf("no https among %q", s.Addrs)
+	return ""
 }
 
 // gauge adds the values of a metric.
@@ -95,8 +116,9 @@ func (s *site) wantNothingHeld(t testing.TB, descriptors int) {
 	}
 }
 
-// crowd brings everybody and returns when the server has them all, and a function that makes them leave.
-func crowd(t testing.TB, s *site) (size int, leave func()) {
+// crowd brings everybody, or each kind as often as the share allows, and returns when the server has them all, and a function that makes
+// them leave.
+func crowd(t testing.TB, s *site, dial dialer, share int) (size int, leave func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	served := len(s.Marks("taken-crowd")) // for a crowd before this one
@@ -105,11 +127,11 @@ func crowd(t testing.TB, s *site) (size int, leave func()) {
 	wants := 0
 	for i := range kinds {
 		k := &kinds[i]
-		for range k.count {
-			all.Go(func() { k.attend(ctx, s.Addr(), arrived) })
+		for range k.count / share {
+			all.Go(func() { k.attend(ctx, dial, arrived) })
 		}
-		size += k.count
-		wants += k.count * k.wants
+		size += k.count / share
+		wants += k.count / share * k.wants
 	}
 	leave = sync.OnceFunc(func() { cancel(); all.Wait() })
 	t.Cleanup(leave)
@@ -141,23 +163,48 @@ func budget(t testing.TB, s *site) (bodies, connection int) {
 	return kb(found[1], found[2]), kb(found[4], found[5]) / connections
 }
 
-// Rows 18, 19, 20, 21, 69: 1,200 clients of every slow kind at once take neither a worker nor more memory than the log
-// says, and the page is there for everybody else. When they have left, nothing of them is left.
+// Rows 18, 19, 20, 21, 69: 1,250 clients of every slow kind at once take neither a worker nor more memory than the log
+// says, and the page is there for everybody else. When they have left, nothing of them is left. Fewer do the same over TLS.
 func TestSlowCrowdDisturbsNobody(t *testing.T) {
 	t.Parallel()
-	s := startSite(t, "--spool-memory", "32M", "--spool-dir", t.TempDir(), "--body-timeout", "60", "--keep-alive", "60", "--header-timeout", "60")
+	for _, row := range []struct {
+		name  string
+		tls   bool
+		share int
+	}{{"plain", false, 1}, {"TLS", true, 5}} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			args := []string{"--spool-memory", "16M", "--spool-dir", t.TempDir(), "--body-timeout", "60", "--keep-alive", "60", "--header-timeout", "60"}
+			authority := harness.NewAuthority(t)
+			if row.tls {
+				cert, key := authority.Write(t.TempDir(), "site", harness.Leaf{Hosts: []string{"127.0.0.1"}})
+				args = append(args, "--certfile", cert, "--keyfile", key, "--http-bind", "127.0.0.1:0")
+			}
+			s := startSite(t, args...)
+			dial := plain(s.Addr())
+			if row.tls {
+				dial = encrypted(s.secure(t), &tls.Config{RootCAs: authority.Pool})
+			}
+			disturb(t, s, dial, row.share)
+		})
+	}
+}
+
+// disturb asks for the page while a crowd is there, and looks at what the crowd costs.
+func disturb(t *testing.T, s *site, dial dialer, share int) {
+	t.Helper()
 	bodies, connection := budget(t, s)
 	for range 20 {
 		s.WantGet(t, "/pid", 200)
 	}
 	memory := harness.MemoryKB(t, s.PID, "Rss")
 	descriptors := len(harness.Descriptors(t, s.PID))
-	size, leave := crowd(t, s)
-	if open := s.gauge(t, "gounicorn_connections"); int(open) < size-50 { // those that are half closed have been served
+	size, leave := crowd(t, s, dial, share)
+	if open := s.gauge(t, "gounicorn_connections"); int(open) < size-50/share { // those that are half closed have been served
 		t.Errorf("the server holds %v connections of a crowd of %d", open, size)
 	}
 	harness.Eventually(t, harness.EventBudget, "no worker is busy with the crowd", func() bool { running, _ := s.busy(t); return running == 0 })
-	for n := range 200 {
+	for n := range 100 {
 		s.WantGet(t, "/pid", 200)
 		if n%20 == 0 {
 			if _, stuck := s.busy(t); stuck > 0 {
@@ -185,7 +232,7 @@ func TestIdleConnectionsAreSmall(t *testing.T) {
 	for range 50 {
 		s.WantGet(t, "/pid", 200)
 	}
-	const count, most = 2000, 20 // kB each
+	const count, most = 1000, 20 // kB each
 	memory := harness.MemoryKB(t, s.PID, "Rss")
 	for range count {
 		nc := harness.Dial(t, "tcp", s.Addr())
