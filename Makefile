@@ -105,6 +105,7 @@ sanitize: venv
 	PYTHON=$(TEST_VENV)/bin/python sh tests/python/serve/run_asan.sh
 
 e2e: venv
+	@sh tests/packages.sh
 	GOUNICORN_REQUIRE_PYTHON=1 PYTHON=$(PY) $(PY) python/cgoflags.py $(GO) test -timeout 10m ./pyworker/...
 	$(GO) test -count=1 -timeout 12m -parallel 6 ./tests/harness/... ./tests/e2e/... ./tests/grid/... ./tests/hostile/... ./tests/static/...
 
