@@ -9,6 +9,9 @@
 //	files.go     files in place of answers
 //	cached.go    answers from the cache, and for it
 //	paced.go     bodies that are sent slowly on purpose
+//	tls.go       how connections are secured, and what the environ has of a client's certificate
+//	http2.go     what server/http2 is told
+//	redirect.go  from http to https
 //	trust.go     whom to believe: scheme, mount point, names with "_", the client's address
 //	routekey.go  the key under which the duration of similar requests is learnt
 //
