@@ -233,6 +233,7 @@ func TestCfgIsGunicorns(t *testing.T) {
 		"bind": true, "wsgi_app": true, "default_proc_name": true, "proc_name": true, // set here, or made of what is set
 		"ssl_version": true,                             // a number, not a member of an enum of Python's
 		"keepalive":   true, "worker_connections": true, // other defaults, see SETTINGS.md
+		"http_protocols": true, "http2_initial_window_size": true, // likewise
 	}
 	for _, line := range s.Log.Grep("differs: ") {
 		if _, name, _ := strings.Cut(line, "differs: "); !known[name] {
