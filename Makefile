@@ -52,25 +52,23 @@ demo: demo-setup ## the demo site: a real Django project on http://127.0.0.1:800
 # Each stage of the suite is one line of progress; the first failure ends it.
 STAGE = @printf '\n=== %s\n' "$$(date +%T) $(1)"
 ,     := ,
-# Two stages that mostly wait run side by side; each prints what it has to say when it has ended.
+# What needs one processor runs two at a time; each prints what it has to say when it has ended.
 TWO   = $(MAKE) --no-print-directory --jobs=2 --output-sync=target
 
 test: ## the whole suite: set-up, format, vet, unit and race tests, fuzz seconds, Python, C under ASan, end to end, interpreters
-	$(call STAGE,[1/8] build)
+	$(call STAGE,[1/7] build)
 	@$(MAKE) --no-print-directory build
-	$(call STAGE,[2/8] generated files and vet)
+	$(call STAGE,[2/7] generated files and vet)
 	@$(MAKE) --no-print-directory vet
-	$(call STAGE,[3/8] unit tests with the race detector)
+	$(call STAGE,[3/7] unit tests with the race detector)
 	@$(MAKE) --no-print-directory unit
-	$(call STAGE,[4/8] fuzz targets for some seconds each)
+	$(call STAGE,[4/7] fuzz targets for a second each)
 	@$(MAKE) --no-print-directory fuzz
-	$(call STAGE,[5/8] Python tests$(,) and the worker's C under AddressSanitizer)
-	@$(TWO) python-tests sanitize
-	$(call STAGE,[6/8] end to end with real processes and frameworks)
+	$(call STAGE,[5/7] end to end with real processes and frameworks)
 	@$(MAKE) --no-print-directory e2e
-	$(call STAGE,[7/8] the other interpreters of this machine$(,) and pip install)
-	@$(TWO) interpreters install-test
-	$(call STAGE,[8/8] the demo site)
+	$(call STAGE,[6/7] pip install$(,) Python tests$(,) the worker's C under AddressSanitizer$(,) the other interpreters of this machine)
+	@$(TWO) install-test python-tests sanitize interpreters
+	$(call STAGE,[7/7] the demo site)
 	@$(MAKE) --no-print-directory demo-test
 	@printf '\n=== %s all stages passed\n' "$$(date +%T)"
 
@@ -92,8 +90,8 @@ unit:
 
 race: unit
 
-fuzz: ## every fuzz target for FUZZTIME (default 2s)
-	@GO=$(GO) sh tests/fuzz.sh $(or $(FUZZTIME),2s)
+fuzz: ## every fuzz target for FUZZTIME (default 1s)
+	@GO=$(GO) sh tests/fuzz.sh $(or $(FUZZTIME),1s)
 
 python-tests: build venv
 	$(TEST_VENV)/bin/python -m pytest -q python/tests tests/bench
