@@ -20,6 +20,7 @@ type cache struct {
 	misses map[string]miss
 	order  *list.List // of entries; the hand is at its front
 	bytes  int64      // of content
+	open   int        // descriptors that entries keep
 
 	_ [32]byte // so that readers do not share the line of the lock with what lies behind it
 }
@@ -109,12 +110,28 @@ func (c *cache) charge(e *entry, n int64) bool {
 	return c.files[e.path] == e
 }
 
+// maxOpen bounds the descriptors that entries keep. Those of entries that were dropped come on top until the garbage collector comes by.
+const maxOpen = 256
+
+// mayOpen reports whether an entry may keep a descriptor.
+func (c *cache) mayOpen(e *entry) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.files[e.path] != e || c.open == maxOpen {
+		return false
+	}
+	e.files++
+	c.open++
+	return true
+}
+
 // drop forgets an entry; the caller holds mu.
 func (c *cache) drop(e *entry) {
 	delete(c.files, e.path)
 	c.order.Remove(e.place)
 	c.bytes -= e.bytes
-	e.bytes = 0
+	c.open -= e.files
+	e.bytes, e.files = 0, 0
 }
 
 // shrink drops entries until the bounds are kept; the caller holds mu.
@@ -147,4 +164,5 @@ type entry struct {
 
 	place *list.Element // guarded by the cache
 	bytes int64         // of content in memory; likewise
+	files int           // descriptors; likewise
 }

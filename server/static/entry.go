@@ -93,7 +93,9 @@ func (e *entry) variant(c coding, kept *cache) (representation, error) {
 		return r, err
 	}
 	if r.content != nil {
-		f.Close()
+		if r.pages == nil {
+			f.Close()
+		}
 		return r, nil
 	}
 	return r.over(f), nil
@@ -148,6 +150,9 @@ func (e *entry) load(f *os.File, c coding, kept *cache) (representation, error) 
 	sent.content = content
 	if content != nil && kept.charge(e, s.size) {
 		r.content = content
+		if s.size >= leastSendfile && kept.mayOpen(e) {
+			r.pages, sent.pages = f, f
+		}
 	}
 	e.variants[c].Store(&r)
 	return sent, nil

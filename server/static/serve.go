@@ -79,8 +79,12 @@ type body struct {
 	content []byte // in memory, if file is nil; never changed
 	file    *os.File
 	size    int64
-	release func() // if set, called once at the end
+	pages   *os.File // has content too, for sendfile; may be nil. The garbage collector closes it when the last answer has let go of it
+	release func()   // if set, called once at the end
 }
+
+// leastSendfile is the length in bytes from which the kernel's own pages cost less than a copy of ours: a fifth of the CPU at 20 KB.
+const leastSendfile = 8 << 10
 
 // representation is a file in one coding, ready to be sent.
 type representation struct {
@@ -199,6 +203,10 @@ func (r *representation) send(x exchange.Exchange, p span) {
 		r.close()
 		_ = x.Field(nameContentLength, strconv.AppendInt(nil, p.length, 10))
 		_ = x.Finish(nil)
+		return
+	}
+	if r.pages != nil && p.length >= leastSendfile && x.Conn().TLS() == nil {
+		r.stream(x, p.length, &exchange.File{File: r.pages, Off: p.start, N: p.length})
 		return
 	}
 	if r.file == nil {
