@@ -88,7 +88,7 @@ func TestStopGoesStepByStepAndOneSlowOneKeepsNobodyWaiting(t *testing.T) {
 	c := newCompany(t)
 	c.apply(dict{
 		"slow": dict{"command": sh(`trap 'echo got TERM' TERM; trap 'echo got QUIT; exit 0' QUIT; echo up; while :; do sleep 0.01; done`), "startsecs": 0,
-			"stop": [][]any{{"TERM", 0.2}, {"QUIT", 60}}},
+			"stop": [][]any{{"TERM", 1}, {"QUIT", 60}}},
 		"deaf":  dict{"command": sh(`trap '' TERM; echo up; while :; do sleep 60; done`), "startsecs": 0, "stopwaitsecs": 60},
 		"other": dict{"command": sh("exec sleep 60"), "startsecs": 0},
 	})
@@ -112,7 +112,7 @@ func TestStopGoesStepByStepAndOneSlowOneKeepsNobodyWaiting(t *testing.T) {
 	if s := c.of("deaf"); s.State != Stopping {
 		t.Errorf("deaf: %+v", s)
 	}
-	go c.Hasten(10 * time.Millisecond)
+	go c.Hasten(time.Second)
 	if cut := c.Stop(context.Background()); len(cut) != 1 || cut[0].Name != "deaf" {
 		t.Errorf("cut: %v", cut)
 	}
@@ -130,7 +130,7 @@ func TestOrderOfStartIsByReadinessAndOfStopTheReverse(t *testing.T) {
 		"broker": dict{"command": sh(note("broker")), "startsecs": 0, "ready": dict{"command": sh("test -e open"), "every": 0.01}},
 	})
 	c.eventually("the broker is started", func() bool { return c.mark("order") == "start broker" })
-	if s := c.of("worker"); s.State != Starting || s.Note != "waits for broker" || s.PID != 0 {
+	if s := c.state("worker", Starting); s.Note != "waits for broker" || s.PID != 0 {
 		t.Errorf("worker: %+v", s)
 	}
 	if err := os.WriteFile(filepath.Join(c.dir, "open"), nil, 0o600); err != nil {
