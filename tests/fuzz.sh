@@ -15,7 +15,7 @@ while IFS=: read -r file target; do
     printf '%-28s %s\n' "$dir" "$target"
     for try in 1 2 3; do
         CGO_ENABLED=0 "$go" test -run '^$' -fuzz "^$target\$" -fuzztime "$time" -parallel 2 "$dir" >"$work/log" 2>&1 </dev/null && break
-        # When the time is up in the middle of an input, go test may call its own deadline a failure (golang.org/issue/48591). What a
+        # When the time is up in the middle of an input, go test before 1.27 may call its own deadline a failure (go.dev/issue/75804). What a
         # target finds has an input or a panic with it.
         if [ "$try" = 3 ] || ! grep -q '^ *context deadline exceeded$' "$work/log" || grep -q 'Failing input\|panic:' "$work/log"; then
             cat "$work/log"
