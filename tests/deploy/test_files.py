@@ -50,6 +50,9 @@ def expressions() -> Iterator[tuple[str, str]]:
     for group in yaml.safe_load((DEPLOY / "monitoring" / "alerts.yml").read_text())["groups"]:
         for rule in group["rules"]:
             yield rule["alert"], rule["expr"]
+    scaled = yaml.safe_load((DEPLOY / "kubernetes-keda" / "scaledobject.yaml").read_text())
+    for trigger in scaled["spec"]["triggers"]:
+        yield scaled["kind"], trigger["metadata"]["query"]
     for panel in json.loads((DEPLOY / "monitoring" / "dashboard.json").read_text())["panels"]:
         for target in panel["targets"]:
             expression = target["expr"].replace("$__rate_interval", "1m").replace("$instance", ".*")
@@ -95,6 +98,18 @@ def test_kubernetes_accepts_the_manifests() -> None:
     pod = kinds["Deployment"]["spec"]["template"]["spec"]
     arguments = dict(word.split("=", 1) for word in pod["containers"][0]["args"] if "=" in word)
     assert pod["terminationGracePeriodSeconds"] > int(arguments["--drain-delay"]) + int(arguments["--graceful-timeout"])
+
+
+def test_autoscalers_are_two_ways_to_the_same() -> None:
+    """KEDA's object names the Deployment and the bounds that the autoscaler without KEDA has, which it takes the place of."""
+    keda = DEPLOY / "kubernetes-keda"
+    scaled = yaml.safe_load((keda / "scaledobject.yaml").read_text())["spec"]
+    usual = {document["kind"]: document for _, document in documents()}["HorizontalPodAutoscaler"]["spec"]
+    assert scaled["scaleTargetRef"]["name"] == usual["scaleTargetRef"]["name"]
+    assert (scaled["minReplicaCount"], scaled["maxReplicaCount"]) == (usual["minReplicas"], usual["maxReplicas"])
+    listed = yaml.safe_load((keda / "kustomization.yaml").read_text())
+    assert [(keda / name).exists() for name in listed["resources"]] == [True, True]
+    assert "HorizontalPodAutoscaler" in listed["patches"][0]["patch"]
 
 
 def test_dockerfile_is_clean() -> None:
