@@ -117,8 +117,11 @@ def _report(store: Path | None) -> int:
 
 def _run(runner: Runner, cells: Sequence[Cell], results: Results) -> int:
     progress = Progress([cell.seconds for cell in cells])
-    failed = 0
+    failed, scenario = 0, ""
     for cell in cells:
+        if cell.scenario != scenario:
+            runner.end_kept()
+            scenario = cell.scenario
         progress.begin(cell.label)
         record = {"scenario": cell.scenario, "server": cell.server, "label": cell.label}
         try:
@@ -136,6 +139,7 @@ def _run(runner: Runner, cells: Sequence[Cell], results: Results) -> int:
             record["error"] = str(error)
         results.add(record)
         progress.end(brief)
+    runner.end_kept()
     return failed
 
 
@@ -160,7 +164,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="fewer rounds, shorter cells: does everything run?")
     parser.add_argument("--list", action="store_true", help="print the cells and how long they take, and stop")
     parser.add_argument("--workers", type=_positive, help="workers of every server; default: the scenario's own number")
-    parser.add_argument("--rounds", type=_positive, help="rounds (default: hello 3, views 2, the others 1)")
+    parser.add_argument("--rounds", type=_positive, help="rounds (default: hello and views 3, the others 1)")
     parser.add_argument("--seconds", type=float, help="measured seconds of a cell; default: the scenario's own number")
     parser.add_argument("--visitors", type=_numbers, metavar="N,…", help="mixed: numbers of slow visitors (default 0,3,8,40,200)")
     parser.add_argument(

@@ -3,7 +3,8 @@
 python3 tests/bench/pgo.py bin/gounicorn cmd/gounicorn/default.pgo
 
 The load is what sites have: small answers over kept connections most of all, then JSON, small uploads, connections for one
-request, and a few large answers and uploads. wrk sends it; make pgo builds the master without the old profile first.
+request, a few large answers and uploads, and static files.
+wrk sends it; make pgo builds the master without the old profile first.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 APPS = Path(__file__).resolve().parent / "apps"
-SECONDS = 24
+SECONDS = 30
 BROWSER = {
     "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
     "Accept-Encoding": "gzip, deflate, br",
@@ -36,7 +37,11 @@ LOADS: list[tuple[int, str, int, int, dict[str, str]]] = [
     (3, "/", 32, 0, {**BROWSER, "Connection": "close"}),
     (1, "/big", 8, 0, BROWSER),
     (1, "/", 4, 1 << 20, BROWSER),
+    (2, "/files/small.css", 64, 0, BROWSER),
+    (2, "/files/page.css", 64, 0, BROWSER),
+    (2, "/files/page.css", 64, 0, {**BROWSER, "If-None-Match": "*"}),
 ]
+FILES = {"small.css": 1_000, "page.css": 20_000}
 
 
 def wrk(address: str, seconds: int, path: str, connections: int, body: int, fields: dict[str, str]) -> None:
@@ -50,8 +55,9 @@ def wrk(address: str, seconds: int, path: str, connections: int, body: int, fiel
         print(path, connections, body, re.findall(r"Requests/sec: *(\S+)", report)[0], flush=True)
 
 
-def start(gounicorn: str) -> tuple[subprocess.Popen[str], str, str]:
-    command = [gounicorn, "-w", "2", "-b", "127.0.0.1:0", "--metrics-bind", "127.0.0.1:0", "--metrics-pprof", "sizes:application"]
+def start(gounicorn: str, files: Path) -> tuple[subprocess.Popen[str], str, str]:
+    command = [gounicorn, "-w", "2", "-b", "127.0.0.1:0", "--metrics-bind", "127.0.0.1:0", "--metrics-pprof"]
+    command += ["--static", f"/files/={files}", "sizes:application"]
     server = subprocess.Popen(command, cwd=APPS, stderr=subprocess.PIPE, text=True)
     found: dict[str, str] = {}
     assert server.stderr is not None
@@ -73,16 +79,19 @@ def fetch(url: str) -> bytes:
 
 
 def main(gounicorn: str, profile: str) -> None:
-    server, address, metrics = start(str(Path(gounicorn).resolve()))
-    try:
-        with ThreadPoolExecutor(1) as collector:
-            taken = collector.submit(fetch, f"http://{metrics}/debug/pprof/profile?seconds={SECONDS}")
-            for load in LOADS:
-                wrk(address, *load)
-            Path(profile).write_bytes(taken.result())
-    finally:
-        server.terminate()
-        server.wait(timeout=60)
+    with tempfile.TemporaryDirectory() as folder:
+        for name, size in FILES.items():
+            (Path(folder) / name).write_bytes(b"x" * size)
+        server, address, metrics = start(str(Path(gounicorn).resolve()), Path(folder))
+        try:
+            with ThreadPoolExecutor(1) as collector:
+                taken = collector.submit(fetch, f"http://{metrics}/debug/pprof/profile?seconds={SECONDS}")
+                for load in LOADS:
+                    wrk(address, *load)
+                Path(profile).write_bytes(taken.result())
+        finally:
+            server.terminate()
+            server.wait(timeout=60)
 
 
 if __name__ == "__main__":

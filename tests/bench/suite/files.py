@@ -97,55 +97,56 @@ class Files:
     needs_wrk = True
 
     def cells(self, options: Options) -> list[Cell]:
-        rounds = options.rounds or (1 if options.quick else 2)
+        rounds = options.rounds or (1 if options.quick else 3)
         seconds = options.seconds or (1.0 if options.quick else 2.0)
         servers = options.chosen(EDGE_SERVERS)
-        return [
-            self._cell(key, scheme, kinds, number, seconds)
-            for number in range(1, rounds + 1)
-            for scheme, kinds in (("http", _PLAIN), ("https", _SECURE))
-            for key in servers
-        ]
+        cells = []
+        for number in range(1, rounds + 1):
+            for scheme, kinds in (("http", _PLAIN), ("https", _SECURE)):
+                cells += [self._kind(key, scheme, kind, number, seconds) for kind in kinds for key in servers]
+            cells += [self._home(key, number, seconds) for key in servers]
+            cells += [self._held(key, number) for key in servers]
+        return cells
 
-    def _cell(self, key: str, scheme: str, kinds: Sequence[Kind], number: int, seconds: float) -> Cell:
+    def _kind(self, key: str, scheme: str, kind: Kind, number: int, seconds: float) -> Cell:
         def run(runner: Runner, progress: Progress) -> tuple[Record, str]:
-            front = edge(runner, scheme == "https")
-            launch = Launch("contracts.wsgi:application", runner.environment.site, WORKERS, edge=front)
-            record: Record = {"scheme": scheme, "kinds": {}}
-            with runner.serve(SERVERS[key], launch) as running:
-                for kind in kinds:
-                    progress.detail(kind.name)
-                    try:
-                        record["kinds"][kind.name] = _ask(runner, running, kind, front.files, seconds)
-                    except CellError as error:
-                        record["kinds"][kind.name] = {"error": str(error)}
-                    running.group.settle(10.0)
-                if scheme == "http":
-                    progress.detail("home page")
-                    record["home"] = _home(runner, running, seconds)
-                    progress.detail("idle connections")
-                    record["held"] = _hold(running)
-            text = ", ".join(f"{name} {got['rps']:,.0f}/s" for name, got in record["kinds"].items() if "rps" in got)
-            return record, text
+            running = _keep(runner, key, scheme)
+            figures = _ask(runner, running, kind, _make_files(runner.environment.build / "files"), seconds)
+            running.group.settle(10.0)
+            return {"scheme": scheme, "kind": kind.name} | figures, f"{figures['rps']:,.0f}/s"
 
-        estimate = len(kinds) * (seconds + 1.5) + START_STOP_SECONDS + (2 * (seconds + 2) + 12 if scheme == "http" else 0)
-        return Cell(self.name, key, f"files {scheme} {key} round {number}", estimate, run)
+        estimate = seconds + 2 + (START_STOP_SECONDS + 3 if number == 1 and kind.name == "small" else 0)
+        return Cell(self.name, key, f"files {scheme} {kind.name} {key} round {number}", estimate, run)
+
+    def _home(self, key: str, number: int, seconds: float) -> Cell:
+        def run(runner: Runner, progress: Progress) -> tuple[Record, str]:
+            home = _home(runner, _keep(runner, key, "http"), seconds)
+            return {"home": home}, f"p99 {home['alone']['p99_ms']:.1f} ms alone, {home['beside']['p99_ms']:.1f} beside files"
+
+        return Cell(self.name, key, f"files home {key} round {number}", 2 * (seconds + 2), run)
+
+    def _held(self, key: str, number: int) -> Cell:
+        def run(runner: Runner, progress: Progress) -> tuple[Record, str]:
+            held = _hold(_keep(runner, key, "http"))
+            return {"held": held}, f"{held['pss_kb'] / _HELD:.1f} KB for each connection"
+
+        return Cell(self.name, key, f"files held {key} round {number}", 10, run)
 
     def table(self, records: Sequence[Record]) -> str:
         parts = [
             "### files: static files beside nginx\n\n"
             "wrk, 1 thread, 64 connections (100 MB: 4; HTTP/2: h2load, 16 connections of 32 streams). nginx has sendfile, "
-            "tcp_nopush, open_file_cache and gzip_static on and as many workers as there are CPUs. Medians of the rounds; CPU is "
-            "that of the server's whole process tree."
+            "tcp_nopush, open_file_cache and gzip_static on and as many workers as there are CPUs. Both servers run all the "
+            "time, and a kind of file is asked of one and then of the other. Medians of the rounds; CPU is that of the server's "
+            "whole process tree."
         ]
         for scheme, kinds in (("http", _PLAIN), ("https", _SECURE)):
-            mine = [record for record in records if record["label"].split()[1] == scheme]
-            groups = by_server(mine)
             rows = []
             for kind in kinds:
-                peer = _good(groups.get("nginx", ()), kind.name)
+                groups = by_server([record for record in records if record["label"].split()[1:3] == [scheme, kind.name]])
+                peer = measured(groups.get("nginx", ()))
                 for key, group in groups.items():
-                    good = _good(group, kind.name)
+                    good = measured(group)
                     if not good:
                         rows.append([kind.title, SERVERS[key].label, without_figures(group), *[""] * 4])
                         continue
@@ -166,24 +167,26 @@ class Files:
                 head = ["", "server", "requests/s", "MB/s", "CPU µs/request", "p99 ms", "it : nginx"]
                 parts.append(f"**{'TLS' if scheme == 'https' else 'Plain HTTP'}**\n\n" + markdown(head, rows))
         beside = by_server([record for record in measured(records) if "home" in record])
-        if beside:
+        held = by_server([record for record in measured(records) if "held" in record])
+        if beside and held:
             rows = [
                 [
                     SERVERS[key].label,
-                    *(f"{median(group, 'home', when, 'p99_ms'):.1f}" for when in ("alone", "beside")),
+                    *(f"{median(beside[key], 'home', when, 'p99_ms'):.1f}" for when in ("alone", "beside")),
                     f"{min(record['held']['served'] for record in group):,} of {_HELD:,}",
                     f"{median(group, 'held', 'pss_kb') / _HELD:.1f}",
                 ]
-                for key, group in beside.items()
+                for key, group in held.items()
+                if key in beside
             ]
             head = ["server", "home page p99 ms alone", "beside 64 clients of 20 KB files", "silent connections", "KB each"]
             parts.append("**The home page beside files (50 a second), and connections that are kept**\n\n" + markdown(head, rows))
         return "\n\n".join(parts)
 
 
-def _good(records: Sequence[Record], kind: str) -> list[Record]:
-    found = [record["kinds"].get(kind, {}) for record in measured(records)]
-    return [each for each in found if "rps" in each]
+def _keep(runner: Runner, key: str, scheme: str) -> Running:
+    launch = Launch("contracts.wsgi:application", runner.environment.site, WORKERS, edge=edge(runner, scheme == "https"))
+    return runner.keep(SERVERS[key], launch, name=f"{key}-{scheme}")
 
 
 def edge(runner: Runner, secure: bool) -> Edge:

@@ -50,6 +50,7 @@ _COLOURS = {
     "granian-4t": "#e5484d",
     "uwsgi": "#f5a524",
     "uwsgi-close": "#c98a1b",
+    "uwsgi-http": "#e0b668",
     "bjoern": "#2f9e44",
     "fastwsgi": "#82c91e",
     "mod_wsgi": "#a0522d",
@@ -108,11 +109,7 @@ def views(records: Sequence[Record]) -> Any:
     names |= {"upload": "10 MB upload", "close": "Connection: close"}
     figure, axes = plt.subplots(2, 3, figsize=(11, 6.4), sharey=True)
     for each, (name, title) in zip(axes.flat, names.items(), strict=True):
-        flat = [
-            {"server": record["server"], "rps": record["views"][name]["rps"]}
-            for record in records
-            if "rps" in record["views"][name]
-        ]
+        flat = [record for record in records if record.get("view") == name and "rps" in record]
         if flat:
             _bars(each, flat, lambda record: record["rps"], f"{title}, requests/s")
     return figure

@@ -107,7 +107,7 @@ class Results:
         versions = [f"{name} {_either(run['versions'].get(name) for run in used)}" for name in names]
         parts = [
             "# Benchmarks",
-            "All servers run one after another on the same machine, each with the same number of workers, over loopback, "
+            "All servers are asked one after another on the same machine, each with the same number of workers, over loopback, "
             "with the load generator on the same CPUs; only the ratios between rows mean something. Access logs are off. "
             "How it is done and how to repeat it: [tests/bench/README.md](../tests/bench/README.md)."
             + (f" All figures: [{folder.name}/{DATA}]({folder.name}/{DATA})." if folder else ""),

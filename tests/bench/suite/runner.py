@@ -22,6 +22,7 @@ from .procs import Group, Processes
 from .servers import Launch, Place, Server
 
 _READY_SECONDS = 40.0
+_CLOSE_SECONDS = 3.0  # how long a connection may stay open that is to be closed
 _ANY_CERTIFICATE = ssl.create_default_context()
 _ANY_CERTIFICATE.check_hostname = False
 _ANY_CERTIFICATE.verify_mode = ssl.CERT_NONE
@@ -54,6 +55,7 @@ class Running:
     group: Group
     log: Path
     secure: bool = False  # it speaks TLS
+    about: dict[str, Any] = field(default_factory=dict)  # what a scenario has found out of it
 
     @property
     def url(self) -> str:
@@ -101,6 +103,20 @@ class Running:
         finally:
             connection.close()
         return True
+
+    def closes_when_asked(self, path: str) -> bool:
+        """Whether the connection ends behind the answer to a request that says Connection: close; without TLS."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as client:
+            client.sendall(f"GET {path} HTTP/1.1\r\nHost: {self.address}\r\nConnection: close\r\n\r\n".encode("ascii"))
+            if not client.recv(1):
+                raise CellError(f"{self.server.label} answered nothing")
+            client.settimeout(_CLOSE_SECONDS)
+            try:
+                while client.recv(65536):
+                    pass
+            except TimeoutError:
+                return False
+            return True
 
     def connections_served(self, path: str, number: int, seconds: float) -> int:
         """Of so many clients that ask once and keep their connection if they may, how many are answered within the time.
@@ -151,6 +167,8 @@ class Runner:
 
     environment: Environment
     processes: Processes = field(default_factory=Processes)
+    _kept: dict[str, Running | CellError] = field(default_factory=dict)
+    _stack: ExitStack = field(default_factory=ExitStack)
 
     def hello(self, workers: int) -> Launch:
         return Launch("hello:application", APPS, workers)
@@ -170,10 +188,20 @@ class Runner:
 
     @contextmanager
     def serve(self, server: Server, launch: Launch) -> Iterator[Running]:
-        """Start a server, wait until it answers and is quiet, and end it with all its processes."""
+        """Start a server, wait until it answers and is quiet, and end it with all its processes. It must not end before."""
+        with self._started(server, launch, server.key) as running:
+            yield running
+            self._check(running)
+
+    def _check(self, running: Running) -> None:
+        if running.group.ended():
+            raise CellError(f"{running.server.label} ended by itself:\n{running.log_tail()}")
+
+    @contextmanager
+    def _started(self, server: Server, launch: Launch, name: str) -> Iterator[Running]:
         if reason := server.why_missing(self.environment.missing):
             raise MissingError(reason)
-        scratch = self.environment.build / "run" / server.key
+        scratch = self.environment.build / "run" / name
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
         environment = self.environment
@@ -189,10 +217,35 @@ class Runner:
             self._wait_until_ready(running, launch.ready_path)
             group.settle(15.0)
             yield running
-            if group.ended():
-                raise CellError(f"{server.label} ended by itself:\n{running.log_tail()}")
         finally:
             group.stop()
+
+    def keep(
+        self, server: Server, launch: Launch, *, name: str = "", begin: Callable[[Running, Launch], None] | None = None
+    ) -> Running:
+        """Like serve, for a server that goes on until end_kept; begin is called once, when it has been started.
+
+        name tells servers apart that are kept at the same time; without one it is the server's key.
+        """
+        name = name or server.key
+        if name not in self._kept:
+            try:
+                running = self._stack.enter_context(self._started(server, launch, name))
+                if begin is not None:
+                    begin(running, launch)
+                self._kept[name] = running
+            except CellError as error:
+                self._kept[name] = error
+        kept = self._kept[name]
+        if isinstance(kept, CellError):
+            raise kept
+        self._check(kept)
+        return kept
+
+    def end_kept(self) -> None:
+        """End the servers that were kept."""
+        self._kept.clear()
+        self._stack.close()
 
     def _wait_until_ready(self, running: Running, path: str) -> None:
         deadline = time.monotonic() + _READY_SECONDS

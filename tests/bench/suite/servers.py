@@ -126,9 +126,9 @@ def _granian(launch: Launch, place: Place, threads: int) -> list[Command]:
     return [[*command, launch.app]]
 
 
-def _uwsgi(socket: str) -> Callable[[Launch, Place, int], list[Command]]:
+def _uwsgi(socket: str, *options: str) -> Callable[[Launch, Place, int], list[Command]]:
     def commands(launch: Launch, place: Place, threads: int) -> list[Command]:
-        command = [place.program("uwsgi"), socket, f"127.0.0.1:{place.port}", "--master", "--need-app", "--die-on-term"]
+        command = [place.program("uwsgi"), socket, f"127.0.0.1:{place.port}", *options, "--master", "--need-app", "--die-on-term"]
         command += ["--processes", str(launch.workers), "--disable-logging", "--virtualenv", str(place.venv)]
         if threads > 1:
             command += ["--threads", str(threads)]
@@ -247,6 +247,7 @@ SERVERS = {
             _gounicorn("--slow-nice", "0"),
             ("gounicorn", "--slow-nice"),
         ),
+        Server("gounicorn-preload", "gounicorn --preload (as uWSGI by default)", 1, _gounicorn("--preload"), ("gounicorn",)),
         Server("gunicorn", "gunicorn sync", 1, _gunicorn),
         Server("gthread", "gunicorn gthread, 1 thread", 1, _gthread),
         Server("gthread-4t", "gunicorn gthread, 4 threads", 4, _gthread),
@@ -254,6 +255,7 @@ SERVERS = {
         Server("granian-4t", "granian, 4 blocking threads", 4, _granian),
         Server("uwsgi", "uWSGI --http11-socket (keep-alive)", 1, _uwsgi("--http11-socket")),
         Server("uwsgi-close", "uWSGI --http-socket (no keep-alive)", 1, _uwsgi("--http-socket")),
+        Server("uwsgi-http", "uWSGI --http (its router, keep-alive)", 1, _uwsgi("--http", "--http-keepalive=75")),
         Server("bjoern", "bjoern, processes by SO_REUSEPORT", 1, _reuseport("bjoern"), ("bjoern",)),
         Server("fastwsgi", "fastwsgi, processes by SO_REUSEPORT", 1, _reuseport("fastwsgi"), ("fastwsgi",)),
         Server("mod_wsgi", "mod_wsgi-express (Apache)", 1, _mod_wsgi, ("mod_wsgi",)),

@@ -2,7 +2,7 @@
 // requests to a packet, and rings in shared memory. The workers are C without Python. README.md says how to read its tables.
 //
 // "transport rows" measures the designs, "transport locks" how one SOCK_SEQPACKET pair bears many writers and readers, "transport
-// accept" what accepting a connection costs. It needs a C compiler. All is bounded in time; the workers die with it.
+// accept" what accepting a connection costs, "transport bodies" what a large answer costs on its way to the client. It needs a C compiler. All is bounded in time; the workers die with it.
 package main
 
 import (
@@ -38,10 +38,10 @@ func main() {
 // run executes one mode and returns the exit code: 0 done, 1 failed, 2 wrong usage.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	modes := map[string]func(context.Context, []string, string, io.Writer, io.Writer) error{
-		"rows": rows, "locks": locks, "accept": accept,
+		"rows": rows, "locks": locks, "accept": accept, "bodies": bodies,
 	}
 	if len(args) == 0 || modes[args[0]] == nil {
-		fmt.Fprintln(stderr, "usage: transport rows|locks|accept [flags]")
+		fmt.Fprintln(stderr, "usage: transport rows|locks|accept|bodies [flags]")
 		return 2
 	}
 	dir, err := os.MkdirTemp("", "transport")
@@ -64,8 +64,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // compile builds the worker into a folder and returns its path.
 func compile(ctx context.Context, dir string) (string, error) {
-	source, program := filepath.Join(dir, "worker.c"), filepath.Join(dir, "worker")
-	if err := os.WriteFile(source, workerSource, 0o600); err != nil {
+	return compileSource(ctx, dir, "worker", workerSource)
+}
+
+func compileSource(ctx context.Context, dir, name string, text []byte) (string, error) {
+	source, program := filepath.Join(dir, name+".c"), filepath.Join(dir, name)
+	if err := os.WriteFile(source, text, 0o600); err != nil {
 		return "", err
 	}
 	out, err := exec.CommandContext(ctx, "cc", "-O2", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-o", program, source).CombinedOutput()

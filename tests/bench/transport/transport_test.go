@@ -42,6 +42,19 @@ func TestEveryDesignAnswersEveryRequest(t *testing.T) {
 	}
 }
 
+// TestEveryWayBringsTheWholeBody runs each way of bodies.c, whose client counts the bytes.
+func TestEveryWayBringsTheWholeBody(t *testing.T) {
+	program, err := compileSource(t.Context(), t.TempDir(), "bodies", bodiesSource)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, way := range ways {
+		if s, err := carry(t.Context(), program, way, 20); err != nil || s.worker <= 0 || s.master <= 0 || s.client <= 0 {
+			t.Errorf("%s: %+v, %v", way, s, err)
+		}
+	}
+}
+
 // TestAKilledWorkerLeavesTheRingWhole has a worker die between taking an entry and starting it, and others die anywhere. What was
 // taken and not started is pushed again; nothing else is lost, and nothing is answered twice.
 func TestAKilledWorkerLeavesTheRingWhole(t *testing.T) {
