@@ -21,7 +21,7 @@ export GOFLAGS ?= -buildvcs=false
 export GOTOOLCHAIN ?= local
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-setup test check bench hostile pgo gen fuzz clean race e2e unit python-tests sanitize tools
+.PHONY: help build demo demo-setup test check bench hostile soak pgo gen fuzz clean race e2e unit python-tests sanitize tools
 
 help: ## this list
 	@echo "make targets:"
@@ -56,28 +56,25 @@ STAGE = @printf '\n=== %s\n' "$$(date +%T) $(1)"
 TWO   = $(MAKE) --no-print-directory --jobs=2 --output-sync=target
 
 test: ## the whole suite: set-up, format, vet, unit and race tests, fuzz seconds, Python, C under ASan, end to end, interpreters
-	$(call STAGE,[1/7] build)
+	$(call STAGE,[1/6] build)
 	@$(MAKE) --no-print-directory build
-	$(call STAGE,[2/7] generated files and vet)
+	$(call STAGE,[2/6] format and vet)
 	@$(MAKE) --no-print-directory vet
-	$(call STAGE,[3/7] unit tests with the race detector)
+	$(call STAGE,[3/6] unit tests with the race detector$(,) generated files)
 	@$(MAKE) --no-print-directory unit
-	$(call STAGE,[4/7] fuzz targets for a second each)
+	$(call STAGE,[4/6] fuzz targets for a second each)
 	@$(MAKE) --no-print-directory fuzz
-	$(call STAGE,[5/7] end to end with real processes and frameworks)
+	$(call STAGE,[5/6] end to end with real processes and frameworks)
 	@$(MAKE) --no-print-directory e2e
-	$(call STAGE,[6/7] pip install$(,) Python tests$(,) the worker's C under AddressSanitizer$(,) the other interpreters of this machine)
-	@$(TWO) install-test python-tests sanitize interpreters
-	$(call STAGE,[7/7] the demo site)
-	@$(MAKE) --no-print-directory demo-test
+	$(call STAGE,[6/6] pip install$(,) the demo site in a browser$(,) Python tests$(,) the worker's C under AddressSanitizer$(,) the other interpreters of this machine)
+	@$(TWO) install-test demo-test python-tests sanitize interpreters
 	@printf '\n=== %s all stages passed\n' "$$(date +%T)"
 
-.PHONY: vet venv demo-test differential interpreters install-test
+.PHONY: vet venv demo-test screenshots differential interpreters install-test
 vet:
 	@test -z "$$($(dir $(GO))gofmt -l cmd prefork pyworker python server tests wsgi)" || { $(dir $(GO))gofmt -l cmd prefork pyworker python server tests wsgi; echo "run gofmt -w on these files"; exit 1; }
 	CGO_ENABLED=0 $(GO) vet ./...
-	$(PY) python/cgoflags.py $(GO) vet ./pyworker/ ./cmd/gounicorn-worker/
-	$(GO) run ./cmd/gendocs -check
+	$(PY) python/cgoflags.py $(GO) vet -trimpath ./pyworker/ ./cmd/gounicorn-worker/
 
 venv:
 	@PYTHON=$(PY) sh tests/setup.sh
@@ -97,15 +94,16 @@ python-tests: build venv
 	$(TEST_VENV)/bin/python -m pytest -q python/tests tests/bench
 	$(TEST_VENV)/bin/python -m pytest -q tests/python --ignore=tests/python/serve --ignore=tests/python/browser
 	$(TEST_VENV)/bin/python -m pytest -q tests/python/serve
-	sh tests/deploy.sh
+	@sh tests/packages.sh deploy
+	$(TEST_VENV)/bin/python -m pytest -q tests/deploy
 
 sanitize: venv
 	PYTHON=$(TEST_VENV)/bin/python sh tests/python/serve/run_asan.sh
 
 e2e: venv
-	@sh tests/packages.sh
-	GOUNICORN_REQUIRE_PYTHON=1 PYTHON=$(PY) $(PY) python/cgoflags.py $(GO) test -timeout 10m ./pyworker/...
-	$(GO) test -count=1 -timeout 12m -parallel 6 ./tests/harness/... ./tests/e2e/... ./tests/grid/... ./tests/hostile/... ./tests/static/...
+	@sh tests/packages.sh e2e
+	GOUNICORN_REQUIRE_PYTHON=1 PYTHON=$(PY) $(PY) python/cgoflags.py $(GO) test -trimpath -timeout 10m ./pyworker/...
+	$(GO) test -count=1 -timeout 12m -parallel 6 ./tests/harness/... ./tests/e2e/... ./tests/faults/... ./tests/grid/... ./tests/hostile/... ./tests/machine/... ./tests/static/...
 
 differential: build ## gunicorn and gounicorn started alike, everything that can be seen of them compared
 	PYTHON=$(PY) sh tests/differential/setup.sh
@@ -122,6 +120,9 @@ demo-test: demo-setup
 	DEMO_PYTHON=$(CURDIR)/$(DEMO_VENV)/bin/python sh tests/demo.sh
 	DEMO_PYTHON=$(CURDIR)/$(DEMO_VENV)/bin/python sh tests/browser.sh
 
+screenshots: demo-setup ## the pictures of the dashboard in docs/images (two minutes of load; needs chromium)
+	DEMO_PYTHON=$(CURDIR)/$(DEMO_VENV)/bin/python sh tests/browser.sh tests/python/browser/pictures.py
+
 tools: venv
 	@test -x $(TOOLS)/golangci-lint || { echo "check: building golangci-lint" && mkdir -p $(TOOLS) && \
 		cd tests/tools && GOBIN=$(CURDIR)/$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint; }
@@ -130,14 +131,25 @@ check: vet tools ## formatting, vet with and without cgo, golangci-lint, ruff, r
 	PATH="$(patsubst %/,%,$(dir $(GO))):$$PATH" $(PY) python/cgoflags.py $(TOOLS)/golangci-lint run --timeout 10m ./...
 	$(TEST_VENV)/bin/python -m ruff format --check .
 	$(TEST_VENV)/bin/python -m ruff check .
+	GO=$(GO) sh tests/deploy/lint.sh
 	@$(MAKE) --no-print-directory unit
 
 bench: build ## the benchmark beside eight other servers (BENCH="--only hello" for a part, "--write" for the report); 70 minutes in full
-	sh tests/bench/setup.sh
+	@sh tests/packages.sh bench
 	$(PY) tests/bench/bench.py $(BENCH)
 
-hostile: build venv ## a page beside 1,250 slow clients and without them, in turns: its p99 must not double (about half a minute)
+.PHONY: hosts
+hosts: build ## three hosts in network namespaces behind HAProxy, with PostgreSQL and Redis, updated and killed under load (as root, two minutes)
+	PYTHON=$(PY) $(GO) test -count=1 -timeout 10m ./tests/hosts
+
+hostile: build venv ## a page beside 1,250 slow clients and without them, in turns: its p99 must not double; the long runs of the faults (five minutes)
+	@sh tests/packages.sh e2e
 	$(GO) test -count=1 -timeout 10m -run '^$$' -bench . ./tests/hostile
+	GOUNICORN_FAULTS=long $(GO) test -count=1 -timeout 20m -parallel 4 -bench . -benchtime 1x ./tests/faults
+
+MINUTES ?= 5
+soak: build venv ## minutes of kills, reloads, upgrades, hangs and bad clients: losses, mix-ups and leaks are counted (MINUTES=30 for a night)
+	$(GO) test -count=1 -timeout 0 -v ./tests/soak -args -minutes $(MINUTES)
 
 pgo: ## measure a mixed load anew for the compiler: cmd/gounicorn/default.pgo (needs wrk and a quiet machine)
 	@mkdir -p build/pgo

@@ -27,7 +27,7 @@ type Config struct {
 	AccessLog      func(line string)                     // a line that the application itself wrote to the access log; may be nil
 	Files          func(names []string)                  // files that the application is made of, a worker says; may be nil. Called by the supervisor
 	Site           func(generation int, document []byte) // what a generation says of its application (SITE), once, before it serves; may be nil. Called by the supervisor
-	Replaced       func(Cause)                           // a worker was replaced, for metrics; called by the supervisor
+	Replaced       func(pid int, why Cause)              // a worker was replaced, for metrics; called by the supervisor
 	Kept           func()                                // a reload has failed, and the old generation goes on. Called by the supervisor
 	Stopped        func()                                // Shutdown has seen the last worker go; only zygotes are left. Called by the supervisor
 
@@ -40,12 +40,18 @@ type Plan struct {
 	Workers int    // processes
 	Threads int    // serving threads in each
 
-	MaxWorkers   int           // processes while slow requests hold all others; 0: Workers + SlowReserve
+	MaxWorkers   int           // processes while slow requests hold all others, or requests wait; 0: Workers + SlowReserve
+	ScaleWait    time.Duration // wait from which on another worker is wanted for that alone; 0: it never is
 	OverflowIdle time.Duration // how long those and threads beyond Threads stay without need; 0: 10 s
 	MaxThreads   int           // threads in each while requests wait that only wait; 0: Threads
 
 	MaxRequests       int // requests after which a worker is replaced; 0: never
 	MaxRequestsJitter int // up to that many more, at random
+
+	MaxAge       time.Duration // after which a worker is replaced; 0: never
+	MaxAgeJitter time.Duration // up to that much more, at random
+	MaxMemory    int64         // bytes (PSS) from which on a worker is replaced; 0: never
+	OneByOne     bool          // a generation replaces the workers of the one before it one by one, as it does when memory is short
 
 	Timeout         time.Duration // longest silence of a running request; 0: none
 	RequestTimeout  time.Duration // longest run of a request in all; 0: none
@@ -73,18 +79,21 @@ const (
 	causeUnknown     Cause = iota
 	CauseExit              // it ended by itself
 	CauseSignal            // a signal that we did not send
+	CauseOOM               // the kernel killed it because memory was short
 	CauseTimeout           // a request was silent or took too long
 	CauseBoot              // it did not load the application
 	CauseMaxRequests       // it had served its share
 	CauseReload            // a new generation took over
 	CauseProtocol          // it broke the protocol
+	CauseAge               // it was as old as may be
+	CauseMemory            // it used as much memory as it may
 	causeIdle              // an overflow worker that was not needed any more; no restart
 )
 
 // osSeam is what the pool asks of the operating system and of chance, so that a test can replace it.
 type osSeam struct {
-	rand func(n int) int
-	root fs.FS // the machine's file system, for what it tells about memory
+	rand func(n int) int // 0 to n-1
+	root fs.FS           // the machine's file system, for what it tells about memory
 }
 
 func (l *Plan) defaults() {
@@ -134,7 +143,7 @@ func (c *Config) defaults() {
 		c.Log = func(int, int, string) {}
 	}
 	if c.Replaced == nil {
-		c.Replaced = func(Cause) {}
+		c.Replaced = func(int, Cause) {}
 	}
 	if c.Stdout == nil {
 		c.Stdout = func(int, []byte) {}

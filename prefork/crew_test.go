@@ -2,6 +2,7 @@ package prefork
 
 import (
 	"os"
+	"slices"
 	"syscall"
 	"testing"
 	"testing/fstest"
@@ -28,7 +29,7 @@ func newCrew(t *testing.T, change func(*Config)) *crew {
 	c.p, c.log = testPool(t, func(cfg *Config) {
 		cfg.Workers, cfg.SlowReserve = 2, 1
 		cfg.os.root = machine(1000, nil)
-		cfg.Replaced = func(why Cause) { c.causes = append(c.causes, why) }
+		cfg.Replaced = func(_ int, why Cause) { c.causes = append(c.causes, why) }
 		if change != nil {
 			change(cfg)
 		}
@@ -97,7 +98,9 @@ func (c *crew) forked() {
 		c.control[w] = wire.NewPackets(files[0])
 		_ = files[1].Close()
 		_ = files[2].Close()
-		c.threads[w] = append(c.threads[w], files[3:]...)
+		own := 3 + int(h.B&wire.ForkOwnQueue) // the tray is behind it
+		_ = files[own].Close()
+		c.threads[w] = slices.Concat(c.threads[w], files[3:own], files[own+1:])
 	}
 }
 
@@ -120,13 +123,13 @@ func (c *crew) boot() {
 	}
 }
 
-// die ends a worker's process and plays the supervisor until that is settled and logged.
+// die ends a worker's process and plays the supervisor until that is settled and logged, and its successor asked for if it is at once.
 func (c *crew) die(w *worker, status syscall.WaitStatus) {
 	c.t.Helper()
 	w.status = &status
 	c.p.lost(w)
 	_ = c.control[w].Close()
-	for !w.drained || c.g.workers[w.id] == w || c.p.dying > 0 {
+	for !w.drained || c.g.workers[w.id] == w || c.p.dying > 0 || c.g.paused && c.p.failures <= 1 {
 		(<-c.p.calls)()
 	}
 }

@@ -18,8 +18,13 @@ func (p *Pool) lost(w *worker) {
 		p.d.seat(w, 0, 0)
 	}
 	before := w.state
+	p.unsucceed(w)
 	w.state, w.sudden = dead, before != retiring
 	close(w.gone)
+	for _, answer := range w.curious {
+		close(answer)
+	}
+	w.curious = nil
 	w.control.Drain()
 	for _, s := range w.streams {
 		if s != nil {
@@ -32,9 +37,10 @@ func (p *Pool) lost(w *worker) {
 	}()
 }
 
-// settle ends the jobs of a dead worker and starts its successor.
+// settle ends the jobs of a dead worker.
 func (p *Pool) settle(w *worker, before workerState) {
-	for _, j := range p.d.owned(w.g, w.id) {
+	jobs := p.d.owned(w.g, w.id)
+	for _, j := range jobs {
 		p.fail(w, j)
 	}
 	p.d.resend(w.g)
@@ -42,27 +48,46 @@ func (p *Pool) settle(w *worker, before workerState) {
 	if w.pidfd != nil {
 		_ = w.pidfd.Close()
 	}
-	if before != retiring && !p.stopping && !w.g.ending {
-		switch early := before == booting || time.Since(w.started) < time.Second; {
-		case early && w.overflow:
-			p.overflow.postpone(time.Now())
-		case early:
-			p.failures++
-			if p.current == nil && w.bootError == nil && p.failures >= bootTries {
-				w.bootError = &BootError{Code: 3, PID: w.pid, Text: "Worker failed to boot: the process died while it loaded the application."}
-			}
-			if w.bootError == nil || w.g != p.incoming { // a generation that is to come ends with the first worker that cannot boot
-				p.later(w.g)
-			}
-		default:
-			p.fill(w.g)
-		}
-	}
+	w.before, w.age, w.poisoned = before, time.Since(w.since), w.useful.Load() && len(jobs) > 0
 	if w.status != nil || w.g.exited {
 		p.bury(w)
 		return
 	}
 	time.AfterFunc(statusWait, func() { p.do(func() { p.bury(w) }) })
+}
+
+// reseat starts the successor of a dead worker, or lets some time pass first if it was not fit to live.
+func (p *Pool) reseat(w *worker) {
+	if w.before == retiring || p.stopping || w.g.ending {
+		return
+	}
+	// Who could answer and died of a request, or was killed from outside, may be replaced at once: it is not to blame, and there is one fork
+	// for each request or kill.
+	early := w.before == booting || w.age < provenAfter && !w.poisoned && !p.assassinated(w)
+	switch {
+	case early && w.overflow:
+		p.overflow.postpone(time.Now())
+	case early:
+		p.failures++
+		w.g.failures++
+		if w.g == p.incoming && w.bootError == nil && w.g.failures >= bootTries {
+			w.bootError = &BootError{Code: 3, PID: w.pid, Text: "Worker failed to boot: the process died while it loaded the application."}
+		}
+		if w.bootError == nil || w.g != p.incoming { // a generation that is to come ends with the first worker that cannot boot
+			p.later(w.g)
+		}
+	default:
+		p.fill(w.g)
+	}
+}
+
+// assassinated reports whether somebody else killed a worker: neither we nor the kernel for lack of memory.
+func (p *Pool) assassinated(w *worker) bool {
+	if w.status == nil || !w.status.Signaled() || w.status.Signal() != unix.SIGKILL || w.killed != "" || w.broken.Load() {
+		return false
+	}
+	p.whoKilled(w)
+	return w.killer == killerSomebody
 }
 
 // fail ends one job of a dead worker, or gives it a second chance.
@@ -99,14 +124,17 @@ func (p *Pool) bury(w *worker) {
 	if w.g.workers[w.id] != w {
 		return
 	}
+	p.reseat(w)
 	delete(w.g.workers, w.id)
 	if w.dismissed || w.killed != "" {
 		p.dismissed++
 	}
 	_ = w.control.Close()
+	w.tray.Close() // its readers have ended
 	if q := w.seat.queue; q != nil {
 		_ = q.local.Close()
 	}
+	p.recycled(w)
 	p.dying++
 	printed := make(chan struct{})
 	go func() { w.pumps.Wait(); close(printed) }()
@@ -122,12 +150,16 @@ func (p *Pool) bury(w *worker) {
 		})
 	}()
 	p.generationEnded(w.g)
+	p.advance()
 }
 
 // obituary draws the consequences of a worker's end and logs it, in gunicorn's words where it has some.
 func (p *Pool) obituary(w *worker) {
+	if st := w.status; st != nil && st.Signaled() && st.Signal() == unix.SIGKILL && w.killed == "" {
+		p.whoKilled(w)
+	}
 	if !p.stopping && !w.g.ending && w.cause != causeIdle {
-		p.cfg.Replaced(w.epitaph())
+		p.cfg.Replaced(w.pid, w.epitaph())
 	}
 	p.exited(w)
 	switch {
@@ -168,7 +200,7 @@ func (p *Pool) signalled(w *worker, st syscall.WaitStatus) {
 	case st.Signal() == unix.SIGKILL && w.killed != "":
 		p.cfg.warning(0, text+" "+w.killed)
 	case st.Signal() == unix.SIGKILL:
-		p.cfg.error(0, text+" "+p.whoKilled())
+		p.cfg.error(0, text+" "+w.killer)
 	case st.Signal() == unix.SIGTERM:
 		p.cfg.info(0, text)
 	case st.CoreDump():
@@ -178,18 +210,24 @@ func (p *Pool) signalled(w *worker, st syscall.WaitStatus) {
 	}
 }
 
-// whoKilled looks whether the kernel's counter of processes that it killed for memory has grown since the last look.
-func (p *Pool) whoKilled() string {
-	now, ok := oomKills(p.cfg.os.root)
+const killerSomebody = "Not out of memory (oom_kill did not change): somebody else sent it."
+
+// whoKilled looks, once for each worker, whether the kernel's counter of processes that it killed for memory has grown since the last look.
+func (p *Pool) whoKilled(w *worker) {
+	if w.killer != "" {
+		return
+	}
+	now, ok := OOMKills(p.cfg.os.root)
 	before := p.oomKills
 	p.oomKills = now
 	switch {
 	case !ok:
-		return "Perhaps out of memory?"
+		w.killer = "Perhaps out of memory?"
 	case now > before:
-		return fmt.Sprintf("Out of memory: the kernel killed it (oom_kill went from %d to %d).", before, now)
+		w.starved = true
+		w.killer = fmt.Sprintf("Out of memory: the kernel killed it (oom_kill went from %d to %d).", before, now)
 	default:
-		return "Not out of memory (oom_kill did not change): somebody else sent it."
+		w.killer = killerSomebody
 	}
 }
 
@@ -206,6 +244,8 @@ func (w *worker) epitaph() Cause {
 	switch {
 	case w.bootError != nil:
 		return CauseBoot
+	case w.starved:
+		return CauseOOM
 	case w.cause != causeUnknown:
 		return w.cause
 	case w.broken.Load():

@@ -197,13 +197,7 @@ func (d *dispatcher) write(j *Job) error {
 	if j.seat != nil {
 		queue = j.seat.queue
 	}
-	h := wire.Header{Kind: wire.KindRequest, Aux: uint16(j.Pairs), A: j.slot, B: j.generation}
-	if j.Body != nil {
-		h.Flags |= wire.FlagBodyFD
-	}
-	if j.item.Background() {
-		h.Flags |= wire.FlagBackground
-	}
+	h := j.header()
 	if wire.HeaderSize+len(j.Payload) <= wire.MaxPacket {
 		h.Length = uint32(len(j.Payload))
 		d.packet = append(wire.AppendHeader(d.packet[:0], h), j.Payload...)
@@ -223,6 +217,21 @@ func (d *dispatcher) write(j *Job) error {
 		return queue.sendFDs(d.packet, int(payload.Fd()))
 	}
 	return queue.sendFDs(d.packet, int(payload.Fd()), int(j.Body.Fd()))
+}
+
+// header is that of the job's REQUEST frame, without its length.
+func (j *Job) header() wire.Header {
+	h := wire.Header{Kind: wire.KindRequest, Aux: uint16(j.Pairs), A: j.slot, B: j.generation}
+	if j.Body != nil {
+		h.Flags |= wire.FlagBodyFD
+	}
+	if j.item.Background() {
+		h.Flags |= wire.FlagBackground
+	}
+	if j.Loan {
+		h.Flags |= wire.FlagLoan
+	}
+	return h
 }
 
 // job returns the job that a response frame belongs to, or nil.
@@ -277,7 +286,10 @@ func (j *Job) measure(t wire.Times, mono uint64, epoch time.Time) (own time.Dura
 		j.Run = max(time.Since(epoch)-started, 0)
 	}
 	j.CPU = time.Duration(t.CPU)
-	return max(j.Run-time.Duration(min(t.Delay, uint64(j.Run))), 0)
+	if j.Waited = Unmeasured; j.Run > wire.DelayFrom {
+		j.Waited = time.Duration(min(t.Delay, uint64(j.Run)))
+	}
+	return j.Run - max(j.Waited, 0)
 }
 
 // release gives the slot back. What follows for the lanes is the caller's to say.

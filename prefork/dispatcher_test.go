@@ -61,9 +61,9 @@ type sink struct {
 	failed []Failure
 }
 
-func (s *sink) Frame(wire.Header, []byte, *os.File) error { return nil }
-func (s *sink) Room(<-chan struct{})                      {}
-func (s *sink) String() string                            { return "GET /test" }
+func (s *sink) Frame(wire.Header, []byte, []byte, *os.File) error { return nil }
+func (s *sink) Room(<-chan struct{})                              {}
+func (s *sink) String() string                                    { return "GET /test" }
 func (s *sink) Failed(f Failure) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

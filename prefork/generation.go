@@ -33,8 +33,15 @@ type generation struct {
 	paused   bool    // it gets none for now, after a failure
 	sited    bool    // it has said what it serves besides requests
 	asked    *worker // it is to say that
-	seats    []*seat // workers that are ready; guarded by the dispatcher's mutex
-	ready    int     // computing threads of all of them; guarded by the dispatcher's mutex
+	failures int     // workers in a row that died while it boots
+	room     int     // workers of all generations that may live at once while this one replaces another one by one; 0: any number
+
+	recycling    *recycling // nil: no worker is being replaced
+	recycleAfter time.Time  // a successor was not to be had
+	heavy        bool       // that its workers are above MaxMemory from the start has been said
+
+	seats []*seat // workers that are ready; guarded by the dispatcher's mutex
+	ready int     // computing threads of all of them; guarded by the dispatcher's mutex
 
 	deadline time.Time // when it must have answered, or be ready to fork; zero: never
 }
@@ -197,7 +204,9 @@ func (p *Pool) proceed(g *generation) {
 // staff forks the workers of a generation.
 func (p *Pool) staff(g *generation) {
 	g.phase = forking
+	p.measure(g)
 	p.fill(g)
+	p.advance()
 }
 
 func (p *Pool) readZygote(g *generation) {
@@ -214,15 +223,19 @@ func (p *Pool) readZygote(g *generation) {
 	}
 }
 
-// fork asks the zygote for one more worker.
-func (p *Pool) fork(g *generation, overflow bool) {
+// fork asks the zygote for one more worker; nil when that fails.
+func (p *Pool) fork(g *generation, overflow bool) *worker {
 	w := &worker{id: p.nextID(), g: g, overflow: overflow, born: make(chan struct{}), gone: make(chan struct{}), started: time.Now()}
 	w.seat = &seat{worker: w.id, owner: g}
 	if g.plan.BootTimeout > 0 {
 		w.deadline = w.started.Add(g.plan.BootTimeout)
 	}
+	if g.plan.MaxAge > 0 {
+		w.lifetime = g.plan.MaxAge + time.Duration(p.cfg.os.rand(int(g.plan.MaxAgeJitter)+1))
+	}
 	var local, remote []*os.File
 	fail := func(err error) {
+		w.tray.Close()
 		for _, f := range append(local, remote...) {
 			_ = f.Close()
 		}
@@ -245,12 +258,12 @@ func (p *Pool) fork(g *generation, overflow bool) {
 	}
 	if err := add(wire.SocketPair(unix.SOCK_SEQPACKET, "worker control")); err != nil {
 		fail(err)
-		return
+		return nil
 	}
 	for range 2 { // stdout, stderr
 		if err := add(os.Pipe()); err != nil {
 			fail(err)
-			return
+			return nil
 		}
 	}
 	bits := uint32(0)
@@ -258,18 +271,27 @@ func (p *Pool) fork(g *generation, overflow bool) {
 		q, err := newRequestQueue()
 		if err != nil {
 			fail(err)
-			return
+			return nil
 		}
 		bits, w.seat.queue, remote = wire.ForkOwnQueue, q, append(remote, q.remote)
 	}
+	tray, shared, err := wire.NewTray()
+	if err != nil {
+		fail(err)
+		return nil
+	}
+	bits, w.tray, remote = bits|wire.ForkTray, tray, append(remote, shared)
 	if !g.sited && (g.asked == nil || g.asked.state >= retiring) {
 		bits |= wire.ForkSite
 		g.asked = w
 	}
+	if !g.serving {
+		bits |= wire.ForkGate
+	}
 	for range g.plan.Threads {
 		if err := add(wire.SocketPair(unix.SOCK_STREAM, "response stream")); err != nil {
 			fail(err)
-			return
+			return nil
 		}
 	}
 	fds := make([]int, len(remote))
@@ -277,10 +299,10 @@ func (p *Pool) fork(g *generation, overflow bool) {
 		fds[i] = int(f.Fd())
 	}
 	payload := binary.LittleEndian.AppendUint32(nil, uint32(p.maxRequests(&g.plan)))
-	err := g.control.Send(wire.Header{Kind: wire.KindFork, Aux: uint16(g.plan.Threads), A: w.id, B: bits}, payload, fds...)
+	err = g.control.Send(wire.Header{Kind: wire.KindFork, Aux: uint16(g.plan.Threads), A: w.id, B: bits}, payload, fds...)
 	if err != nil {
 		fail(err)
-		return
+		return nil
 	}
 	for _, f := range remote {
 		_ = f.Close()
@@ -313,4 +335,5 @@ func (p *Pool) fork(g *generation, overflow bool) {
 			p.do(func() { p.fromWorker(w, h, payload) })
 		}
 	})
+	return w
 }

@@ -18,11 +18,13 @@ type Job struct {
 	Key        []byte   // route key, to learn how long such requests take; may be empty
 	Client     uint64   // hash of who asks, for fairness between clients; 0: not known
 	Idempotent bool     // may be tried once more when its worker died before it answered
+	Loan       bool     // Sink is a Borrower, and its client's connection may be lent to the worker
 	Sink       Sink
 
 	// Set before the Sink is told that the job is over.
 	Queued  time.Duration // from Submit until a worker started it
 	Run     time.Duration // from there to the end
+	Waited  time.Duration // of Run, for a processor; Unmeasured when that is not known, as of short requests
 	CPU     time.Duration // CPU time of the serving thread
 	PID     int           // worker's process, 0 when it never started
 	Slow    bool          // was counted as slow
@@ -51,10 +53,13 @@ type Job struct {
 	cancelled  atomic.Bool   // the client left
 }
 
+// Unmeasured is the Waited of a Job of which it is not known.
+const Unmeasured time.Duration = -1
+
 // Reset prepares a job for its next request and keeps nothing of the last one.
 func (j *Job) Reset() {
-	j.Payload, j.Pairs, j.Body, j.Key, j.Client, j.Idempotent, j.Sink = nil, 0, nil, nil, 0, false, nil
-	j.Queued, j.Run, j.CPU, j.PID, j.Slow, j.Retried, j.Lane, j.RetryAfter = 0, 0, 0, 0, false, false, "", 0
+	j.Payload, j.Pairs, j.Body, j.Key, j.Client, j.Idempotent, j.Loan, j.Sink = nil, 0, nil, nil, 0, false, false, nil
+	j.Queued, j.Run, j.Waited, j.CPU, j.PID, j.Slow, j.Retried, j.Lane, j.RetryAfter = 0, 0, Unmeasured, 0, 0, false, false, "", 0
 	j.owner, j.where, j.seat, j.heavy = nil, nowhere, nil, false
 	j.item = lane.Item{}
 	j.claim.Store(0)
@@ -73,9 +78,9 @@ const (
 
 // Sink takes the response of one job. Its methods are called by one goroutine at a time.
 type Sink interface {
-	// Frame takes HEAD, BODY, FILE, INTERIM or ABORT. payload is valid during the call; file belongs to the sink. It must not
-	// block. When the frame has END, or is ABORT, the job is over and the sink will not be called again.
-	Frame(h wire.Header, payload []byte, file *os.File) error
+	// Frame takes HEAD, BODY, FILE, INTERIM or ABORT. payload and body, what a worker has laid on its tray and is behind the payload, are
+	// valid during the call; file belongs to the sink. It must not block. When the frame has END, or is ABORT, the job is over and the sink will not be called again.
+	Frame(h wire.Header, payload, body []byte, file *os.File) error
 	// Room is called after each frame that is not the last one; it blocks while the response cannot be buffered, until there
 	// is room or stop is closed.
 	Room(stop <-chan struct{})

@@ -14,7 +14,13 @@ import (
 // its requests will make it grow as they did that one. have is what the machine and the limits of our cgroup leave, in bytes, what can
 // be reclaimed included; what cannot be read does not limit it. root is the file system of the machine.
 func memoryFor(root fs.FS, pid int) (need, have int64, ok bool) {
-	need = 2 * privateMemory(root, pid)
+	need, have = 2*privateMemory(root, pid), MemoryLeft(root)
+	return need, have, have >= need
+}
+
+// MemoryLeft is what the machine and the limits of our cgroup leave, in bytes, what can be reclaimed included; what cannot be read does
+// not limit it. root is the file system of the machine.
+func MemoryLeft(root fs.FS) (have int64) {
 	have = math.MaxInt64
 	if kb, found := field(root, "proc/meminfo", "MemAvailable:"); found {
 		have = kb << 10
@@ -36,7 +42,7 @@ func memoryFor(root fs.FS, pid int) (need, have int64, ok bool) {
 			}
 		}
 	}
-	return need, have, have >= need
+	return have
 }
 
 // privateMemory is what a process shares with no other, in bytes. Where the kernel does not tell, it is all its anonymous memory, which
@@ -54,6 +60,12 @@ func privateMemory(root fs.FS, pid int) int64 {
 	resident, _ := strconv.ParseInt(f[1], 10, 64)
 	shared, _ := strconv.ParseInt(f[2], 10, 64)
 	return (resident - shared) * int64(os.Getpagesize())
+}
+
+// proportionalMemory is what a process has, in bytes, of shared pages its share. ok is false where the kernel does not tell us.
+func proportionalMemory(root fs.FS, pid int) (bytes int64, ok bool) {
+	n, ok := field(root, fmt.Sprintf("proc/%d/smaps_rollup", pid), "Pss:")
+	return n << 10, ok
 }
 
 // ownCgroup is the path of our cgroup in the tree of a controller; "" is version 2.
@@ -99,9 +111,9 @@ func field(root fs.FS, file, name string) (int64, bool) {
 	return 0, false
 }
 
-// oomKills is how many processes of our cgroup the kernel has killed because memory was short; where it does not count that, how many
+// OOMKills is how many processes of our cgroup the kernel has killed because memory was short; where it does not count that, how many
 // of the whole machine. ok is false when it counts neither.
-func oomKills(root fs.FS) (n int64, ok bool) {
+func OOMKills(root fs.FS) (n int64, ok bool) {
 	for _, file := range []string{
 		path.Join("sys/fs/cgroup", ownCgroup(root, ""), "memory.events"),
 		path.Join("sys/fs/cgroup/memory", ownCgroup(root, "memory"), "memory.oom_control"),

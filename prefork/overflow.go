@@ -9,8 +9,8 @@ import (
 	"github.com/gounicorn/gounicorn/prefork/lane"
 )
 
-// Overflow workers are forked while slow requests hold every other one, so that what is fast finds a thread, and leave when nothing has
-// needed them for a while. They are workers like all others, but none is ever replaced, and their trouble is not the site's.
+// Overflow workers are forked while slow requests hold every other one, so that what is fast finds a thread, or requests wait for long
+// (scale.go), and leave when nothing has needed them for a while. They are workers like all others, but none is ever replaced, and their trouble is not the site's.
 
 // Pauses after an overflow worker was not to be had: doubled from the first to the last.
 const (
@@ -25,6 +25,7 @@ type overflow struct {
 	notUntil time.Time // after a failure
 	failures int       // in a row
 	refused  bool      // lack of memory has been logged
+	pressure pressure
 }
 
 // postpone keeps the next overflow worker away for a while.
@@ -42,16 +43,20 @@ func (p *Pool) adapt(now time.Time, lacks want) {
 	}
 	o := &p.overflow
 	switch {
-	case !lacks.Worker:
+	case lacks.Worker && o.wanted.IsZero():
+		o.wanted, o.needed = now, now
+	case lacks.Worker && now.Sub(o.wanted) >= p.cfg.SlowAfter: // what holds all others takes long indeed
+		o.needed = now
+		p.forkOverflow(g, now, "Slow requests hold every worker")
+	case lacks.Worker:
+		o.needed = now
+	case !lacks.Thread && p.pressed(now):
+		o.wanted, o.needed = time.Time{}, now
+		p.forkOverflow(g, now, fmt.Sprintf("Requests of the lane %s wait for %v (--scale-wait is %v) and processors are idle",
+			o.pressure.lane, o.pressure.longest.Round(time.Millisecond), g.plan.ScaleWait))
+	default:
 		o.wanted = time.Time{}
 		p.retireOverflow(g, now)
-	case o.wanted.IsZero():
-		o.wanted, o.needed = now, now
-	default:
-		o.needed = now
-		if now.Sub(o.wanted) >= p.cfg.SlowAfter { // what holds all others takes long indeed
-			p.forkOverflow(g, now)
-		}
 	}
 	if lacks.Thread {
 		p.addThread(g, now)
@@ -59,8 +64,9 @@ func (p *Pool) adapt(now time.Time, lacks want) {
 	p.endThreads(g, now)
 }
 
-// forkOverflow forks an overflow worker if there may be one more and memory allows it. While a worker boots, help is under way.
-func (p *Pool) forkOverflow(g *generation, now time.Time) {
+// forkOverflow forks an overflow worker if there may be one more and memory allows it. While a worker boots, help is under way. why is
+// for the log.
+func (p *Pool) forkOverflow(g *generation, now time.Time, why string) {
 	living := 0
 	var newest *worker
 	for _, w := range g.workers {
@@ -87,8 +93,8 @@ func (p *Pool) forkOverflow(g *generation, now time.Time) {
 		return
 	}
 	p.overflow.refused = false
-	p.cfg.info(0, fmt.Sprintf("Slow requests hold every worker: overflow worker %d of %d is forked",
-		living+1-g.size, g.most()-g.size))
+	p.cfg.info(0, fmt.Sprintf("%s: overflow worker %d of %d is forked", why, living+1-g.size, g.most()-g.size))
+	p.overflow.pressure.since = time.Time{} // whether that helps is to be seen
 	p.fork(g, true)
 }
 
@@ -110,6 +116,10 @@ func (p *Pool) retireOverflow(g *generation, now time.Time) {
 		p.overflow.needed = now
 	}
 	if now.Sub(p.overflow.needed) < g.plan.OverflowIdle {
+		return
+	}
+	if p.overflow.pressure.crowd() {
+		p.overflow.needed = now
 		return
 	}
 	slices.SortFunc(extra, func(a, b *worker) int { return cmp.Compare(b.id, a.id) })

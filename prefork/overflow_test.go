@@ -162,7 +162,7 @@ func TestOverflowWorkerLeavesWhenItWasNotNeededForLong(t *testing.T) {
 
 func TestKilledOverflowWorkerIsNotReplaced(t *testing.T) {
 	c, w, _ := overflown(t, nil)
-	w.started = w.started.Add(-time.Hour)
+	w.since = w.since.Add(-time.Hour)
 	c.die(w, syscall.WaitStatus(syscall.SIGKILL))
 	if len(c.in(booting, false))+len(c.in(booting, true)) != 0 {
 		t.Error("it got a successor")

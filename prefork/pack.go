@@ -64,7 +64,8 @@ func (d *dispatcher) pack(j *Job, now time.Duration) bool {
 	d.packed = d.packed[:0]
 	for {
 		d.book(j, lane.Computing)
-		h := wire.Header{Kind: wire.KindRequest, Aux: uint16(j.Pairs), A: j.slot, B: j.generation, Length: uint32(len(j.Payload))}
+		h := j.header()
+		h.Length = uint32(len(j.Payload))
 		d.packet = append(wire.AppendHeader(d.packet, h), j.Payload...)
 		d.packed = append(d.packed, j)
 		if len(d.packed) >= share {

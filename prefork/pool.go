@@ -22,7 +22,7 @@ const (
 	statusWait  = 500 * time.Millisecond // for the zygote's report on a dead worker
 	outputGrace = 200 * time.Millisecond // for the last words of a dead process
 	killWait    = 2 * time.Second        // for processes to vanish after SIGKILL
-	bootTries   = 3                      // workers that may die without a word at the first start
+	bootTries   = 3                      // workers of a generation that may die without a word before it serves
 )
 
 // ErrStopped is returned by Start when the pool was shut down before it could serve.
@@ -57,8 +57,12 @@ type Pool struct {
 	oomKills    int64           // the kernel's count when it was last looked at
 	forks       uint64          // Stats.Spawned
 	dismissed   uint64          // Stats.Ended
+	pings       []chan struct{} // of Ping; closed by the first answer
 	children    map[int]bool    // zygotes, which exec.Cmd reaps
+	reload      ReloadStatus    // the last one
+	scales      scales
 
+	asked  atomic.Int64                 // reloads
 	scribe atomic.Pointer[wire.Packets] // the newest zygote that has loaded
 	size   atomic.Int64                 // workers that the current generation is to have
 	mu     sync.Mutex
@@ -91,12 +95,13 @@ func New(cfg Config) (*Pool, error) {
 	}
 	p := &Pool{
 		cfg: cfg, calls: make(chan func(), 64), ended: make(chan struct{}), started: make(chan error, 1), children: map[int]bool{},
+		reload: ReloadStatus{State: ReloadNone},
 	}
 	var err error
 	if p.d, err = newDispatcher(&p.cfg); err != nil {
 		return nil, err
 	}
-	p.oomKills, _ = oomKills(p.cfg.os.root)
+	p.oomKills, _ = OOMKills(p.cfg.os.root)
 	return p, nil
 }
 
@@ -168,15 +173,20 @@ func (p *Pool) Grow(by int) (before, after int) {
 	}
 }
 
-// Retire lets a worker finish what it runs and leave, as if somebody had asked it to by a signal; another one takes its place. It
-// returns false when there is no such worker.
+// Retire lets a worker finish what it runs and leave, as if somebody had asked it to by a signal; another one takes its place. One that
+// serves goes on until its successor is ready, and if others are being replaced it is its turn after them. It returns false when there is
+// no such worker.
 func (p *Pool) Retire(pid int) (found bool) {
 	done := make(chan bool, 1)
 	p.do(func() {
 		for _, g := range p.generations {
 			for _, w := range g.workers {
 				if w.pid == pid && w.state != dead {
-					p.stop(w, CauseSignal)
+					if w.unwanted = w.state == ready && g == p.current && !g.exited; w.unwanted {
+						p.recycle(time.Now())
+					} else {
+						p.stop(w, CauseSignal)
+					}
 					done <- true
 					return
 				}
@@ -228,10 +238,16 @@ func (p *Pool) PreExec(ctx context.Context) error {
 
 // Reload starts a new generation, with the configuration and the application's code as they are now. The old one serves until every worker of the new one is
 // ready; if the new one cannot be loaded, the old one stays and the log says why. One that is asked for while another is under way follows it.
-func (p *Pool) Reload() { p.do(p.begin) }
+// It returns the number of the request: that of Status.Reload is not less from the time when something was done for this one.
+func (p *Pool) Reload() (number int) {
+	number = int(p.asked.Add(1))
+	p.do(p.begin)
+	return number
+}
 
 // Renew is Reload because a developer has changed a file: workers that leave for it run gunicorn's hook worker_int (wire.StopEdited).
 func (p *Pool) Renew() {
+	p.asked.Add(1)
 	p.do(func() {
 		p.edited = true
 		p.begin()

@@ -12,19 +12,21 @@ import (
 type Status struct {
 	Generation int            `json:"generation"` // that gets requests now; 0: none yet
 	Workers    []WorkerStatus `json:"workers"`    // by pid
+	Reload     ReloadStatus   `json:"reload"`     // the last one
 	lane.Status
 }
 
 // WorkerStatus is one worker.
 type WorkerStatus struct {
-	PID      int             `json:"pid"`
-	State    string          `json:"state"` // booting, ready, retiring or dead
-	Overflow bool            `json:"overflow"`
-	Threads  int             `json:"threads"`
-	Age      float64         `json:"age_seconds"`
-	Requests []RequestStatus `json:"requests"` // longest first
-	ID       int             `json:"-"`        // which one it is since the start: 1, 2, …
-	Aborted  bool            `json:"-"`        // it was sent SIGABRT
+	PID        int             `json:"pid"`
+	State      string          `json:"state"` // booting, ready, retiring or dead
+	Generation int             `json:"generation"`
+	Overflow   bool            `json:"overflow"`
+	Threads    int             `json:"threads"`
+	Age        float64         `json:"age_seconds"`
+	Requests   []RequestStatus `json:"requests"` // longest first
+	ID         int             `json:"-"`        // which one it is since the start: 1, 2, …
+	Aborted    bool            `json:"-"`        // it was sent SIGABRT
 }
 
 // RequestStatus is one request that runs.
@@ -53,7 +55,7 @@ func (p *Pool) Status() Status {
 func (p *Pool) Explain(key []byte, client uint64) lane.Explanation { return p.d.explain(key, client) }
 
 func (p *Pool) status(now time.Time) Status {
-	s := Status{Workers: []WorkerStatus{}, Status: p.d.status()}
+	s := Status{Workers: []WorkerStatus{}, Reload: p.reloaded(now), Status: p.d.status()}
 	if p.current != nil {
 		s.Generation = p.current.number
 	}
@@ -69,7 +71,7 @@ func (p *Pool) status(now time.Time) Status {
 			}
 			slices.SortFunc(rs, func(a, b RequestStatus) int { return cmp.Compare(b.Seconds, a.Seconds) })
 			s.Workers = append(s.Workers, WorkerStatus{
-				PID: w.pid, State: stateNames[w.state], Overflow: w.overflow, Threads: w.threads(), Age: now.Sub(w.started).Seconds(), Requests: rs,
+				PID: w.pid, State: stateNames[w.state], Generation: g.number, Overflow: w.overflow, Threads: w.threads(), Age: now.Sub(w.started).Seconds(), Requests: rs,
 				ID: int(w.id), Aborted: w.aborted,
 			})
 		}

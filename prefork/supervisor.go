@@ -26,6 +26,9 @@ func (p *Pool) supervise() {
 			p.adapt(time.Now(), p.d.want())
 		case now := <-ticks.C:
 			p.sweep(now)
+			p.weigh(now)
+			p.recycle(now)
+			p.press(now)
 			p.adapt(now, p.d.want())
 		}
 		p.publish()
@@ -88,38 +91,6 @@ func (p *Pool) announce(err error) {
 	select {
 	case p.started <- err:
 	default:
-	}
-}
-
-// begin starts a generation that will replace the current one, if any.
-func (p *Pool) begin() {
-	if p.stopping {
-		return
-	}
-	if p.incoming != nil {
-		p.again = true // it may have read the code before the change that this is about
-		return
-	}
-	number := 1
-	for _, g := range p.generations {
-		number = max(number, g.number+1)
-	}
-	g, err := p.spawn(number)
-	if err != nil {
-		p.cfg.error(0, err.Error())
-		p.bootFailed(nil, &BootError{Code: 1, Text: err.Error()})
-		return
-	}
-	g.edited, p.edited = p.edited, false
-	p.generations = append(p.generations, g)
-	p.incoming = g
-}
-
-// beginAgain starts the reload that was asked for while another one was under way. Any number of requests makes one.
-func (p *Pool) beginAgain() {
-	if p.again {
-		p.again = false
-		p.begin()
 	}
 }
 
@@ -247,10 +218,13 @@ func (p *Pool) fromWorker(w *worker, h wire.Header, payload []byte) {
 		if w.bootError.Told { // before what it says when it leaves
 			p.cfg.error(w.pid, w.bootError.Text)
 		}
+	case wire.KindDue:
+		w.due = true
+		p.recycle(time.Now())
 	case wire.KindRetiring:
-		cause := map[uint16]Cause{wire.RetireMaxRequests: CauseMaxRequests, wire.RetireAppExit: CauseExit}[h.Aux]
-		if cause == CauseMaxRequests {
-			p.cfg.info(w.pid, "Autorestarting worker after current request.")
+		cause := causeUnknown
+		if h.Aux == wire.RetireAppExit {
+			cause = CauseExit
 		}
 		p.retire(w, cause)
 	case wire.KindRoute:
@@ -263,17 +237,10 @@ func (p *Pool) fromWorker(w *worker, h wire.Header, payload []byte) {
 		}
 	case wire.KindSite:
 		p.described(w.g, payload)
+	case wire.KindPong:
+		p.heard(w)
 	case wire.KindStacks:
-		if w.dumping {
-			p.cfg.error(w.pid, "Python stacks of the worker, most recent call first:\n"+strings.TrimRight(string(payload), "\n"))
-			w.dumping = false
-			if w.g.plan.Abort {
-				w.aborted = true // what is left until the deadline is for its last words
-				w.signal(unix.SIGABRT)
-				return
-			}
-			w.kill(tooLong)
-		}
+		p.dumped(w, string(payload))
 	}
 }
 
@@ -281,58 +248,21 @@ func (p *Pool) workerReady(w *worker, noGIL bool) {
 	if w.state != booting {
 		return
 	}
-	w.state, w.deadline = ready, time.Time{}
-	p.failures = 0
-	if w.overflow {
-		p.overflow.failures = 0
-	}
+	w.state, w.deadline, w.since = ready, time.Time{}, time.Now()
 	w.noGIL, w.computing, w.spare = noGIL, 1, w.g.plan.Threads-1
 	if noGIL {
 		w.computing, w.spare = w.g.plan.Threads, 0
 	}
-	w.threadsSince = time.Now()
+	w.threadsSince = w.since
 	p.d.seat(w, w.computing, w.spare)
+	p.scales.next = time.Time{}
+	p.succeed(w)
 	p.mayServe(w.g)
-}
-
-// mayServe lets a generation take over once all its workers are ready.
-func (p *Pool) mayServe(g *generation) {
-	if g.serving || g.ending {
-		return
-	}
-	able := 0
-	for _, o := range g.workers {
-		if o.state == ready {
-			able++
-		}
-	}
-	if able < g.size {
-		return
-	}
-	g.serving = true
-	if g != p.incoming {
-		return
-	}
-	old := p.current
-	p.current, p.incoming, p.revivals = g, nil, 0
-	if old != nil {
-		p.d.follow(g.plan, false)
-	}
-	p.d.aim(g)
-	if old != nil {
-		old.outdated = g.edited
-		p.end(old)
-	}
-	g.plan.Serving()
-	p.cfg.info(0, fmt.Sprintf("Ready: %d workers", g.size))
-	p.size.Store(int64(g.size))
-	p.announce(nil)
-	p.beginAgain()
 }
 
 // fill forks workers until a generation has as many as are configured, those that boot included. After a failure it waits for its time.
 func (p *Pool) fill(g *generation) {
-	if p.stopping || g.ending || g.exited || g.phase != forking {
+	if p.stopping || g.ending || g.exited || g.phase != forking || p.incoming != g && p.incoming != nil && p.incoming.room > 0 {
 		return
 	}
 	missing := g.size
@@ -340,6 +270,12 @@ func (p *Pool) fill(g *generation) {
 		if !w.overflow && (w.state == booting || w.state == ready) {
 			missing--
 		}
+	}
+	if r := g.recycling; r != nil && r.leavesFirst {
+		missing--
+	}
+	if g.room > 0 {
+		missing = min(missing, g.room-p.living())
 	}
 	for ; missing > 0 && !g.paused; missing-- {
 		p.fork(g, false)
@@ -425,56 +361,6 @@ func (p *Pool) resize(g *generation, size int) {
 	p.fill(g)
 }
 
-// refuse ends a generation for whose configuration there is no plan.
-func (p *Pool) refuse(g *generation, err error) {
-	if p.current == nil {
-		p.announce(err)
-		p.shutdown(nil)
-		return
-	}
-	p.bootFailed(g, &BootError{Code: 1, Text: err.Error()})
-}
-
-// bootFailed decides what a failed boot means: the end at the first start, another try later once the site was up.
-func (p *Pool) bootFailed(g *generation, e *BootError) {
-	if p.current == nil {
-		p.announce(e)
-		p.shutdown(nil)
-		return
-	}
-	if !e.Told {
-		p.cfg.error(e.PID, e.Text)
-	}
-	if g != nil && g == p.incoming {
-		p.cfg.error(0, "Reload failed: the old workers go on serving.")
-		p.cfg.Kept()
-		p.incoming = nil
-		p.end(g)
-		p.beginAgain()
-	}
-	if g == nil || g.ending {
-		p.reviveLater()
-	}
-}
-
-// reviveLater tries to replace a generation whose zygote is dead, and which so can fork no successors, after a pause that grows.
-func (p *Pool) reviveLater() {
-	if p.reviving || p.current == nil || !p.current.exited || p.stopping {
-		return
-	}
-	p.reviving = true
-	pause := backoff(p.revivals)
-	p.revivals++
-	time.AfterFunc(pause, func() {
-		p.do(func() {
-			p.reviving = false
-			if p.current.exited {
-				p.begin()
-			}
-		})
-	})
-}
-
 // later fills a generation after a pause that grows with the number of failures in a row. Until then it gets no worker.
 func (p *Pool) later(g *generation) {
 	if g.paused || g != p.current && g != p.incoming {
@@ -518,18 +404,14 @@ func (p *Pool) zygoteExited(g *generation, err error) {
 	}
 	pid := g.cmd.Process.Pid
 	delete(p.children, pid)
+	switch {
+	case g == p.incoming && (p.current == nil || !p.stopping):
+		p.bootFailed(g, &BootError{Code: 1, PID: pid, Text: zygoteDeath(g, err)})
+	case !g.ending && !p.stopping:
+		p.cfg.error(pid, zygoteDeath(g, err))
+	}
 	if g == p.incoming {
 		p.incoming = nil
-		if p.current == nil {
-			p.bootFailed(g, &BootError{Code: 1, PID: pid, Text: zygoteDeath(g, err)})
-		}
-	}
-	if !g.ending && !p.stopping {
-		p.cfg.error(pid, zygoteDeath(g, err))
-		if p.current == nil || !p.current.exited {
-			p.failures++
-			time.AfterFunc(backoff(p.failures), func() { p.do(p.begin) })
-		}
 	}
 	p.reviveLater()
 	p.generationEnded(g)

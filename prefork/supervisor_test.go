@@ -3,6 +3,7 @@ package prefork
 import (
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -51,5 +52,30 @@ func TestGracefulTimeoutOfZeroIsNoGrace(t *testing.T) {
 	p.retire(w, CauseReload)
 	if time.Now().Before(w.deadline) {
 		t.Errorf("the worker may go on until %v", w.deadline)
+	}
+}
+
+// Only time proves a worker: if becoming ready did, one that dies a moment later would be forked in a loop.
+func TestWorkerThatOnlyBecameReadyProvesNothing(t *testing.T) {
+	c := newCrew(t, nil)
+	for n := range 2 {
+		c.die(c.in(ready, false)[0], syscall.WaitStatus(3<<8))
+		if c.p.failures != n+1 {
+			t.Fatalf("%d failures after %d early deaths", c.p.failures, n+1)
+		}
+		if n == 0 {
+			for len(c.in(booting, false)) == 0 { // the first pause is none
+				(<-c.p.calls)()
+			}
+			c.boot()
+		}
+	}
+	if len(c.in(booting, false)) != 0 || !c.g.paused {
+		t.Error("there is no pause")
+	}
+	w := c.in(ready, false)[0]
+	c.p.sweep(w.since.Add(provenAfter))
+	if c.p.failures != 0 {
+		t.Errorf("%d failures though a worker serves", c.p.failures)
 	}
 }

@@ -49,6 +49,7 @@ func (p *Pool) sweep(now time.Time) {
 			_ = g.cmd.Process.Kill()
 		}
 		for _, w := range g.workers {
+			p.prove(w, now)
 			if w.state == dead || w.deadline.IsZero() || now.Before(w.deadline) {
 				continue
 			}
@@ -70,6 +71,22 @@ func (p *Pool) sweep(now time.Time) {
 		}
 	}
 	p.reapOrphans()
+}
+
+// provenAfter is how long a worker must serve before its end no longer counts as a failed boot.
+const provenAfter = time.Second
+
+// prove forgets the failures before a worker that has served for a while. One that only became ready proves nothing: it may be about to
+// die as the last one did, and without the pause the two would make a loop.
+func (p *Pool) prove(w *worker, now time.Time) {
+	if w.proven || w.state != ready || now.Sub(w.since) < provenAfter {
+		return
+	}
+	w.proven = true
+	p.failures, w.g.failures = 0, 0
+	if w.overflow {
+		p.overflow.failures = 0
+	}
 }
 
 // strayed ends the worker that is to blame for a spoilt slot, as far as it is known, and tells the job's Sink.

@@ -35,11 +35,19 @@ type worker struct {
 	pidfd   *os.File
 	control *wire.Packets
 	streams []*wire.Stream // by thread; nil: there is none
+	tray    *wire.Tray     // used by the readers
 	readers sync.WaitGroup // stream readers
 	pumps   sync.WaitGroup // output pumps
 	born    chan struct{}  // closed when its pid is known
 	gone    chan struct{}  // closed when the process is known to be dead
 	started time.Time
+	since   time.Time // when it became ready
+
+	due      bool          // it has served its share
+	unwanted bool          // somebody has asked for another one in its place
+	lifetime time.Duration // after which it is replaced; 0: never
+	memory   int64         // bytes (PSS) that it had when last measured; 0: not measured
+	loaded   int64         // and when it was measured first
 
 	overflow      bool      // forked because slow requests held all others
 	noGIL         bool      // all its threads compute
@@ -52,17 +60,26 @@ type worker struct {
 
 	cause     Cause  // why it is retiring or was killed
 	killed    string // why we sent SIGKILL, a sentence; empty: we did not
+	killer    string // who else may have, a sentence; empty: nobody has looked
+	starved   bool   // that was the kernel, for memory
 	guilty    *Job   // the request it was killed for
 	failure   Failure
 	dumping   bool
-	aborted   bool // it was sent SIGABRT
-	dismissed bool // we told it to leave
-	sudden    bool // it is dead and had not begun to leave
+	curious   []chan string // who asked for its stacks, see Pool.Stacks
+	pinged    bool          // it has not answered yet
+	aborted   bool          // it was sent SIGABRT
+	dismissed bool          // we told it to leave
+	sudden    bool          // it is dead and had not begun to leave
+	before    workerState   // when it died
+	age       time.Duration // how long it had been ready by then
+	poisoned  bool          // it died of a request, and others it had answered
 	bootError *BootError
 	status    *syscall.WaitStatus // from the zygote
 	drained   bool                // its streams have ended
+	proven    bool                // it has served for provenAfter
 	deadline  time.Time           // when retiring or booting must be over; zero: never
 	broken    atomic.Bool         // it broke the protocol
+	useful    atomic.Bool         // it has answered a request
 	pidNow    atomic.Int64        // pid, for the goroutines
 }
 
@@ -112,6 +129,7 @@ func (w *worker) threads() int { return w.computing + w.spare }
 // thread says HELLO; it may be nil.
 func (w *worker) readStream(d *dispatcher, s *wire.Stream, joined func()) {
 	defer s.Close()
+	loan := &Loan{w: w, s: s}
 	owed := false // a job ended and nothing was sent in its place yet
 	for {
 		if owed && !s.Buffered() {
@@ -120,7 +138,7 @@ func (w *worker) readStream(d *dispatcher, s *wire.Stream, joined func()) {
 		}
 		h, payload, file, err := s.Next()
 		if err != nil {
-			if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+			if !hasGone(err) {
 				w.breakOff(d, err)
 			}
 			return
@@ -144,12 +162,19 @@ func (w *worker) readStream(d *dispatcher, s *wire.Stream, joined func()) {
 			return
 		}
 		more := s.Buffered()
-		if err := w.deliver(d, j, h, payload, file, more); err != nil {
-			w.breakOff(d, err)
+		if err := w.deliver(d, j, loan, h, payload, file, more); err != nil {
+			if !hasGone(err) {
+				w.breakOff(d, err)
+			}
 			return
 		}
 		owed = owed || more
 	}
+}
+
+// hasGone reports whether an error of a stream says no more than that the worker has gone.
+func hasGone(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET)
 }
 
 // runs checks with the scoreboard that the job is this worker's, so that a frame can never reach another request.
@@ -158,15 +183,33 @@ func (w *worker) runs(d *dispatcher, j *Job) bool {
 	return word.Worker() == w.id && word.Generation() == j.generation
 }
 
-func (w *worker) deliver(d *dispatcher, j *Job, h wire.Header, payload []byte, file *os.File, more bool) error {
-	sink := j.Sink
+func (w *worker) deliver(d *dispatcher, j *Job, loan *Loan, h wire.Header, payload []byte, file *os.File, more bool) error {
+	sink, body := j.Sink, []byte(nil)
+	if h.Flags&wire.FlagTray != 0 {
+		var place int
+		var err error
+		if payload, body, place, err = w.tray.Body(payload); err != nil {
+			return err
+		}
+		defer w.tray.Free(place)
+	}
+	borrows := h.Kind == wire.KindHead && h.Flags&wire.FlagLoan != 0
 	if last := h.End() || h.Kind == wire.KindAbort; last {
+		if !w.useful.Load() {
+			w.useful.Store(true)
+		}
+		if borrows {
+			return w.grant(d, j, loan, h, payload, more)
+		}
 		d.over(j, h.Kind != wire.KindAbort, more) // first, so that the next request starts while this response is written
-		return sink.Frame(h, payload, file)
+		return sink.Frame(h, payload, body, file)
+	}
+	if borrows {
+		return fmt.Errorf("%w: a loan for a part of a body", wire.ErrProtocol)
 	}
 	j.answered.Store(true)
 	j.activity.Store(d.now())
-	if err := sink.Frame(h, payload, file); err != nil {
+	if err := sink.Frame(h, payload, body, file); err != nil {
 		return err
 	}
 	j.stalled.Store(true)

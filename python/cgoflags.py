@@ -9,11 +9,13 @@ know another Python than the one that is asked for, so it is switched off for th
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shlex
 import sys
 import sysconfig
+import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -99,11 +101,34 @@ def flags() -> Flags:
     """Return the flags for this interpreter."""
     include = include_dirs()
     library, ldflags = link()
-    stamp = {"GP_BUILT_PYTHON": sys.executable, "GP_BUILT_INCLUDE": include[0], "GP_BUILT_LIBPYTHON": str(library)}
+    python = os.path.realpath(
+        getattr(sys, "_base_executable", None) or sys.executable
+    )  # not that of an environment, which may go
+    stamp = {"GP_BUILT_PYTHON": python, "GP_BUILT_INCLUDE": include[0], "GP_BUILT_LIBPYTHON": str(library)}
     cflags = [word for directory in include for word in ("-isystem", directory)]
-    cflags += ["-include", str(COMPAT), "-Wno-deprecated-declarations"]
+    cflags += ["-include", str(compat()), "-Wno-deprecated-declarations"]
     cflags += [f'-D{name}="{value}"' for name, value in stamp.items()]
     return Flags(sys.executable, sys.version.split()[0], include[0], str(library), cflags, ldflags)
+
+
+def compat() -> Path:
+    """Return the header that is put in front of every C file: a copy in the user's cache, named by its content, if that can be.
+
+    The go command keeps what it has compiled by the flags, not by what a header says: the copy makes an edit count, and lets
+    checkouts and builds of a wheel share what is the same in all of them.
+    """
+    content = COMPAT.read_bytes()
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "gounicorn"
+    copy = folder / f"{COMPAT.stem}-{hashlib.sha256(content).hexdigest()[:16]}.h"
+    try:
+        if not copy.is_file() or copy.read_bytes() != content:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with tempfile.NamedTemporaryFile(dir=folder, delete=False) as new:
+                new.write(content)
+            Path(new.name).replace(copy)
+    except (OSError, RuntimeError):  # no home, or none that may be written to
+        return COMPAT
+    return copy
 
 
 def quote(words: list[str]) -> str:

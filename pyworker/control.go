@@ -62,6 +62,8 @@ func (c *control) run() {
 			go c.stop()
 		case h.Kind == wire.KindInterrupt:
 			go c.interrupt(h.A, h.B)
+		case h.Kind == wire.KindPing:
+			c.send(wire.KindPong, 0, 0, nil)
 		case h.Kind == wire.KindDump:
 			c.send(wire.KindStacks, 0, 0, []byte(stacks()))
 		}

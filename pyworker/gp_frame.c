@@ -20,7 +20,10 @@
 #error "the pipe protocol is little-endian, and so is this code"
 #endif
 
-enum { TRY_UP_TO = 65536 }; /* bytes that are copied to the kernel while the GIL is held */
+enum {
+    TRY_UP_TO = 65536, /* bytes that are copied to the kernel while the GIL is held; more may go by the tray */
+    TRAY_MARK = 8,     /* at the end of a frame's payload: place, length */
+};
 
 /* A fork of the application that came back into the server must neither answer nor read (row 54). */
 void gp_check_fork(void)
@@ -166,17 +169,89 @@ int gp_send_hello(gp_thread *t)
     return send_vector(t, &iov, 1, sizeof frame);
 }
 
-/* Sends HEAD with the first size bytes of body, given in at most 62 parts. size is at most GP_PIECE. */
+/* Lays a large piece on the tray and makes the mark that stands for it; false when it has to be sent itself. */
+static bool lay(char mark[TRAY_MARK], const struct iovec *parts, int count, size_t size)
+{
+    int place = size > TRY_UP_TO ? gp_tray_put(parts, count, size) : -1;
+
+    if (place < 0)
+        return false;
+    gp_put32(mark, (uint32_t)place);
+    gp_put32(mark + 4, (uint32_t)size);
+    return true;
+}
+
+/* Answers LEND: what the client's connection has not taken. */
+static int send_rest(gp_thread *t, struct iovec *body, int count, size_t size, size_t sent)
+{
+    char frame[GP_WIRE_HEADER_SIZE + 4 + TRAY_MARK];
+    struct iovec iov[GP_PARTS + 1];
+    struct msghdr rest = {.msg_iov = body, .msg_iovlen = (size_t)count};
+    bool laid;
+
+    advance(&rest, sent);
+    size -= sent;
+    gp_put32(frame + GP_WIRE_HEADER_SIZE, (uint32_t)sent);
+    laid = lay(frame + GP_WIRE_HEADER_SIZE + 4, rest.msg_iov, (int)rest.msg_iovlen, size);
+    iov[0] = (struct iovec){frame, GP_WIRE_HEADER_SIZE + 4 + (laid ? TRAY_MARK : 0)};
+    if (laid) {
+        size = 0;
+        rest.msg_iovlen = 0;
+    }
+    size += iov[0].iov_len;
+    put_header(frame, (uint32_t)(size - GP_WIRE_HEADER_SIZE), GP_KIND_RETURN, laid ? GP_FLAG_TRAY : 0, 0, t->slot, t->generation);
+    memcpy(iov + 1, rest.msg_iov, rest.msg_iovlen * sizeof *iov);
+    return send_vector(t, iov, (int)rest.msg_iovlen + 1, size);
+}
+
+/* Sends HEAD with END, keeps the body back, and writes it to the client's connection as far as that takes it. */
+static int send_borrowing(gp_thread *t, const struct iovec *body, int count, size_t size)
+{
+    char kept[4];
+    struct iovec iov[2] = {{t->head, t->head_len}, {kept, sizeof kept}}, parts[GP_PARTS];
+    size_t sent;
+    int rc;
+
+    gp_put32(kept, (uint32_t)size);
+    put_header(t->head, (uint32_t)(t->head_len + sizeof kept - GP_WIRE_HEADER_SIZE), GP_KIND_HEAD, GP_FLAG_END | GP_FLAG_LOAN, t->status, t->slot,
+               t->generation);
+    t->head_sent = true;
+    finish(t);
+    memcpy(parts, body, (size_t)count * sizeof *body);
+    if (send_vector(t, iov, 2, t->head_len + sizeof kept) < 0)
+        return -1;
+    t->sending = true;
+    rc = gp_loan_use(t, parts, count, &sent);
+    t->sending = false;
+    if (rc < 0) {
+        t->broken = true;
+        return -1;
+    }
+    return send_rest(t, parts, count, size, sent);
+}
+
+/* Sends HEAD with the first size bytes of body, given in at most GP_PARTS parts. size is at most GP_PIECE. */
 int gp_send_first(gp_thread *t, const struct iovec *body, int count, size_t size, bool end)
 {
-    struct iovec iov[64];
-    size_t total = t->head_len + size;
+    struct iovec iov[GP_PARTS + 1];
+    char mark[TRAY_MARK];
+    size_t total;
+    bool laid;
 
-    put_header(t->head, (uint32_t)(total - GP_WIRE_HEADER_SIZE), GP_KIND_HEAD, end ? GP_FLAG_END : 0, t->status, t->slot, t->generation);
+    if (end && t->may_borrow && size >= GP_LOAN_FROM)
+        return send_borrowing(t, body, count, size);
+    laid = lay(mark, body, count, size);
+    total = t->head_len + (laid ? sizeof mark : size);
+
+    put_header(t->head, (uint32_t)(total - GP_WIRE_HEADER_SIZE), GP_KIND_HEAD, (end ? GP_FLAG_END : 0) | (laid ? GP_FLAG_TRAY : 0), t->status,
+               t->slot, t->generation);
     t->head_sent = true;
     iov[0].iov_base = t->head;
     iov[0].iov_len = t->head_len;
-    if (total <= t->head_cap && size <= GP_COPY) {
+    if (laid) {
+        iov[1] = (struct iovec){mark, sizeof mark};
+        count = 1;
+    } else if (total <= t->head_cap && size <= GP_COPY) {
         for (int i = 0; i < count; i++) {
             memcpy(t->head + iov[0].iov_len, body[i].iov_base, body[i].iov_len);
             iov[0].iov_len += body[i].iov_len;
@@ -193,10 +268,15 @@ int gp_send_first(gp_thread *t, const struct iovec *body, int count, size_t size
 /* Sends one BODY frame of at most GP_PIECE bytes. */
 int gp_send_body(gp_thread *t, const char *data, size_t size, bool end)
 {
-    char frame[GP_WIRE_HEADER_SIZE];
+    char frame[GP_WIRE_HEADER_SIZE], mark[TRAY_MARK];
     struct iovec iov[2] = {{frame, sizeof frame}, {(void *)data, size}};
+    bool laid = lay(mark, &iov[1], 1, size);
 
-    put_header(frame, (uint32_t)size, GP_KIND_BODY, end ? GP_FLAG_END : 0, 0, t->slot, t->generation);
+    if (laid) {
+        iov[1] = (struct iovec){mark, sizeof mark};
+        size = sizeof mark;
+    }
+    put_header(frame, (uint32_t)size, GP_KIND_BODY, (end ? GP_FLAG_END : 0) | (laid ? GP_FLAG_TRAY : 0), 0, t->slot, t->generation);
     if (end)
         finish(t);
     return send_vector(t, iov, size > 0 ? 2 : 1, sizeof frame + size);

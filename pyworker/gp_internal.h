@@ -22,8 +22,9 @@
 #include "gp_wire.h"
 
 enum {
-    GP_MAX_THREADS = GP_MAX_FDS - 4, /* one FORK packet carries control, stdout, stderr, a queue and a stream per thread */
-    GP_PIECE = 1048576,              /* bytes of body in one frame; between two pieces the client is looked for */
+    GP_MAX_THREADS = GP_MAX_FDS - 5, /* one FORK packet carries control, stdout, stderr, a queue, a tray and a stream per thread */
+    GP_PIECE = GP_TRAY_PLACE_SIZE,   /* bytes of body in one frame; between two pieces the client is looked for */
+    GP_PARTS = 62,                   /* items of a body that are sent in one frame */
     GP_COPY = 32768,                 /* a body up to this size is copied behind its head and sent by one plain send */
     GP_MAX_HEAD = 262144,            /* bytes of an encoded response head */
     GP_BASE_KEYS = 16,               /* the keys below this number may have a value in the prototype */
@@ -99,6 +100,7 @@ struct gp_thread {
     const char *method, *uri; /* into the payload, latin-1, not terminated */
     size_t method_len, uri_len;
     bool is_head, http10;
+    bool may_borrow; /* the master may lend the client's connection */
 
     /* its response */
     unsigned status;
@@ -133,6 +135,7 @@ typedef struct {
     uint64_t max_requests;
     unsigned char *board;
     size_t board_size;
+    unsigned char *tray; /* shared with the master alone; NULL: there is none */
     uint32_t slots;
     pthread_mutex_t lock; /* guards serving of every thread, and that its pthread_t is alive while it is set */
     atomic_int stopping, serving, retired, failed, forked;
@@ -179,6 +182,16 @@ int gp_send_abort(gp_thread *t, unsigned cause);
 int gp_send_control(unsigned kind, unsigned aux, uint32_t a, const char *payload, size_t size);
 void gp_check_fork(void);
 _Noreturn void gp_lost_descriptor(const char *what);
+
+/* gp_loan.c */
+int gp_loan_use(gp_thread *t, const struct iovec *body, int count, size_t *sent);
+void gp_loan_before_fork(void);
+void gp_loan_after_fork(void);
+void gp_loan_in_child(void);
+
+/* gp_tray.c */
+int gp_tray_map(int fd);
+int gp_tray_put(const struct iovec *parts, int count, size_t size);
 
 /* gp_priority.c */
 void gp_priority_thread(gp_thread *t);

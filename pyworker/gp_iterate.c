@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <inttypes.h>
 
-enum { MAX_PARTS = 62 };
 
 gp_outcome gp_sent(gp_thread *t, int rc)
 {
@@ -131,7 +130,7 @@ static gp_outcome send_chunk(gp_thread *t, PyObject *chunk, bool last)
 /* Sends items that are all there, and kept alive by the caller, in one frame if they are small enough. */
 static gp_outcome deliver(gp_thread *t, PyObject *const *items, Py_ssize_t count)
 {
-    struct iovec parts[MAX_PARTS];
+    struct iovec parts[GP_PARTS];
     size_t total = 0;
 
     for (Py_ssize_t i = 0; i < count; i++) {
@@ -143,7 +142,7 @@ static gp_outcome deliver(gp_thread *t, PyObject *const *items, Py_ssize_t count
         return GP_PROTOCOL;
     if (!t->bodyless && !t->head_sent && t->content_length >= 0 && total < (uint64_t)t->content_length)
         return too_short(t, total);
-    if (!t->bodyless && !t->head_sent && count <= MAX_PARTS && total <= GP_PIECE &&
+    if (!t->bodyless && !t->head_sent && count <= GP_PARTS && total <= GP_PIECE &&
         (t->content_length < 0 || total == (uint64_t)t->content_length)) {
         for (Py_ssize_t i = 0; i < count; i++) {
             parts[i].iov_base = PyBytes_AS_STRING(items[i]);

@@ -16,6 +16,7 @@ gp_worker gp_w = {.lock = PTHREAD_MUTEX_INITIALIZER};
 static void mark_forked(void)
 {
     atomic_store(&gp_w.forked, 1);
+    gp_loan_in_child();
 }
 
 /* Maps the scoreboard in place of an earlier one. */
@@ -96,7 +97,7 @@ static int install_handlers(void)
     int error = 0;
 
     if (!gp_w.atfork)
-        error = pthread_atfork(NULL, NULL, mark_forked);
+        error = pthread_atfork(gp_loan_before_fork, gp_loan_after_fork, mark_forked);
     if (error != 0)
         errno = error;
     if (error != 0 || gp_wake_install() < 0) {
@@ -111,16 +112,16 @@ static PyObject *configure(PyObject *Py_UNUSED(module), PyObject *args, PyObject
 {
     static char *names[] = {"app", "worker", "multiprocess", "multithread", "max_requests", "server_software",
                             "queue", "scoreboard", "control", "errors", "environ", "own_queue",
-                            "slow_nice", "soft_timeout", "begin", "end", "report", NULL};
+                            "slow_nice", "soft_timeout", "begin", "end", "report", "tray", NULL};
     PyObject *app, *errors, *extra = Py_None, *soft_timeout = NULL, *begin = Py_None, *end = Py_None, *report = Py_None;
     unsigned worker;
-    int multiprocess, multithread, queue, board, control, own_queue = -1, slow_nice = 0;
+    int multiprocess, multithread, queue, board, control, own_queue = -1, slow_nice = 0, tray = -1;
     unsigned long long max_requests;
     const char *software;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OIppKsiiiO|OiiOOOO:configure", names, &app, &worker, &multiprocess, &multithread, &max_requests,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OIppKsiiiO|OiiOOOOi:configure", names, &app, &worker, &multiprocess, &multithread, &max_requests,
                                      &software, &queue, &board, &control, &errors, &extra, &own_queue, &slow_nice, &soft_timeout, &begin, &end,
-                                     &report))
+                                     &report, &tray))
         return NULL;
     if (gp_serving() != 0) {
         PyErr_SetString(PyExc_RuntimeError, "configure() was called while threads serve");
@@ -135,7 +136,7 @@ static PyObject *configure(PyObject *Py_UNUSED(module), PyObject *args, PyObject
         PyErr_SetString(PyExc_ValueError, "configure() needs a callable app, and a dict or None as environ");
         return NULL;
     }
-    if (map_board(board) < 0 || take_python(app, errors, extra, software, multithread, multiprocess) < 0 || install_handlers() < 0)
+    if (map_board(board) < 0 || gp_tray_map(tray) < 0 || take_python(app, errors, extra, software, multithread, multiprocess) < 0 || install_handlers() < 0)
         return NULL;
     reset(worker, max_requests, queue, own_queue, control);
     gp_w.slow_nice = slow_nice;
@@ -193,7 +194,7 @@ static PyObject *failed(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none))
 static PyMethodDef methods[] = {
     {"configure", (PyCFunction)(void (*)(void))configure, METH_VARARGS | METH_KEYWORDS,
      "configure(app, worker, multiprocess, multithread, max_requests, server_software, queue, scoreboard, control, errors, environ=None, "
-     "own_queue=-1, slow_nice=0, soft_timeout=None, begin=None, end=None, report=None)"},
+     "own_queue=-1, slow_nice=0, soft_timeout=None, begin=None, end=None, report=None, tray=-1)"},
     {"serve", serve, METH_VARARGS, "serve(thread_index, stream): serves requests until told to stop."},
     {"stop", stop, METH_NOARGS, "Asks all threads to leave serve(); returns how many serve."},
     {"stop_poke", stop_poke, METH_NOARGS, "Wakes waiting threads after stop(); returns how many serve."},

@@ -83,6 +83,8 @@ static const struct {
     {"FORK", GP_KIND_FORK},
     {"FORK_OWN_QUEUE", GP_FORK_OWN_QUEUE},
     {"FORK_SITE", GP_FORK_SITE},
+    {"FORK_GATE", GP_FORK_GATE},
+    {"FORK_TRAY", GP_FORK_TRAY},
     {"EXIT", GP_KIND_EXIT},
     {"EXIT_SERVER", GP_EXIT_SERVER},
     {"WHEN_READY", GP_EVENT_WHEN_READY},

@@ -336,15 +336,13 @@ static void run_hooked(gp_thread *t, PyObject *env)
     Py_DECREF(request_ref);
 }
 
-/* Counts a request that was started; the last one allowed makes the worker retire. */
+/* Counts a request that was started. After as many as are its share the worker asks to be replaced, and serves on until it is told to leave. */
 static void count_request(void)
 {
     uint64_t number = atomic_fetch_add_explicit(&gp_w.started, 1, memory_order_relaxed) + 1;
 
-    if (gp_w.max_requests != 0 && number == gp_w.max_requests) {
-        gp_retire(GP_RETIRE_MAX_REQUESTS);
-        gp_stop();
-    }
+    if (gp_w.max_requests != 0 && number == gp_w.max_requests)
+        gp_send_control(GP_KIND_DUE, 0, gp_w.id, NULL, 0);
 }
 
 static void reset_response(gp_thread *t)
@@ -406,6 +404,7 @@ static int handle(gp_thread *t, packet *pk)
         goto exit;
     count_request();
     gp_handles_begin(t);
+    t->may_borrow = ((unsigned char)t->frame[5] & GP_FLAG_LOAN) != 0;
     if (((unsigned char)t->frame[5] & GP_FLAG_BACKGROUND) != 0)
         gp_priority_lower(t);
     t->environ = env_ref;

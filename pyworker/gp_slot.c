@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #define FRESH_NS 10000000u /* how old the reading of the run-queue wait may be when a request begins */
-#define LONG_NS 20000000u  /* shorter requests need no account of it */
 
 static uint64_t now(clockid_t clock)
 {
@@ -88,7 +87,7 @@ void gp_slot_finish(gp_thread *t)
     atomic_store_explicit((_Atomic uint64_t *)field(t->slot, GP_SLOT_ENDED), t->ended_at, memory_order_relaxed);
     atomic_store_explicit((_Atomic uint64_t *)field(t->slot, GP_SLOT_CPU), cpu - t->cpu_at, memory_order_relaxed);
     t->cpu_at = cpu;
-    if (t->ended_at - t->started_at > LONG_NS) {
+    if (t->ended_at - t->started_at > GP_DELAY_FROM) {
         uint64_t total = run_delay(t);
 
         delay = total > t->delay_at ? total - t->delay_at : 0;

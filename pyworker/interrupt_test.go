@@ -22,7 +22,7 @@ func TestInterruptEndsWhatSleeps(t *testing.T) {
 	for index, queue := range []*wire.Packets{m.queue, w.own} {
 		slot := m.requestOn(t, queue, 0, []string{"/soft-sleep", "/soft-spin"}[index])
 		w.stdout.waitFor(t, []string{"sleeping", "turning"}[index])
-		w.interrupt(t, slot+1)
+		w.interrupt(t, slot+8) // no request of this test
 		w.interrupt(t, slot)
 		if _, body, err := answer(w.streams[index]); body != "SoftTimeout of gounicorn" {
 			t.Errorf("thread %d answered %q, %v", index, body, err)

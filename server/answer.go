@@ -100,7 +100,7 @@ func (c *Call) arrange(head wsgi.Head, o orders, end bool) {
 	if c.ticket != nil && c.collect(&head, r, end) {
 		return
 	}
-	if h.cfg.OverridePages && head.Status >= 500 && h.cfg.Pages.Get(head.Status) != nil {
+	if h.cfg.OverridePages && head.Status >= 500 && h.cfg.Pages.Has(head.Status) {
 		c.settle(end, func(x exchange.Exchange) { refuse(x, head.Status, 0) })
 		return
 	}
@@ -141,13 +141,15 @@ func (h *handler) whole(x exchange.Exchange, body []byte) error {
 	if len(body) <= largeBody {
 		return x.Finish(body)
 	}
-	budget := &h.s.budget
-	return x.FinishLarge(body, func(rest []byte) exchange.Source {
-		b := spool.NewBuffer(budget)
-		b.Append(rest)
-		b.End(io.EOF)
-		return b
-	})
+	return x.FinishLarge(body, h.keep)
+}
+
+// keep keeps the rest of a body for a client that does not take it at once, within the budget.
+func (h *handler) keep(rest []byte) exchange.Source {
+	b := spool.NewBuffer(&h.s.budget)
+	b.Append(rest)
+	b.End(io.EOF)
+	return b
 }
 
 // start gives the head to the engine, which looks at every byte of it.

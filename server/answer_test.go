@@ -82,12 +82,12 @@ func TestOrdersReachNoClient(t *testing.T) {
 						}
 						switch shape {
 						case "whole":
-							_ = c.Head(200, head("", fields, "plain"), true)
+							_ = c.Head(200, head("", fields, "plain"), nil, true)
 						case "pieces":
-							_ = c.Head(200, head("", fields, "pl"), false)
+							_ = c.Head(200, head("", fields, "pl"), nil, false)
 							c.Body([]byte("ain"), true)
 						default:
-							_ = c.Head(200, head("", fields, ""), false)
+							_ = c.Head(200, head("", fields, ""), nil, false)
 							c.Body([]byte("plain"), true)
 						}
 					}}
@@ -131,10 +131,10 @@ func TestWhatFollowsARefusedAnswerIsDropped(t *testing.T) {
 		if n.Add(1) > 1 {
 			close(release) // the first call fails while the second one runs
 			<-failed
-			_ = c.Head(200, head("", nil, "fine"), true)
+			_ = c.Head(200, head("", nil, "fine"), nil, true)
 			return
 		}
-		_ = c.Head(200, head("", [][2]string{{"Bad\nName", "x"}}, "a"), false)
+		_ = c.Head(200, head("", [][2]string{{"Bad\nName", "x"}}, "a"), nil, false)
 		go func() {
 			<-release
 			c.Body([]byte("b"), false)
@@ -154,7 +154,7 @@ func TestWhatFollowsARefusedAnswerIsDropped(t *testing.T) {
 
 func TestErrorPages(t *testing.T) {
 	dir := t.TempDir()
-	for name, text := range map[string]string{"503.html": "<p>later", "400.html": "<p>what?", "5xx.html": "<p>sorry"} {
+	for name, text := range map[string]string{"503.html": "<p>later", "400.html": "<p>what?", "5xx.html": "<p>sorry", "503.json": `{"later":true}`} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -168,16 +168,26 @@ func TestErrorPages(t *testing.T) {
 			c.Fail(Failure{Status: 503, RetryAfter: 7})
 			return
 		}
-		_ = c.Head(500, head("", [][2]string{{"Content-Type", "text/plain"}}, "traceback"), string(c.req.Path) != "/pieces")
+		_ = c.Head(500, head("", [][2]string{{"Content-Type", "text/plain"}}, "traceback"), nil, string(c.req.Path) != "/pieces")
 		if string(c.req.Path) == "/pieces" {
 			c.Body(nil, true)
 		}
 	}}
 	for _, override := range []bool{false, true} {
-		address, _ := start(t, app, func(cfg *Config) { cfg.Pages, cfg.OverridePages = ours, override })
+		address, _ := start(t, app, func(cfg *Config) { cfg.Pages, cfg.OverridePages, cfg.Limits.Body = ours, override, 1<<20 })
 		response, body := exchangeOver(t, dial(t, address), "/fail")
 		if response.StatusCode != 503 || body != "<p>later" || response.Header.Get("Retry-After") != "7" || response.Header.Get("Cache-Control") != "no-store" {
 			t.Errorf("a failure: %d %q %v", response.StatusCode, body, response.Header)
+		}
+		for lines, want := range map[string]string{
+			"": `{"later":true}`, // the operator's
+			"\r\nContent-Length: 1\r\nContent-Length: 1": `{"status":400,"error":"Bad Request","detail":"more than one Content-Length"}` + "\n",
+			"\r\nContent-Length: 9000000000":             `{"status":413,"error":"Content Too Large","detail":"body is too large"}` + "\n",
+		} {
+			response, body := exchangeOver(t, dial(t, address), "/fail", "Accept: application/json"+lines)
+			if body != want || response.Header.Get("Content-Type") != "application/json" || response.Header.Get("Cache-Control") != "no-store" {
+				t.Errorf("%q for JSON: %q %v", lines, body, response.Header)
+			}
 		}
 		if response, body := exchangeOver(t, dial(t, address), "/x\x01"); response.StatusCode != 400 || body != "<p>what?" {
 			t.Errorf("a malformed request: %d %q", response.StatusCode, body)
@@ -204,17 +214,17 @@ func TestKeptAnswers(t *testing.T) {
 			c.Fail(Failure{Status: 502})
 			return
 		case failing.Load() == 2:
-			_ = c.Head(500, head("", nil, "traceback"), true)
+			_ = c.Head(500, head("", nil, "traceback"), nil, true)
 			return
 		}
 		fields := [][2]string{{"Content-Type", "text/html"}, {"ETag", `"v1"`}, {"Cache-Control", "max-age=1, stale-if-error=60"}, {"Content-Language", "en"}, {"X-Frame-Options", "DENY"}}
 		text := strings.Repeat("text ", 400)
 		if string(c.req.Path) == "/pieces" {
-			_ = c.Head(200, head("", fields, text[:1000]), false)
+			_ = c.Head(200, head("", fields, text[:1000]), nil, false)
 			c.Body([]byte(text[1000:]), true)
 			return
 		}
-		_ = c.Head(200, head("", fields, text), true)
+		_ = c.Head(200, head("", fields, text), nil, true)
 	}}
 	kept := cache.New(cache.Config{Memory: 1 << 20, Rules: []cache.Rule{{Prefix: "/", For: time.Minute}, {Prefix: "/brief", For: time.Millisecond}}})
 	address, log := start(t, app, func(cfg *Config) {
@@ -271,7 +281,7 @@ func TestARunOutlivesItsClient(t *testing.T) {
 		go func() {
 			entered <- c
 			<-release
-			_ = c.Head(200, head("", nil, "x"), true)
+			_ = c.Head(200, head("", nil, "x"), nil, true)
 		}()
 	}}
 	kept := cache.New(cache.Config{Memory: 1 << 20, Rules: []cache.Rule{{Prefix: "/", For: time.Minute}}})

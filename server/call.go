@@ -11,6 +11,7 @@ import (
 	"github.com/gounicorn/gounicorn/server/accesslog"
 	"github.com/gounicorn/gounicorn/server/cache"
 	"github.com/gounicorn/gounicorn/server/exchange"
+	"github.com/gounicorn/gounicorn/server/http1"
 	"github.com/gounicorn/gounicorn/server/metrics"
 	"github.com/gounicorn/gounicorn/server/spool"
 	"github.com/gounicorn/gounicorn/wsgi"
@@ -32,8 +33,10 @@ type App interface {
 // Report is what the app knows of a call when it ends it.
 type Report struct {
 	Queued, Run time.Duration
-	PID         int    // of the worker; 0 if none was involved
-	Lane        string // empty if it got none
+	PID         int           // of the worker; 0 if none was involved
+	Waited      time.Duration // of Run, for a processor; negative: not known
+	Lane        string        // empty if it got none
+	Slow        bool          // was counted as slow
 	Retried     bool
 }
 
@@ -55,12 +58,14 @@ type Call struct {
 	Key        []byte   // route key
 	Client     uint64   // who asks, see ClientOf; 0: not known
 	Idempotent bool     // may be run a second time if nothing came of the first (RFC 9110 9.2.2)
+	Loan       bool     // the app may use Lend
 	Report     Report
 	Extra      any // the app's own; it stays when the call is used again
 
 	h           *handler
 	conn        exchange.Conn
 	x           exchange.Exchange
+	direct      *http1.Exchange   // x, if the app may write to its connection; else nil
 	req         *exchange.Request // of x
 	environ     wsgi.Environ
 	body        spool.Body
@@ -98,6 +103,7 @@ type Call struct {
 	held    bool          // the answer waits for its next frame, see holds
 	settled bool          // the exchange has been answered, whatever the app still gives
 	ticket  *cache.Ticket // others may wait for this run; nil: not so
+	working bool          // Courtesy has been told of it
 	refs    atomic.Int32  // the app and the exchange; the call can be used again at 0
 	failed  Failure
 
@@ -120,6 +126,7 @@ type Failure struct {
 // release drops one of the two holds on the call.
 func (c *Call) release() {
 	if c.refs.Add(-1) == 0 {
+		c.leave()
 		if c.ticket != nil {
 			c.ticket.Drop()
 		}
@@ -128,19 +135,36 @@ func (c *Call) release() {
 		if cap(c.kept) > largeBody {
 			c.kept = nil
 		}
+		c.environ.Trim()
+	}
+}
+
+// leave tells the gate of the files that the application has done with the request.
+func (c *Call) leave() {
+	if !c.working {
+		return
+	}
+	c.working = false
+	if r := &c.Report; !r.Slow && r.Waited >= 0 {
+		c.h.s.cfg.Courtesy.End(r.Run, r.Waited)
+	} else {
+		c.h.s.cfg.Courtesy.End(0, 0) // slow work waits by its own will: its priority is lower
 	}
 }
 
 // String describes the request for the log. It may be called until the app has ended the call.
 func (c *Call) String() string { return string(c.name) }
 
-// Head gives status line and fields, as the payload of a HEAD frame, with the first bytes of the body. end says that this is
-// the whole response. An error means that the payload is malformed; the call has been ended if end is set.
-func (c *Call) Head(status int, payload []byte, end bool) error {
+// Head gives status line and fields, as the payload of a HEAD frame, with the first bytes of the body; if there are none in it they may be in
+// body, which is valid during the call. end says that this is the whole response. An error means that the payload is malformed; the call has been ended if end is set.
+func (c *Call) Head(status int, payload, body []byte, end bool) error {
 	head, err := wsgi.ParseHead(status, payload)
 	if err != nil {
 		c.refuse(end)
 		return err
+	}
+	if len(head.Body) == 0 {
+		head.Body = body
 	}
 	if !end && c.holds(&head) {
 		c.held, c.kept = true, append(c.kept[:0], payload...)
@@ -149,6 +173,61 @@ func (c *Call) Head(status int, payload []byte, end bool) error {
 	c.answer(&head, end)
 	return nil
 }
+
+// Lend is Head for a whole response whose body has not come to us yet, for calls with Loan set: loan gets or sends it. payload is valid until loan.Back
+// is called, which is done in any case, once, before anybody learns that the call is over. It ends the call.
+func (c *Call) Lend(status int, payload []byte, loan exchange.Loan) error {
+	head, err := wsgi.ParseHead(status, payload)
+	if err == nil && len(head.Body) > 0 {
+		err = errLoanBody
+	}
+	if err != nil {
+		_, _, _ = fetch(loan)
+		c.refuse(true)
+		return err
+	}
+	x, h := c.direct, c.h
+	if x == nil || c.ticket != nil || ordersOf(&head).any || (h.cfg.OverridePages && head.Status >= 500) {
+		c.kept = append(c.kept[:0], payload...)
+		_, body, err := fetch(loan)
+		if err != nil {
+			c.Fail(Failure{Status: 502})
+			return nil // who waits for the worker says why it died
+		}
+		return c.Head(status, c.kept, body, true)
+	}
+	if !c.start(&head) {
+		_, _, _ = fetch(loan)
+		c.refuse(true)
+		return nil
+	}
+	if err := x.FinishLoan(lent{loan, c}, h.keep); err != nil {
+		h.s.complain(h.s.cfg.Warnf, "response of the application: %v", err)
+	}
+	return nil
+}
+
+// fetch lends nothing and so gets the whole body.
+func fetch(loan exchange.Loan) (sent int, body []byte, err error) {
+	_ = loan.Lend(-1) // Back finds the error again
+	return loan.Back()
+}
+
+// lent is the loan of a call, which ends with it.
+type lent struct {
+	exchange.Loan
+	c *Call
+}
+
+// Back implements exchange.Loan.
+func (l lent) Back() (sent int, rest []byte, err error) {
+	sent, rest, err = l.Loan.Back()
+	l.c.h.s.cfg.Metrics.Lent(sent)
+	l.c.release()
+	return sent, rest, err
+}
+
+var errLoanBody = errors.New("server: a head with a body of its own and another one")
 
 // refuse answers for an app whose response cannot be sent; what still comes of it is dropped.
 func (c *Call) refuse(end bool) {
@@ -320,113 +399,3 @@ func (c *Call) withdraw(turn int, how exchange.Gone) {
 		b.End(errGone)
 	}
 }
-
-// done is called by the engine when the exchange has ended.
-func (c *Call) done(x exchange.Exchange, r exchange.Result) {
-	s := c.h.s
-	c.open = false
-	if r.Err != nil && c.refs.Load() > 1 {
-		c.h.app.Abandon(c)
-	}
-	status := r.Status
-	if r.Err != nil && (c.gone.Load() || status == 0) && c.failed.Status == 0 {
-		status = 499
-		s.cfg.Metrics.ClientGone(c.stage())
-	} else if status == 0 {
-		status = c.failed.Status
-	}
-	lane := c.Report.Lane
-	s.cfg.Metrics.Request(lane, status)
-	s.cfg.Metrics.Answered(c.answeredBy())
-	s.cfg.Metrics.Refused(lane, c.failed.Refused)
-	s.cfg.Metrics.Sent(int(r.Sent))
-	if c.Report.PID != 0 {
-		s.cfg.Metrics.Queued(lane, c.Report.Queued)
-		s.cfg.Metrics.Ran(lane, c.Report.Run)
-	}
-	if c.Report.Retried {
-		s.cfg.Metrics.Retried()
-	}
-	if s.cfg.AccessLog.Enabled() && !c.silent {
-		c.log(status, r.Sent)
-	}
-	c.release()
-}
-
-// Who answers besides the Responders: the application, and the server itself when it refuses or fails.
-const (
-	byApp    = "app"
-	byServer = "server"
-)
-
-// answeredBy says who gave the answer, for the access log and the metrics.
-func (c *Call) answeredBy() string {
-	switch {
-	case c.by != "":
-		return c.by
-	case c.Report.PID != 0 && (c.failed.Status == 0 || c.failed.Status == 500):
-		return byApp
-	}
-	return byServer
-}
-
-func (c *Call) stage() metrics.Stage {
-	switch {
-	case c.Report.PID != 0 && c.buffer == nil:
-		return metrics.StageSending
-	case c.buffer != nil:
-		return metrics.StageSending
-	}
-	return metrics.StageQueued
-}
-
-func (c *Call) log(status int, sent int64) {
-	r := c.req
-	now := time.Now()
-	e := &c.entry
-	*e = accesslog.Entry{
-		RemoteAddr: c.remote, Client: c.origin, Host: r.Host, Time: now, Duration: now.Sub(r.Received), RequestLine: r.Line, Method: r.Method,
-		Target: r.Target, Path: r.Path, Query: r.RawQuery, Proto: protocol(r), Status: status, BytesSent: sent,
-		Referer: r.Get("referer"), UserAgent: r.Get("user-agent"), Pid: c.Report.PID, Worker: c.Report.PID, Receive: c.receive,
-		Queue: c.Report.Queued, Run: c.Report.Run, Route: c.Key, Fields: (*fields)(c),
-		Answered: c.Report.PID != 0 && (c.failed.Status == 0 || c.failed.Status == 500),
-	}
-	if e.RemoteAddr == nil {
-		e.RemoteAddr = noAddress // as gunicorn on a unix socket
-	}
-	if e.Query == nil {
-		e.Query = noAddress
-	}
-	e.By = c.answeredBy()
-	if len(c.requestID) > 0 {
-		e.RequestID = c.requestID
-	}
-	if auth := r.Get("authorization"); auth != nil {
-		if user, ok := accesslog.BasicUser(c.user[:0], auth); ok {
-			c.user, e.User = user, user
-		}
-	}
-	if c.Report.Lane != "" {
-		c.lane = append(c.lane[:0], c.Report.Lane...)
-		e.Lane = c.lane
-	}
-	if e.Pid == 0 {
-		e.Pid = c.h.s.cfg.PID
-	}
-	c.h.s.cfg.AccessLog.Log(e)
-}
-
-var noAddress = []byte{}
-
-// protocol is protocolName as bytes.
-func protocol(r *exchange.Request) []byte {
-	switch {
-	case r.Major == 2:
-		return protocols[2]
-	case r.Minor == 0:
-		return protocols[0]
-	}
-	return protocols[1]
-}
-
-var protocols = [3][]byte{[]byte("HTTP/1.0"), []byte("HTTP/1.1"), []byte("HTTP/2.0")}

@@ -3,8 +3,11 @@
 //
 //	listen.go    addresses to listeners: TCP, unix sockets, inherited descriptors
 //	server.go    Server: start, stop, what is open
-//	handler.go   one request on its way in: trust, body, environ
-//	call.go      the same request on its way out: head, body pieces, failures, the record for log and metrics
+//	handler.go   one request on its way in: who is asked, and its body
+//	locate.go    who sent it, from where and how
+//	environ.go   what the application is told of it
+//	call.go      the same request on its way out: head, body pieces, failures
+//	record.go    what log and metrics get of it
 //	answer.go    what becomes of an answer that speaks to the server, is compressed, kept or replaced
 //	files.go     files in place of answers
 //	cached.go    answers from the cache, and for it

@@ -33,13 +33,17 @@ func (c *Call) sendNamed(head *wsgi.Head, o *orders, end bool) {
 		return
 	}
 	c.settle(end, func(x exchange.Exchange) {
-		static.Serve(pace(x, o.rate), content(f, info, func(yield func(name, value []byte) bool) {
+		ct := content(f, info, func(yield func(name, value []byte) bool) {
 			for name, value := range head.Fields {
 				if accel.Kept(name) && !yield(name, value) {
 					return
 				}
 			}
-		}))
+		})
+		if ct.Type == nil { // nginx's types have the word then
+			ct.Type = []byte(static.TypeOf(f.Name(), h.cfg.Types))
+		}
+		static.Serve(pace(x, o.rate), ct)
 	})
 }
 
@@ -74,7 +78,11 @@ func (c *Call) sendWhole(f *os.File, off, n int64) bool {
 	if o.any && !c.forwarded() {
 		fields = withoutOrders(fields)
 	}
-	c.settle(true, func(x exchange.Exchange) { static.Serve(pace(x, o.rate), content(f, info, fields)) })
+	ct := content(f, info, fields)
+	if ct.Type == nil { // a descriptor has no name
+		ct.Type = octets
+	}
+	c.settle(true, func(x exchange.Exchange) { static.Serve(pace(x, o.rate), ct) })
 	return true
 }
 
@@ -86,7 +94,7 @@ func pace(x exchange.Exchange, rate int64) exchange.Exchange {
 	return x
 }
 
-// content is a file with the fields that the application gave. Its validators go before the file's.
+// content is a file with the fields that the application gave, Type only if it gave one. Its validators go before the file's.
 func content(f *os.File, info fs.FileInfo, fields iter.Seq2[[]byte, []byte]) *static.Content {
 	ct := &static.Content{File: f, Size: info.Size(), Release: func() { _ = f.Close() }}
 	for name, value := range fields {
@@ -105,9 +113,6 @@ func content(f *os.File, info fs.FileInfo, fields iter.Seq2[[]byte, []byte]) *st
 		default:
 			ct.Fields = append(ct.Fields, exchange.Field{Name: name, Value: value})
 		}
-	}
-	if ct.Type == nil {
-		ct.Type = octets
 	}
 	if at := info.ModTime(); at.Unix() > 1 { // 0 and 1 are what build tools set so that it says nothing
 		if ct.ETag == nil {

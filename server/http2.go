@@ -13,15 +13,20 @@ import (
 // agreed on it, which the tls.Config must offer.
 type HTTP2 struct{ Streams, Window, FrameSize, HeaderList int }
 
+// ConnectionMemory is http2.Config.ConnectionMemory.
+func (h HTTP2) ConnectionMemory() int64 {
+	return http2.Config{Window: h.Window, FrameSize: h.FrameSize, HeaderList: h.HeaderList}.ConnectionMemory()
+}
+
 // second is what the engine of HTTP/2 needs to know of a configuration.
 func (s *Server) second(cfg Config, h *handler, first http1.Config) http2.Config {
 	return http2.Config{
-		Handler: h.serveHTTP2, Rules: http1.NewRules(first), Timeouts: cfg.Timeouts, MaxRequests: cfg.MaxKeepAliveRequests, ServerName: cfg.ServerName,
+		Handler: h.serveHTTP2, Rules: http1.NewRules(first), Timeouts: cfg.Timeouts, MaxRequests: cfg.MaxKeepAliveRequests, MaxAge: cfg.MaxKeepAliveTime, ServerName: cfg.ServerName,
 		Streams: cfg.HTTP2.Streams, Window: cfg.HTTP2.Window, FrameSize: cfg.HTTP2.FrameSize, HeaderList: cfg.HTTP2.HeaderList,
-		BodyShare: bodyShare(cfg),
-		OnError:   func(x *http2.Exchange, v http1.Verdict) { s.refused(x.Conn(), *x.UserData(), v) },
-		OnPanic:   func(c *http2.Conn, value any, stack []byte) { s.panicked(c, value, stack) },
-		Logf:      s.cfg.Debugf,
+		BodyShare: bodyShare(cfg), Room: first.Room,
+		OnError: func(x *http2.Exchange, v http1.Verdict) { s.refused(x.Conn(), *x.UserData(), v) },
+		OnPanic: func(c *http2.Conn, value any, stack []byte) { s.panicked(c, value, stack) },
+		Logf:    s.cfg.Debugf,
 	}
 }
 

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/gounicorn/gounicorn/server/metrics"
 	"golang.org/x/sys/unix"
@@ -48,7 +50,7 @@ func TestListenersShareTheLimitOfConnections(t *testing.T) {
 		App: &fakeApp{serve: func(c *Call) {
 			e := environ(c)
 			names <- e["SERVER_NAME"] + ":" + e["SERVER_PORT"]
-			_ = c.Head(200, head("OK", nil, "x"), true)
+			_ = c.Head(200, head("OK", nil, "x"), nil, true)
 		}},
 		Metrics: metrics.New(metrics.Build{}), MaxConnections: 1, Debugf: t.Logf, Warnf: t.Logf, Errorf: t.Logf,
 	})
@@ -125,5 +127,64 @@ func TestSocketThatWasReplacedByALinkIsLeftAlone(t *testing.T) {
 	}
 	if st, err := os.Stat(precious); err != nil || st.Mode().Perm() != 0o600 {
 		t.Errorf("the file behind the link has mode %v, %v", st.Mode(), err)
+	}
+}
+
+// A listener comes round without a connection while somebody accepts, also in turns with Suspend, and not when nobody does.
+func TestListenerTurnsAsLongAsSomebodyAccepts(t *testing.T) {
+	ln, err := Listen(Address{Network: "tcp", Address: "127.0.0.1:0"}, Socket{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	turns := func(d time.Duration) bool {
+		ctx, cancel := context.WithTimeout(t.Context(), d)
+		defer cancel()
+		return ln.Turns(ctx)
+	}
+	if turns(20 * time.Millisecond) {
+		t.Error("it turns although nobody accepts")
+	}
+	accepted := make(chan net.Conn)
+	block := make(chan struct{})
+	go func() {
+		defer close(accepted)
+		for {
+			nc, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			accepted <- nc
+			<-block
+		}
+	}()
+	for i := range 5 {
+		if !turns(10 * time.Second) {
+			t.Fatalf("round %d: it does not turn", i)
+		}
+		ln.Suspend()
+		if !turns(10 * time.Second) {
+			t.Fatal("one that is suspended need not turn")
+		}
+		ln.Resume()
+	}
+	for range 2 { // it accepts as before, and then its goroutine is stuck
+		nc, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		defer (<-accepted).Close()
+		if turns(20 * time.Millisecond) {
+			t.Error("it turns although its goroutine is stuck")
+		}
+		block <- struct{}{}
+		if !turns(10 * time.Second) {
+			t.Error("it does not turn any more")
+		}
+	}
+	ln.Close()
+	<-accepted
+	if !turns(10 * time.Second) {
+		t.Error("one that is closed need not turn")
 	}
 }

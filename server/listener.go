@@ -28,11 +28,13 @@ type Listener struct {
 
 	mu       sync.Mutex    // guards the rest
 	resumed  chan struct{} // closed by Resume, Drain and Close; nil: not suspended
+	turn     chan struct{} // closed by the next round of Accept; nil: nobody waits for one
 	draining bool
 	shared   bool          // with another process, which has the queue from now on
 	waited   bool          // for handshakes
 	drained  chan struct{} // closed when the queue was found empty
 	ended    bool
+	closed   bool
 }
 
 func newListener(ln net.Listener, opened bool) (*Listener, error) {
@@ -67,6 +69,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 		}
 		l.mu.Lock()
 		resumed, draining, shared := l.resumed, l.draining, l.shared
+		l.turned()
 		l.mu.Unlock()
 		switch {
 		case draining && shared:
@@ -139,6 +142,7 @@ func (l *Listener) Resume() {
 		l.interrupt(false)
 		close(l.resumed)
 		l.resumed = nil
+		l.turned()
 	}
 }
 
@@ -150,6 +154,40 @@ func (l *Listener) interrupt(now bool) {
 	}
 	if d, ok := l.Listener.(interface{ SetDeadline(time.Time) error }); ok {
 		_ = d.SetDeadline(t) // fails when it is closed, which ends Accept too
+	}
+}
+
+// Turns reports whether the goroutine that accepts comes round before ctx ends, without a connection. One that is suspended, drained or
+// closed need not.
+func (l *Listener) Turns(ctx context.Context) bool {
+	l.mu.Lock()
+	if l.resumed != nil || l.draining || l.closed {
+		l.mu.Unlock()
+		return true
+	}
+	if l.turn == nil {
+		l.turn = make(chan struct{})
+		l.interrupt(true)
+	}
+	turn := l.turn
+	l.mu.Unlock()
+	select {
+	case <-turn:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// turned is the round that Turns waits for. The caller holds mu.
+func (l *Listener) turned() {
+	if l.turn == nil {
+		return
+	}
+	close(l.turn)
+	l.turn = nil
+	if l.resumed == nil && !l.draining {
+		l.interrupt(false)
 	}
 }
 
@@ -197,6 +235,7 @@ func (l *Listener) Close() error {
 		close(l.resumed)
 		l.resumed = nil
 	}
+	l.closed = true
 	l.mu.Unlock()
 	return l.Listener.Close()
 }

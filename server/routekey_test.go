@@ -12,7 +12,7 @@ func TestRouteKeyIsThatOfRequests(t *testing.T) {
 	keys := make(chan string, 1)
 	addr, _ := start(t, &fakeApp{serve: func(c *Call) {
 		keys <- string(c.Key)
-		_ = c.Head(200, head("OK", nil, ""), true)
+		_ = c.Head(200, head("OK", nil, ""), nil, true)
 	}}, nil)
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {

@@ -6,13 +6,16 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gounicorn/gounicorn/server/accel"
 	"github.com/gounicorn/gounicorn/server/accesslog"
 	"github.com/gounicorn/gounicorn/server/cache"
 	"github.com/gounicorn/gounicorn/server/compress"
+	"github.com/gounicorn/gounicorn/server/courtesy"
 	"github.com/gounicorn/gounicorn/server/exchange"
+	"github.com/gounicorn/gounicorn/server/history"
 	"github.com/gounicorn/gounicorn/server/http1"
 	"github.com/gounicorn/gounicorn/server/http2"
 	"github.com/gounicorn/gounicorn/server/metrics"
@@ -30,6 +33,7 @@ type Config struct {
 	// TLS is for the listeners of ServeTLS; nil: they speak plain HTTP.
 	TLS *TLS
 
+	Courtesy *courtesy.Gate // that the answers of the Responders pass, to be told of the App's requests; nil: none
 	// Responders are asked in this order before the App.
 	Responders []exchange.Responder
 
@@ -38,17 +42,21 @@ type Config struct {
 	CasefoldMethod bool // methods are turned into capitals (casefold_http_method)
 
 	MaxConnections       int
-	Gate                 http1.Gate // nil: none
-	MaxKeepAliveRequests int        // requests after which a connection is closed; 0: no limit, 1: no keep-alive
-	ServerName           string     // value of the Server field
-	HTTP2                HTTP2      // what its clients are told
+	Gate                 http1.Gate    // nil: none
+	MaxKeepAliveTime     time.Duration // age at which a connection is closed; 0: no limit
+	MaxKeepAliveRequests int           // requests after which a connection is closed; 0: no limit, 1: no keep-alive
+	ServerName           string        // value of the Server field
+	HTTP2                HTTP2         // what its clients are told
 
 	SpoolMemory, SpoolDisk int64  // bytes that all bodies together may hold; 0: no limit
 	SpoolDir               string // for the files; empty: the system's
 
+	RequestMemory int64 // bytes that requests under way may take beyond what connections have for themselves, see http1.Room; 0: no limit
+
 	PID       int               // of the master, for the access log of requests no worker saw
 	AccessLog *accesslog.Logger // nil: none
 	Metrics   *metrics.Metrics  // required
+	History   *history.Recorder // nil: none
 	// Environ has the entries that workers add to every environ, by name in lower case, as Python prints them; for the access log.
 	Environ map[string]string
 
@@ -58,6 +66,7 @@ type Config struct {
 
 // Answers say what becomes of the application's answers. The zero value leaves them as they are.
 type Answers struct {
+	Types         map[string]string    // media types of such files, see static.TypeOf
 	Files         *accel.Files         // which files the application may name in place of an answer; nil: none
 	Cache         *cache.Cache         // nil: none
 	Compress      *compress.Compressor // nil: none
@@ -69,6 +78,8 @@ type Answers struct {
 type Server struct {
 	cfg    Config
 	budget spool.Budget
+	room   http1.Room
+	hsts   atomic.Pointer[string] // see SetHSTS
 	engine *http1.Server
 	http2  *http2.Server // connections of engine that agreed on HTTP/2
 
@@ -85,6 +96,7 @@ func New(cfg Config) *Server {
 	s.engine = http1.New(one)
 	cfg.Metrics.AddSource(func(st *metrics.State) {
 		memory, disk := s.budget.Used()
+		st.Held += cfg.Courtesy.Held()
 		st.Spool[metrics.Memory] += memory
 		st.Spool[metrics.Disk] += disk
 		active, idle := s.engine.ConnectionStates()
@@ -93,6 +105,10 @@ func New(cfg Config) *Server {
 	})
 	return s
 }
+
+// SetHSTS sets the value of Strict-Transport-Security for what is answered here, without the application, over https; empty: none. It must be
+// a valid field value.
+func (s *Server) SetHSTS(value string) { s.hsts.Store(&value) }
 
 // Reconfigure gives other limits, timeouts, responders and trust to the connections that are accepted from now on. The app, the spool, the
 // logs and the metrics stay as they were.
@@ -104,18 +120,20 @@ func (s *Server) Reconfigure(cfg Config) {
 
 // engineConfigs are what the engines need to know of a configuration.
 func (s *Server) engineConfigs(cfg Config) (http1.Config, http2.Config) {
-	h := &handler{s: s, app: s.cfg.App, trust: cfg.Trust.normal(), responders: newResponders(cfg.Responders), cfg: cfg.Answers, clients: cfg.TLS != nil && cfg.TLS.Clients}
+	s.room.SetLimit(cfg.RequestMemory)
+	h := &handler{s: s, app: s.cfg.App, trust: cfg.Trust.normal(), responders: newResponders(cfg.Responders), cfg: cfg.Answers, pages: cfg.Pages.Get, clients: cfg.TLS != nil && cfg.TLS.Clients}
 	trust := &h.trust
 	one := http1.Config{
 		Limits: cfg.Limits, Timeouts: cfg.Timeouts, Handler: h, ServerName: cfg.ServerName, MaxConnections: cfg.MaxConnections,
-		MaxKeepAliveRequests: cfg.MaxKeepAliveRequests, PermitUnconventionalMethod: cfg.AnyMethod, CasefoldMethod: cfg.CasefoldMethod,
+		MaxKeepAliveRequests: cfg.MaxKeepAliveRequests, MaxKeepAliveTime: cfg.MaxKeepAliveTime, PermitUnconventionalMethod: cfg.AnyMethod, CasefoldMethod: cfg.CasefoldMethod,
 		Underscores: trust.HeaderMap, Forwarder: trust.forwarder, ProxyProtocol: trust.Proxy,
 		ProxyAllowed:  func(c *http1.Conn) bool { return trust.ProxyAllow.Has(c.PeerAddr().Addr()) },
-		Page:          cfg.Pages.Get,
+		Page:          h.pages,
 		OnError:       func(c *http1.Conn, v http1.Verdict) { s.refused(c, c.UserData(), v) },
 		OnPanic:       func(c *http1.Conn, value any, stack []byte) { s.panicked(c, value, stack) },
 		TLS:           s.secure(cfg.TLS),
 		Gate:          cfg.Gate,
+		Room:          &s.room,
 		OnConnect:     s.cfg.Metrics.Accepted,
 		OnAcceptError: func(err error) { s.cfg.Errorf("cannot accept connections: %v", err) },
 	}
@@ -174,6 +192,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return s.drain(ctx, s.engine.Shutdown)
 }
 
+// AwaitRecent has Shutdown wait for the next request of clients that have had an answer within d. It is for a server that another one
+// replaces on the same sockets.
+func (s *Server) AwaitRecent(d time.Duration) { s.engine.AwaitRecent(d) }
+
 // Quiesce is Shutdown of what there is, and not for good: Resume ends it. The listeners are to be suspended before.
 func (s *Server) Quiesce(ctx context.Context) error { return s.drain(ctx, s.engine.Quiesce) }
 
@@ -182,6 +204,12 @@ func (s *Server) Resume() {
 	s.http2.Resume()
 	s.engine.Resume()
 }
+
+// CheckSpool reports why bodies of more than so many bytes cannot be buffered; nil when they can.
+func (s *Server) CheckSpool() (most int64, err error) { return s.budget.MemoryBody(), s.budget.Check() }
+
+// Full reports whether as many connections are open as may be; the next one waits to be accepted.
+func (s *Server) Full() bool { return s.engine.Full() }
 
 // Close closes every connection at once and waits until the App has ended the calls that it has.
 func (s *Server) Close() {

@@ -148,7 +148,7 @@ func TestCallCarriesTheRequestAndItsAnswer(t *testing.T) {
 	addr, access := start(t, &fakeApp{serve: func(c *Call) {
 		environs <- environ(c)
 		c.Report = Report{PID: 99, Lane: "slow"}
-		if err := c.Head(418, head("Short", [][2]string{{"X-Answer", "42"}}, "body"), true); err != nil {
+		if err := c.Head(418, head("Short", [][2]string{{"X-Answer", "42"}}, "body"), nil, true); err != nil {
 			t.Error(err)
 		}
 	}}, nil)
@@ -189,7 +189,7 @@ func TestRefusedRequestsAreWarnedOfAndHideNothing(t *testing.T) {
 		return func(format string, args ...any) { fmt.Fprintf(lines, level+" "+format+"\n", args...) }
 	}
 	addr, _ := start(t, &fakeApp{serve: func(c *Call) {
-		_ = c.Head(200, head("OK", [][2]string{{"X Y", "no token"}}, ""), true)
+		_ = c.Head(200, head("OK", [][2]string{{"X Y", "no token"}}, ""), nil, true)
 	}}, func(cfg *Config) { cfg.Warnf, cfg.Errorf = logf("WARNING"), logf("ERROR") })
 	for range 40 {
 		conn, err := net.Dial("tcp", addr)
@@ -242,7 +242,7 @@ func TestBodiesReachTheAppWhole(t *testing.T) {
 					got, _ = io.ReadAll(io.NewSectionReader(c.BodyFile, 0, int64(n)))
 				}
 				ok := bytes.Equal(got, want) && environ(c)["CONTENT_LENGTH"] == fmt.Sprint(size)
-				_ = c.Head(200, head("", nil, fmt.Sprint(ok, " ", n)), true)
+				_ = c.Head(200, head("", nil, fmt.Sprint(ok, " ", n)), nil, true)
 			}}, nil)
 			var body io.Reader = bytes.NewReader(want)
 			if chunked {
@@ -276,7 +276,7 @@ func TestStreamedAnswerComesPieceByPiece(t *testing.T) {
 	next := make(chan string)
 	addr, _ := start(t, &fakeApp{serve: func(c *Call) {
 		go func() {
-			if err := c.Head(200, head("OK", nil, "one "), false); err != nil {
+			if err := c.Head(200, head("OK", nil, "one "), nil, false); err != nil {
 				t.Error(err)
 			}
 			for s := range next {
@@ -312,7 +312,7 @@ func TestFailedAnswerIsNeverTakenForAWholeOne(t *testing.T) {
 	} {
 		addr, _ := start(t, &fakeApp{serve: func(c *Call) {
 			go func() {
-				_ = c.Head(200, head("OK", nil, strings.Repeat("x", 1000)), false)
+				_ = c.Head(200, head("OK", nil, strings.Repeat("x", 1000)), nil, false)
 				<-time.After(10 * time.Millisecond) // so that the head is on its way; the outcome does not depend on it
 				end(c)
 			}()
@@ -346,7 +346,7 @@ func TestHeadThatMayNotBeSentIsA500(t *testing.T) {
 		"two lengths":         {{"Content-Length", "1"}, {"Content-Length", "1"}},
 		"length with a minus": {{"Content-Length", "-1"}},
 	} {
-		addr, _ := start(t, &fakeApp{serve: func(c *Call) { _ = c.Head(200, head("OK", fields, "x"), true) }}, nil)
+		addr, _ := start(t, &fakeApp{serve: func(c *Call) { _ = c.Head(200, head("OK", fields, "x"), nil, true) }}, nil)
 		res, body := get(t, "http://"+addr+"/")
 		if res.StatusCode != 500 || res.Header.Get("Set-Cookie") != "" {
 			t.Errorf("%s: %s %v %q", name, res.Status, res.Header, body)
@@ -356,7 +356,7 @@ func TestHeadThatMayNotBeSentIsA500(t *testing.T) {
 
 func TestMalformedHeadFromAWorkerIsAnError(t *testing.T) {
 	result := make(chan error, 1)
-	addr, _ := start(t, &fakeApp{serve: func(c *Call) { result <- c.Head(200, []byte("garbage"), true) }}, nil)
+	addr, _ := start(t, &fakeApp{serve: func(c *Call) { result <- c.Head(200, []byte("garbage"), nil, true) }}, nil)
 	if res, _ := get(t, "http://"+addr+"/"); res.StatusCode != 500 {
 		t.Errorf("status %d", res.StatusCode)
 	}
@@ -420,7 +420,7 @@ func TestHalfClosedClientGetsItsAnswer(t *testing.T) {
 	fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
 	_ = c.(*net.TCPConn).CloseWrite()
 	call := <-calls
-	_ = call.Head(200, head("OK", nil, "late"), true)
+	_ = call.Head(200, head("OK", nil, "late"), nil, true)
 	if got, err := io.ReadAll(c); err != nil || !strings.HasSuffix(string(got), "late") {
 		t.Errorf("got %q, %v", got, err)
 	}
@@ -439,7 +439,7 @@ func until(t *testing.T, ok func() bool, state func() string) {
 
 func TestMetricsCountConnectionsAndBytes(t *testing.T) {
 	var m *metrics.Metrics
-	addr, _ := start(t, &fakeApp{serve: func(c *Call) { _ = c.Head(200, head("OK", nil, "x"), true) }}, func(c *Config) { m = c.Metrics })
+	addr, _ := start(t, &fakeApp{serve: func(c *Call) { _ = c.Head(200, head("OK", nil, "x"), nil, true) }}, func(c *Config) { m = c.Metrics })
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)

@@ -71,7 +71,7 @@ func trusting(t *testing.T, change func(*Trust)) (addr string, access *log, call
 	calls = make(chan seen, 10)
 	app := &fakeApp{serve: func(c *Call) {
 		calls <- seen{299, environ(c), c.Client}
-		_ = c.Head(299, head("Seen", nil, ""), true)
+		_ = c.Head(299, head("Seen", nil, ""), nil, true)
 	}}
 	addr, access = start(t, app, func(c *Config) {
 		if change != nil {
@@ -367,7 +367,7 @@ func TestUnixSocketsAreAlwaysTrusted(t *testing.T) {
 	calls := make(chan seen, 10)
 	cfg := Config{App: &fakeApp{serve: func(c *Call) {
 		calls <- seen{299, environ(c), c.Client}
-		_ = c.Head(299, head("Seen", nil, ""), true)
+		_ = c.Head(299, head("Seen", nil, ""), nil, true)
 	}}}
 	_, _ = start(t, cfg.App, func(c *Config) {
 		stranger(&c.Trust)

@@ -48,8 +48,8 @@ while read -r candidate; do
     fi
     seen="$seen$abi "
     echo "interpreters: $abi: worker, serve loop, end to end"
-    "$python" python/cgoflags.py "$go" build -o "$workers/gounicorn-worker-$version" ./cmd/gounicorn-worker
-    GOUNICORN_REQUIRE_PYTHON=1 PYTHON="$python" "$python" python/cgoflags.py "$go" test -count=1 -vet=off -timeout 5m ./pyworker/ </dev/null
+    "$python" python/cgoflags.py "$go" build -trimpath -o "$workers/gounicorn-worker-$version" ./cmd/gounicorn-worker
+    GOUNICORN_REQUIRE_PYTHON=1 PYTHON="$python" "$python" python/cgoflags.py "$go" test -trimpath -count=1 -vet=off -timeout 5m ./pyworker/ </dev/null
     venv=$workers/venv-$version
     if [ ! -x "$venv/bin/pytest" ]; then
         "$python" -m venv "$venv"

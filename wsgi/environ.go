@@ -3,6 +3,7 @@ package wsgi
 import (
 	"encoding/binary"
 	"strings"
+	"sync"
 )
 
 // Environ collects the environ entries of one request as the payload of a REQUEST packet. The zero value is ready; Reset makes it
@@ -25,6 +26,26 @@ func (e *Environ) Reset() {
 	e.pairs = 0
 	e.seen = [4]uint64{}
 	e.literals = e.literals[:0]
+}
+
+// keptEnviron is the size in bytes for which an Environ keeps memory that waits for its next use.
+const keptEnviron = 8 << 10
+
+// largeEnviron is the size of the memory in large, in bytes.
+const largeEnviron = 48 << 10
+
+// large has the memory of payloads that are larger, up to one with the largest body that goes along.
+var large = sync.Pool{New: func() any { b := make([]byte, 0, largeEnviron); return &b }}
+
+// Trim forgets all entries and keeps little memory. Reset makes it ready again.
+func (e *Environ) Trim() {
+	if cap(e.buf) <= keptEnviron {
+		return
+	}
+	if b := e.buf[:0]; cap(b) == largeEnviron {
+		large.Put(&b)
+	}
+	e.buf, e.pairs = nil, 0
 }
 
 // Pairs is the number of entries so far.
@@ -158,6 +179,9 @@ func (e *Environ) join(at int, value []byte) {
 // empty when it crosses as a descriptor. The result is valid until Reset.
 func (e *Environ) Payload(length uint64, inline []byte) []byte {
 	binary.LittleEndian.PutUint64(e.buf, length)
+	if n := len(e.buf) + len(inline); n > cap(e.buf) && n > keptEnviron && n <= largeEnviron {
+		e.buf = append(*large.Get().(*[]byte), e.buf...)
+	}
 	e.buf = append(e.buf, inline...)
 	return e.buf
 }

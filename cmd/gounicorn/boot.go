@@ -45,6 +45,8 @@ type bootDocument struct {
 	MultiThread    bool              `json:"multithread"` // what the environ says
 	Workers        int               `json:"workers"`
 	WorkersBefore  *int              `json:"workers_before"` // before a reload
+	Warmup         []string          `json:"warmup"`         // URLs
+	WarmupHost     string            `json:"warmup_host"`    // of those that are only a path; empty: what the application says
 	SlowNice       int               `json:"slow_nice"`      // added to the nice value of requests that are slow and compute
 	ServerSoftware string            `json:"server_software"`
 	Timeout        float64           `json:"timeout"`          // seconds
@@ -75,8 +77,9 @@ func newTask(directory, config, paste string) ([]byte, error) {
 	return text, nil
 }
 
-// newBootDocument returns the document of BOOT as JSON. before is how many workers there were, -1 at the start.
-func newBootDocument(v *settings.Values, generation, workers, before int, owner *ownership) ([]byte, error) {
+// newBootDocument returns the document of BOOT as JSON. before is how many workers there were, -1 at the start; host is that of warm-up
+// requests which name none, empty if it is not known.
+func newBootDocument(v *settings.Values, generation, workers, before int, host string, owner *ownership) ([]byte, error) {
 	doc := bootDocument{
 		Version: wire.Version, Generation: generation, Check: v.CheckConfig || v.PrintConfig, PID: os.Getpid(), App: v.WSGIApp, ProcName: v.ProcName,
 		Settings: v.Cfg(), PythonLogs: v.LogsInPython(),
@@ -85,6 +88,7 @@ func newBootDocument(v *settings.Values, generation, workers, before int, owner 
 		Timeout: v.Timeout.Seconds(), GracefulTime: v.GracefulTimeout.Seconds(),
 	}
 	doc.Settings["workers"] = workers
+	doc.Warmup, doc.WarmupHost = v.Warmup, host
 	if v.Paste != "" {
 		path, err := filepath.Abs(v.Paste)
 		if err != nil {

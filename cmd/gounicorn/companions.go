@@ -17,6 +17,7 @@ import (
 	"github.com/gounicorn/gounicorn/server/control"
 	"github.com/gounicorn/gounicorn/server/errorlog"
 	"github.com/gounicorn/gounicorn/server/logfile"
+	"github.com/gounicorn/gounicorn/server/metrics"
 	"github.com/gounicorn/gounicorn/server/settings"
 )
 
@@ -170,7 +171,7 @@ func (t *troupe) open(programs []companion.Program, warn func(error)) {
 		if p.LogFile == "" || t.files[p.LogFile] != nil {
 			continue
 		}
-		f, err := logfile.Open(logfile.Config{Path: p.LogFile, OnError: warn})
+		f, err := logfile.Open(logfile.Config{Path: p.LogFile, MaxSize: p.LogSize, Backups: p.LogBackups, OnError: warn})
 		if err != nil {
 			warn(fmt.Errorf("companion %s: logfile: %w; its lines go to the log", p.Name, err))
 			continue
@@ -248,6 +249,21 @@ func (g *governor) Companions() (all []control.Companion, err error) {
 		all = append(all, one)
 	}
 	return all, nil
+}
+
+// count adds the programs to the metrics.
+func (t *troupe) count(st *metrics.State) {
+	memory := t.Memory()
+	at := map[string]int{}
+	for _, s := range t.Status() {
+		i, known := at[s.Program]
+		if !known {
+			i, at[s.Program] = len(st.Companions), len(st.Companions)
+			st.Companions = append(st.Companions, metrics.Companion{Program: s.Program, Processes: map[string]int{}, Memory: memory[s.Program]})
+		}
+		st.Companions[i].Processes[strings.ToLower(string(s.State))]++
+		st.Companions[i].Restarts += s.Restarts()
+	}
 }
 
 // soon runs a command and lets it go on when it takes too long.

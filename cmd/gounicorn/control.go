@@ -2,12 +2,12 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"math"
 	"net"
 	"os"
-	"os/user"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,10 +21,9 @@ import (
 )
 
 const (
-	controlFile   = "gunicorn.ctl" // as gunicorn has it, so that its gunicornc finds us
-	controlLock   = time.Second    // for another instance that looks for its place in the same folder
-	privateMode   = 0o077          // of a socket without any of these only its owner may use it
-	controlParent = 0o700          // of ~/.gunicorn, when we make it
+	controlLock   = time.Second // for another instance that looks for its place in the same folder
+	privateMode   = 0o077       // of a socket without any of these only its owner may use it
+	controlParent = 0o700       // of ~/.gunicorn, when we make it
 )
 
 // controlSocket is the socket on which gounicornc talks to us.
@@ -35,31 +34,12 @@ type controlSocket struct {
 	server *control.Server // nil: nobody is answered yet
 }
 
-// defaultControlPath is where gunicorn has the control socket; empty if there is no place for it.
-func defaultControlPath(env func(string) (string, bool)) string {
-	if dir, _ := env("XDG_RUNTIME_DIR"); dir != "" {
-		if st, err := os.Stat(dir); err == nil && st.IsDir() {
-			return filepath.Join(dir, controlFile)
-		}
-	}
-	home, _ := env("HOME")
-	if home == "" {
-		if u, err := user.Current(); err == nil {
-			home = u.HomeDir
-		}
-	}
-	if home == "" {
-		return ""
-	}
-	return filepath.Join(home, ".gunicorn", controlFile)
-}
-
 // controlPaths are the places for our socket, best first. A path that was named is the only one; the default one may be another
 // instance's, and then ours has the process id in it. The second of two masters has a name of its own until it is promoted.
 func (m *master) controlPaths() (paths []string, named bool) {
 	path := m.v.ControlSocket
 	if named = m.v.Origin("control_socket").Layer != settings.FromDefault; !named {
-		path = defaultControlPath(m.env)
+		path = control.DefaultPath(m.env)
 	}
 	if path == "" {
 		return nil, named
@@ -335,6 +315,42 @@ func (g *governor) Shutdown(quick bool) error {
 		return unix.Kill(os.Getpid(), unix.SIGINT)
 	}
 	return unix.Kill(os.Getpid(), unix.SIGTERM)
+}
+
+// Upgrade implements control.Master. It is no signal, as who asks for it is to hear why not.
+func (g *governor) Upgrade() (err error) {
+	gone := g.do(func(m *master) { err = m.upgrade() })
+	return cmp.Or(gone, err)
+}
+
+// Settings implements control.Master.
+func (g *governor) Settings() (all []control.Setting, err error) {
+	err = g.do(func(m *master) {
+		for _, s := range settings.All {
+			all = append(all, control.Setting{Name: s.Name, Value: m.v.Text(s.Name), From: m.v.Origin(s.Name).String()})
+		}
+	})
+	slices.SortFunc(all, func(a, b control.Setting) int { return cmp.Compare(a.Name, b.Name) })
+	return all, err
+}
+
+// Logs implements control.Master.
+func (g *governor) Logs(since uint64, n int, latest bool) (any, error) {
+	return g.journal.Since(since, n, latest), nil
+}
+
+// stacksWait bounds the wait for the stacks of a worker, which answers within 1 s unless it is stopped.
+const stacksWait = 5 * time.Second
+
+// Stacks implements control.Master.
+func (g *governor) Stacks(pid int) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), stacksWait)
+	defer cancel()
+	text, err := g.pool.Stacks(ctx, pid)
+	if errors.Is(err, prefork.ErrNoWorker) {
+		err = fmt.Errorf("there is no worker with the pid %d", pid)
+	}
+	return text, err
 }
 
 func (g *governor) signal(sig unix.Signal) error {

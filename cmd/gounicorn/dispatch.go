@@ -30,7 +30,7 @@ func (d *dispatch) Serve(c *server.Call) {
 	}
 	f.job.Reset()
 	f.job.Payload, f.job.Pairs, f.job.Body = c.Payload, c.Pairs, c.BodyFile
-	f.job.Key, f.job.Client, f.job.Idempotent, f.job.Sink = c.Key, c.Client, c.Idempotent, f
+	f.job.Key, f.job.Client, f.job.Idempotent, f.job.Loan, f.job.Sink = c.Key, c.Client, c.Idempotent, c.Loan, f
 	d.pool.Submit(&f.job)
 }
 
@@ -48,15 +48,18 @@ func (d *dispatch) Withdraw(c *server.Call) bool {
 func (d *dispatch) Abandon(c *server.Call) { d.pool.Abandon(&c.Extra.(*flight).job) }
 
 // Frame implements prefork.Sink.
-func (f *flight) Frame(h wire.Header, payload []byte, file *os.File) error {
+func (f *flight) Frame(h wire.Header, payload, body []byte, file *os.File) error {
 	end := h.End()
 	if end || h.Kind == wire.KindAbort {
 		f.report()
 	}
 	switch h.Kind {
 	case wire.KindHead:
-		return f.call.Head(int(h.Aux), payload, end)
+		return f.call.Head(int(h.Aux), payload, body, end)
 	case wire.KindBody:
+		if len(body) > 0 {
+			payload = body
+		}
 		f.call.Body(payload, end)
 	case wire.KindFile:
 		if len(payload) != 16 {
@@ -77,6 +80,24 @@ func (f *flight) Frame(h wire.Header, payload []byte, file *os.File) error {
 		}
 	}
 	return nil
+}
+
+// Loan implements prefork.Borrower.
+func (f *flight) Loan(h wire.Header, payload []byte, loan *prefork.Loan) error {
+	return f.call.Lend(int(h.Aux), payload, reported{loan, f})
+}
+
+// reported is a loan of a flight.
+type reported struct {
+	*prefork.Loan
+	f *flight
+}
+
+// Back implements exchange.Loan; the job is over then.
+func (r reported) Back() (sent int, rest []byte, err error) {
+	sent, rest, err = r.Loan.Back()
+	r.f.report()
+	return sent, rest, err
 }
 
 // Room implements prefork.Sink.
@@ -110,5 +131,5 @@ func (f *flight) Failed(why prefork.Failure) {
 // report hands on what the pool measured.
 func (f *flight) report() {
 	j := &f.job
-	f.call.Report = server.Report{Queued: j.Queued, Run: j.Run, PID: j.PID, Lane: j.Lane, Retried: j.Retried}
+	f.call.Report = server.Report{Queued: j.Queued, Run: j.Run, Waited: j.Waited, PID: j.PID, Lane: j.Lane, Slow: j.Slow, Retried: j.Retried}
 }

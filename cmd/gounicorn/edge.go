@@ -15,14 +15,23 @@ import (
 
 // front is what answers or refuses requests before anything else does. It is ready after open.
 type front struct {
-	health edge.Health
-	rules  *edge.Rules
-	gate   edge.Gate
+	health    edge.Health
+	rules     *edge.Rules
+	gate      edge.Gate
+	readiness readiness
 }
 
 // open makes the front of a master whose logs are open.
 func (f *front) open(m *master) {
 	f.health.Ready = m.ready
+	f.readiness.pool = m.pool
+	f.readiness.logf = func(failed bool, format string, args ...any) {
+		if failed {
+			m.log.Warningf(format, args...)
+		} else {
+			m.log.Infof(format, args...)
+		}
+	}
 	f.rules = edge.New(func(r edge.Rule) { m.metrics.Applied(string(r)) }, m.log.Warningf)
 	f.gate.Refused = func() { m.metrics.Applied(string(edge.RuleConnection)) }
 }
@@ -30,6 +39,7 @@ func (f *front) open(m *master) {
 // update applies the settings.
 func (f *front) update(v *settings.Values, rules edge.Config) {
 	f.health.Update(v.HealthPath, v.ReadyPath)
+	f.readiness.update(v, rules.Hosts)
 	f.rules.Update(rules)
 	forwarded, proxies := server.AllowList(v.ForwardedAllowIPs), server.AllowList(v.ProxyAllowIPs)
 	f.gate.Update(v.ConnectionsPerClient, func(a netip.Addr) bool {
@@ -46,6 +56,9 @@ func edgeRules(v *settings.Values) (c edge.Config, err error) {
 	}
 	if v.HealthPath != "" && v.HealthPath == v.ReadyPath {
 		return c, badSetting(v, "ready_path", v.ReadyPath, fmt.Errorf("it is the --health-path too; a server that is not ready would be restarted for it"))
+	}
+	if _, err := parseCheck(v); err != nil {
+		return c, err
 	}
 	c.DryRun = v.RateLimitDryRun
 	hosts := strings.FieldsFunc(strings.Join(v.AllowedHosts, ","), func(r rune) bool { return r == ',' || r == ' ' })
@@ -115,5 +128,5 @@ func (m *master) ready() (ok bool, reason string) {
 	case m.pool.Stats().Ready == 0:
 		return false, "no worker is ready"
 	}
-	return true, ""
+	return m.front.readiness.ask()
 }

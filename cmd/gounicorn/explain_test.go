@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/gounicorn/gounicorn/cmd/gounicorn/insight"
 	"github.com/gounicorn/gounicorn/prefork"
 	"github.com/gounicorn/gounicorn/prefork/lane"
 	"github.com/gounicorn/gounicorn/server"
@@ -18,7 +20,9 @@ import (
 // oracle is a pool that knows one slow route.
 type oracle struct{}
 
-func (oracle) Status() prefork.Status { return prefork.Status{Generation: 3} }
+func (oracle) look() (insight.Document, error) {
+	return insight.Document{Version: version, PID: os.Getpid(), Uptime: 3600, Status: prefork.Status{Generation: 3}}, nil
+}
 
 func (oracle) Explain(key []byte, client uint64) lane.Explanation {
 	x := lane.Explanation{Key: string(key), Lane: "new", Class: "new", Decision: "computing slot now", Why: []string{"No request like this has been seen."}}
@@ -41,7 +45,7 @@ func observe(t *testing.T, network, address string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := &http.Server{Handler: observer(http.NotFoundHandler(), oracle{}, time.Now().Add(-time.Hour)), ReadHeaderTimeout: time.Second}
+	srv := &http.Server{Handler: observer(http.NotFoundHandler(), oracle{}.look, oracle{}), ReadHeaderTimeout: time.Second}
 	go func() { _ = srv.Serve(ln) }()
 	t.Cleanup(func() { _ = srv.Close() })
 	if network == "unix" {

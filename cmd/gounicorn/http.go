@@ -38,13 +38,15 @@ func (m *master) serverConfig() server.Config {
 		HTTP2: server.HTTP2{
 			Streams: v.HTTP2MaxConcurrentStreams, Window: v.HTTP2InitialWindowSize, FrameSize: v.HTTP2MaxFrameSize, HeaderList: v.HTTP2MaxHeaderListSize,
 		},
-		SpoolMemory: v.SpoolMemory, SpoolDisk: v.SpoolDisk, SpoolDir: cmp.Or(v.SpoolDir, v.TmpUploadDir),
-		PID: os.Getpid(), Metrics: m.metrics, Debugf: m.log.Debugf, Warnf: m.log.Warningf, Errorf: m.log.Errorf,
+		RequestMemory: v.RequestMemory, SpoolMemory: v.SpoolMemory, SpoolDisk: v.SpoolDisk, SpoolDir: cmp.Or(v.SpoolDir, v.TmpUploadDir),
+		PID: os.Getpid(), Metrics: m.metrics, History: m.history, Debugf: m.log.Debugf, Warnf: m.log.Warningf, Errorf: m.log.Errorf,
 	}
 	cfg.Responders = m.responders()
+	cfg.Courtesy = m.site.Courtesy
 	if v.ConnectionsPerClient > 0 {
 		cfg.Gate = &m.front.gate
 	}
+	cfg.MaxKeepAliveRequests, cfg.MaxKeepAliveTime = v.KeepAliveRequests, v.KeepAliveTime
 	if v.KeepAlive == 0 {
 		cfg.MaxKeepAliveRequests = 1
 	}

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/gounicorn/gounicorn/server/logfile"
 )
@@ -115,23 +117,28 @@ func (m *master) applyProcess() {
 	}
 }
 
-// upgrade starts a second master (USR2).
-func (m *master) upgrade() {
+// upgrade starts a second master. The error says why there is none.
+func (m *master) upgrade() error {
 	switch {
 	case m.other.child != 0:
-		m.log.Warningf("USR2 signal ignored. Child exists.")
+		return errors.New("Child exists.")
 	case m.other.parent != 0:
-		m.log.Warningf("USR2 signal ignored. Parent exists.")
+		return errors.New("Parent exists.")
+	case os.Getpid() == 1:
+		return errors.New("All processes of a container end with the first, which this is; HUP loads new code, and a new image needs a new container.")
 	case !m.serving:
-		m.log.Warningf("USR2 signal ignored. The application is not loaded yet.")
-	default:
-		_ = m.pool.PreExec(context.Background()) // fails when the pool has ended, and so does what follows
-		if err := m.other.launch(m.proc, m.sockets, func(why string) { m.log.Errorf("%s", why) }); err != nil {
-			m.log.Errorf("cannot start a second master: %v", err)
-			return
-		}
-		m.log.Infof("Starting a second master with pid: %d", m.other.child)
+		return errors.New("The application is not loaded yet.")
 	}
+	_ = m.pool.PreExec(context.Background()) // fails when the pool has ended, and so does what follows
+	sockets := m.sockets
+	if m.proc.admin != nil && m.private != nil {
+		sockets = append(slices.Clone(sockets), socket{Listener: m.private, name: m.proc.admin.name})
+	}
+	if err := m.other.launch(m.proc, sockets, func(why string) { m.log.Errorf("%s", why) }); err != nil {
+		return fmt.Errorf("Cannot start a second master: %w.", err)
+	}
+	m.log.Infof("Starting a second master with pid: %d", m.other.child)
+	return nil
 }
 
 // promote makes the second master the first, because that one has gone.
@@ -142,10 +149,9 @@ func (m *master) promote() {
 	m.showTitle()
 	m.promoteControl()
 	m.troupe.Hold(false)
-	m.tell(stateMain(os.Getpid()) + "\n" + stateReady("gounicorn serves"))
-	if err := m.serveMetrics(); err != nil {
-		m.log.Errorf("%v", err)
-	}
+	m.tell(stateMain(os.Getpid()))
+	m.serves("")
+	m.servePrivate()
 }
 
 // childEnded is told that the second master has gone; this one stays what it is.

@@ -26,27 +26,35 @@ const (
 type socket struct {
 	*server.Listener
 	of    string // as place writes it; empty: nobody knows
+	name  string // that the service manager has for it
 	plain bool   // without TLS in any case
 }
 
 // listen opens every address, or takes the sockets that we were given. What is in use gets some time to become free.
 func (m *master) listen(sigs <-chan os.Signal) error {
-	if len(m.proc.fds) == 0 {
-		opened, err := m.open(places(&m.v), bindTries, sigs)
-		m.sockets = opened
-		return err
-	}
-	for i, fd := range m.proc.fds {
-		ln, err := server.Listen(server.Address{Network: "fd", FD: fd}, server.Socket{Backlog: m.v.Backlog})
+	all := places(&m.v)
+	if len(m.proc.given) == 0 {
+		kept, missing, err := m.reclaim(all)
+		m.sockets = kept
 		if err != nil {
 			return err
 		}
-		s := socket{Listener: ln, plain: plainSocket(&m.v, ln.Addr())}
-		if all := places(&m.v); !m.proc.lent && len(m.proc.fds) == len(all) {
+		opened, err := m.open(missing, bindTries, sigs)
+		m.sockets = append(m.sockets, opened...)
+		m.entrust(m.sockets)
+		return err
+	}
+	for i, g := range m.proc.given {
+		s, err := m.adoptSocket(g)
+		if err != nil {
+			return err
+		}
+		if !m.proc.lent && len(m.proc.given) == len(all) {
 			s.of, s.plain = all[i].String(), all[i].plain // another master of ours opened them in this order
 		}
 		m.sockets = append(m.sockets, s)
 	}
+	m.entrust(m.sockets)
 	return nil
 }
 
@@ -65,7 +73,7 @@ func (m *master) open(addresses []place, tries int, sigs <-chan os.Signal) (open
 			}
 			return nil, err
 		}
-		opened = append(opened, socket{ln, a.String(), a.plain})
+		opened = append(opened, socket{Listener: ln, of: a.String(), plain: a.plain})
 	}
 	return opened, nil
 }
@@ -142,7 +150,7 @@ func (m *master) socketText(s socket) string {
 	if s.Addr().Network() == "unix" {
 		return "unix:" + s.Addr().String()
 	}
-	if !s.plain && m.v.TLS() {
+	if !s.plain && m.encrypts() {
 		return "https://" + s.Addr().String()
 	}
 	return "http://" + s.Addr().String()
@@ -165,6 +173,9 @@ func (m *master) accept(s socket) {
 // the same sockets, left to that one. When ctx is done they are closed in any case.
 func (m *master) closeSockets(ctx context.Context, sockets []socket) {
 	ours := m.other.alone() && !m.proc.lent
+	if ours {
+		m.disown(sockets)
+	}
 	if ours && !m.v.ReusePort {
 		m.remove(sockets)
 	}
@@ -226,6 +237,8 @@ func (m *master) rebind() error {
 		return err
 	}
 	m.sockets = append(all, opened...)
+	m.entrust(opened)
+	m.disown(gone)
 	m.log.Infof("Listening at: %s", m.addresses())
 	for _, s := range opened {
 		m.accept(s)
@@ -242,14 +255,32 @@ func (m *master) rebind() error {
 	return nil
 }
 
+// servePrivate serves what is not for the public. The site does not depend on it.
+func (m *master) servePrivate() {
+	for _, serve := range []func() error{m.serveMetrics, m.serveDashboard} {
+		if err := serve(); err != nil {
+			m.log.Errorf("%v", err)
+		}
+	}
+}
+
 // serveMetrics serves the private listener. While another master has its address, that is tried again when that one has gone.
 func (m *master) serveMetrics() error {
 	network, address, ok := m.v.MetricsBind.ListenArgs()
+	where := server.Address{Network: network, Address: address}
+	if m.proc.admin != nil {
+		where, ok = server.Address{Network: "fd", FD: m.proc.admin.fd}, true
+	}
 	if !ok || m.private != nil {
 		return nil
 	}
-	ln, err := server.Listen(server.Address{Network: network, Address: address}, server.Socket{})
-	if errors.Is(err, server.ErrInUse) && m.other.parent != 0 {
+	follows := m.proc.admin != nil && m.other.parent != 0 // it would share the socket with us
+	var ln *server.Listener
+	var err error
+	if !follows {
+		ln, err = server.Listen(where, server.Socket{})
+	}
+	if follows || errors.Is(err, server.ErrInUse) && m.other.parent != 0 {
 		m.log.Infof("Metrics follow when the old master has gone.")
 		return nil
 	}
@@ -262,7 +293,7 @@ func (m *master) serveMetrics() error {
 	} else {
 		m.log.Infof("Metrics at: http://%s/metrics", ln.Addr())
 	}
-	handler := observer(m.metrics.Handler(m.v.MetricsPprof), m.pool, m.started)
+	handler := observer(m.metrics.Handler(m.v.MetricsPprof), (*governor)(m).look, m.pool)
 	go func() {
 		if err := metrics.Serve(context.Background(), ln, handler); err != nil && !errors.Is(err, net.ErrClosed) { // closed by us at the end
 			m.log.Errorf("metrics: %v", err)

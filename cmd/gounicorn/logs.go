@@ -48,6 +48,7 @@ func (m *master) openLogs(v *settings.Values) (err error) {
 	if err = l.openSockets(v, m.warnf); err != nil {
 		return err
 	}
+	l.errors.Sinks = append(l.errors.Sinks, m.noted)
 	m.logs.Store(l)
 	if m.log == nil {
 		m.log, m.access = errorlog.New(l.errors), accesslog.New()
@@ -268,9 +269,6 @@ func (l *logs) dropped(st *metrics.State) {
 		if one.writer == nil {
 			continue
 		}
-		st.LogDropped[one.log] += one.writer.Dropped()
-		if one.log == metrics.Syslog || one.log == metrics.Statsd {
-			st.LogDropped[one.log] += one.writer.Failed()
-		}
+		st.LogDropped[one.log] += one.writer.Dropped() + one.writer.Failed()
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/gounicorn/gounicorn/cmd/gounicorn/console"
 	"github.com/gounicorn/gounicorn/server/settings"
 )
 
@@ -18,8 +19,8 @@ func main() {
 	if p.daemon != nil && p.daemon.second {
 		os.Exit(p.third())
 	}
-	if filepath.Base(p.args[0]) == controlName {
-		os.Exit(controlClient(p.args[1:], os.LookupEnv))
+	if filepath.Base(p.args[0]) == console.ClientName {
+		os.Exit(console.Client(around(os.LookupEnv, os.Stdout, os.Stderr), p.args[1:]))
 	}
 	code := run(p, p.args[1:], os.LookupEnv, os.Stdout, os.Stderr)
 	p.daemon.done(code)
@@ -28,20 +29,14 @@ func main() {
 
 // run is main without the process: it returns the exit code.
 func run(p *process, args []string, env func(string) (string, bool), stdout, stderr io.Writer) int {
-	if len(args) > 0 && args[0] == explainVerb {
-		return explain(args[1:], env, stdout, stderr)
-	}
-	if len(args) > 0 && args[0] == compressVerb {
-		return compressFiles(args[1:], stdout, stderr)
-	}
-	if len(args) > 0 && args[0] == importVerb {
-		return translate(args[1:], stdout, stderr)
+	if verb := console.Find(args); verb != nil {
+		return verb.Run(around(env, stdout, stderr), args[1:])
 	}
 	command, err := settings.ParseCommand(args, env)
 	var usage *settings.UsageError
 	switch {
 	case errors.Is(err, settings.ErrHelp):
-		fmt.Fprint(stdout, settings.Help())
+		fmt.Fprint(stdout, settings.Help(), console.Help())
 		return exitOK
 	case errors.Is(err, settings.ErrVersion):
 		fmt.Fprintf(stdout, "gounicorn (version %s)\n", version)
@@ -60,4 +55,9 @@ func run(p *process, args []string, env func(string) (string, bool), stdout, std
 	}
 	defer m.close()
 	return m.run()
+}
+
+// around is what a verb needs of this process.
+func around(env func(string) (string, bool), stdout, stderr io.Writer) *console.Program {
+	return &console.Program{Version: version, Env: env, Stdout: stdout, Stderr: stderr}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -11,14 +12,17 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gounicorn/gounicorn/cmd/gounicorn/insight"
 	"github.com/gounicorn/gounicorn/prefork"
 	"github.com/gounicorn/gounicorn/prefork/companion"
 	"github.com/gounicorn/gounicorn/prefork/lane"
 	"github.com/gounicorn/gounicorn/server"
 	"github.com/gounicorn/gounicorn/server/accesslog"
 	"github.com/gounicorn/gounicorn/server/cache"
+	"github.com/gounicorn/gounicorn/server/courtesy"
 	"github.com/gounicorn/gounicorn/server/edge"
 	"github.com/gounicorn/gounicorn/server/errorlog"
+	"github.com/gounicorn/gounicorn/server/history"
 	"github.com/gounicorn/gounicorn/server/metrics"
 	"github.com/gounicorn/gounicorn/server/settings"
 	"github.com/gounicorn/gounicorn/server/site"
@@ -52,7 +56,12 @@ type master struct {
 	access      *accesslog.Logger
 	records     *recorder // for a configuration whose logger is Python's
 	metrics     *metrics.Metrics
-	observed    int // workers, when that was last told
+	history     *history.Recorder
+	journal     history.Journal
+	census      insight.Census
+	memory      atomic.Int64 // bytes that master and workers have, as last measured
+	root        fs.FS        // the machine's file system
+	observed    int          // workers, when that was last told
 	pool        *prefork.Pool
 	edits       *edits // nil without --reload
 	proc        *process
@@ -65,7 +74,8 @@ type master struct {
 	rules       edge.Config
 	draining    atomic.Bool      // we stop; nobody should send more
 	private     *server.Listener // for metrics; nil: none
-	pidFile     *pidFile         // nil: none
+	board       board
+	pidFile     *pidFile // nil: none
 	other       upgrade
 	resting     *rest         // nil: we serve
 	calls       chan func()   // what the goroutine of serve does for others, between two signals
@@ -77,11 +87,18 @@ type master struct {
 	reloads     int            // that succeeded
 	ending      atomic.Bool    // "Shutting down" may be said when the last worker has gone
 	goodbye     sync.Once      // it was said
+	steady      func()         // ends what the service manager is told while something takes its time
+	departing   bool           // it knows that we leave
+	note        string         // for its line about us, as is the rest
+	status      string
+	statusTold  time.Time
 }
 
 // newMaster finds what has to be there before the config file can be read.
 func newMaster(p *process, command *settings.Command, env func(string) (string, bool), stderr io.Writer) (*master, error) {
-	m := &master{proc: p, command: command, env: env, stderr: stderr, started: time.Now(), adopted: make(chan *intent, 16), kept: make(chan struct{}, 1), calls: make(chan func()), left: make(chan struct{})}
+	m := &master{proc: p, command: command, env: env, stderr: stderr, started: time.Now(), adopted: make(chan *intent, 16), kept: make(chan struct{}, 1), calls: make(chan func()), left: make(chan struct{}), steady: func() {}}
+	m.root = os.DirFS("/")
+	m.site.Courtesy = &courtesy.Gate{}
 	m.cache = cache.New(cache.Config{}) // until the settings are known
 	m.troupe = m.newTroupe()
 	m.records = newRecorder(func(level int, payload []byte) error { return m.pool.Record(level, payload) })
@@ -103,7 +120,9 @@ func newMaster(p *process, command *settings.Command, env func(string) (string, 
 
 // run is the life of the master: it runs until a signal ends it, or until --check-config has its answer, and returns the exit code.
 func (m *master) run() int {
-	debug.SetGCPercent(gcPercent)
+	if percent, set := m.env("GOGC"); !set || percent == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	if procs, set := m.env("GOMAXPROCS"); !set || procs == "" {
 		// The workers need the processors more than we do, and fewer threads of ours find more requests each time they wake.
 		runtime.GOMAXPROCS(max(1, processors()/2))
@@ -157,12 +176,21 @@ func (m *master) start(sigs <-chan os.Signal) error {
 	if err := m.claim(); err != nil {
 		return err
 	}
+	if err := m.openDashboard(); err != nil {
+		return err
+	}
+	defer func() { m.steady() }()
+	if len(m.steps) > 0 {
+		m.steady = m.bounded(m.v.PrestartTimeout, "runs what comes before the start")
+	}
 	if err := m.rehearse(sigs); err != nil {
 		return err
 	}
 	if err := m.watchEdits(&m.v); err != nil {
 		return err
 	}
+	m.steady()
+	m.steady = m.bounded(m.v.BootTimeout, "loads the application")
 	if err := m.await(sigs, m.pool.Load); err != nil {
 		return err
 	}
@@ -181,12 +209,13 @@ func (m *master) start(sigs <-chan os.Signal) error {
 	if m.sizing != "" {
 		m.log.Infof("Using %d workers: %s", m.workers, m.sizing)
 	}
-	m.log.Infof("%s", buffers(&config))
+	m.log.Infof("%s; heap of the master %s", buffers(&config, m.v.HTTPProtocols), m.limitHeap())
 	m.showTitle()
 	m.openControl()
 	if err := m.drop(); err != nil {
 		return err
 	}
+	m.inspect()
 	return m.await(sigs, m.pool.Start)
 }
 
@@ -205,15 +234,14 @@ func (m *master) serve(sigs <-chan os.Signal) (code int) {
 	for _, s := range m.sockets {
 		m.accept(s)
 	}
-	if err := m.serveMetrics(); err != nil {
-		m.log.Errorf("%v", err)
-	}
-	m.tell(stateReady("gounicorn serves"))
+	m.servePrivate()
+	m.history.Event(history.Event{Kind: history.KindServer, Text: "gounicorn " + version + " serves"})
+	m.serves("")
 	m.proc.daemon.done(exitOK)
-	alive, watched := m.proc.notify.watchdog()
-	defer alive.Stop()
+	go m.beat()
 	observing := time.NewTicker(observeEvery)
 	defer observing.Stop()
+	go m.weigh(m.left)
 	m.observe()
 	m.serveControl()
 	m.engage()
@@ -227,7 +255,7 @@ func (m *master) serve(sigs <-chan os.Signal) (code int) {
 			m.observe()
 		case in := <-m.adopted:
 			m.adopt(in)
-			m.tell(stateReady("gounicorn serves"))
+			m.serves("")
 		case call := <-m.calls:
 			call()
 		case p := <-m.troupe.gaveUp:
@@ -236,10 +264,10 @@ func (m *master) serve(sigs <-chan os.Signal) (code int) {
 			_ = m.stop(sigs)
 			return cmp.Or(p.ExitCode, exitGaveUp)
 		case <-m.kept:
-			m.tell(stateReady("gounicorn serves; the last reload failed"))
+			m.serves("the last reload failed")
 		case name := <-m.edited():
 			m.log.Infof("Worker reloading: %s modified", name)
-			m.tell(stateReloading())
+			m.reloading()
 			m.pool.Renew()
 		case <-m.renewed():
 			m.renew()
@@ -247,8 +275,6 @@ func (m *master) serve(sigs <-chan os.Signal) (code int) {
 			m.promote()
 		case <-m.other.childGone:
 			m.childEnded()
-		case <-watched:
-			m.tell(stateAlive)
 		case sig := <-sigs:
 			act, name := actionOf(sig)
 			if act == actNothing {
@@ -258,7 +284,7 @@ func (m *master) serve(sigs <-chan os.Signal) (code int) {
 			switch act {
 			case actReload:
 				m.log.Infof("Hang up: %s", m.name())
-				m.tell(stateReloading())
+				m.reloading()
 				m.wake(m.workers)
 				m.pool.Reload()
 			case actReopen:
@@ -271,11 +297,14 @@ func (m *master) serve(sigs <-chan os.Signal) (code int) {
 			case actRest:
 				m.winch()
 			case actUpgrade:
-				m.upgrade()
+				if err := m.upgrade(); err != nil {
+					m.log.Warningf("USR2 signal ignored. %v", err)
+				}
 			case actGraceful:
 				if m.v.DrainDelay > 0 && m.resting == nil {
 					if drained == nil { // some process managers send TERM twice
 						m.draining.Store(true)
+						m.farewell()
 						m.log.Infof("The graceful stop begins in %v (--drain-delay)", m.v.DrainDelay)
 						drained = time.After(m.v.DrainDelay)
 					}

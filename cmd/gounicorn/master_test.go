@@ -80,7 +80,7 @@ func TestBootDocumentTellsTheMostThreads(t *testing.T) {
 		"--threads 2 --max-threads 8": `"threads":2,"max_threads":8,`,
 	} {
 		v := parse(t, strings.Fields(args)...)
-		text, err := newBootDocument(&v, 1, 1, -1, &ownership{uid: os.Geteuid(), gid: os.Getegid()})
+		text, err := newBootDocument(&v, 1, 1, -1, "", &ownership{uid: os.Geteuid(), gid: os.Getegid()})
 		if err != nil || !strings.Contains(string(text), want) || !strings.Contains(string(text), `"slow_nice":10,`) {
 			t.Errorf("%q: %v in %.200s", args, err, text)
 		}

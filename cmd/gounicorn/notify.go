@@ -2,10 +2,8 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -32,21 +30,10 @@ func newNotifier(env func(string) (string, bool)) notifier {
 	return n
 }
 
-// watchdog returns a ticker for stateAlive, twice as often as it is asked for, and its channel; nil when nobody asks.
-func (n notifier) watchdog() (*time.Ticker, <-chan time.Time) {
-	if n.every < minWatchdog {
-		t := time.NewTicker(time.Hour)
-		t.Stop()
-		return t, nil
-	}
-	t := time.NewTicker(n.every / 2)
-	return t, t.C
-}
-
 const minWatchdog = 10 * time.Millisecond // what is less would keep us busy
 
 // States of the service, each a message of sd_notify(3).
-func stateReady(status string) string { return "READY=1\nSTATUS=" + status }
+func stateReady(status string) string { return "READY=1\n" + stateStatus(status) }
 
 const (
 	stateStopping = "STOPPING=1"
@@ -63,26 +50,39 @@ func stateReloading() string {
 // stateMain names the process that is the service from now on.
 func stateMain(pid int) string { return fmt.Sprintf("MAINPID=%d", pid) }
 
-// stateExtend asks for more time, for the companions.
+// stateStatus is a line for people.
+func stateStatus(text string) string { return "STATUS=" + text }
+
+// stateKeep goes with a descriptor that the service manager is to keep under a name, stateForget ends that.
+func stateKeep(name string) string   { return "FDSTORE=1\nFDNAME=" + name }
+func stateForget(name string) string { return "FDSTOREREMOVE=1\nFDNAME=" + name }
+
+// stateExtend asks for more time for what is under way, from now on.
 func stateExtend(d time.Duration) string {
 	return fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", d.Microseconds())
 }
 
-// tell sends one message.
-func (n notifier) tell(state string) error {
+// tellTime bounds the wait for a service manager that does not read.
+const tellTime = time.Second
+
+// tell sends one message, with descriptors if there are any.
+func (n notifier) tell(state string, fds ...int) error {
 	if n.address == "" {
 		return nil
 	}
-	name := n.address
-	if rest, ok := strings.CutPrefix(name, "@"); ok {
-		name = "\x00" + rest
-	}
-	c, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: name, Net: "unixgram"})
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("NOTIFY_SOCKET: %w", err)
 	}
-	defer c.Close()
-	if _, err := c.Write([]byte(state)); err != nil {
+	defer func() { _ = unix.Close(fd) }()
+	wait := unix.NsecToTimeval(tellTime.Nanoseconds())
+	_ = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &wait) // at worst there is no bound
+	var rights []byte
+	if len(fds) > 0 {
+		rights = unix.UnixRights(fds...)
+	}
+	to := &unix.SockaddrUnix{Name: n.address} // @ is the abstract name space
+	if err := unix.Sendmsg(fd, []byte(state), rights, to, unix.MSG_NOSIGNAL); err != nil {
 		return fmt.Errorf("NOTIFY_SOCKET: %w", err)
 	}
 	return nil

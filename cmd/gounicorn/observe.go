@@ -16,6 +16,8 @@ const observeEvery = time.Second
 // observe writes what gunicorn's arbiter says and measures about itself: the number of workers when it changes and, if asked for, what
 // waits in the listen queues. The goroutine of serve calls it every observeEvery.
 func (m *master) observe() {
+	m.describe()
+	m.remember()
 	stats := m.pool.Stats()
 	l := m.logs.Load()
 	if n := stats.Booting + stats.Ready + stats.Retiring; n != m.observed {

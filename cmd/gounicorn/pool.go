@@ -10,6 +10,7 @@ import (
 	"github.com/gounicorn/gounicorn/prefork/lane"
 	"github.com/gounicorn/gounicorn/prefork/wire"
 	"github.com/gounicorn/gounicorn/server/errorlog"
+	"github.com/gounicorn/gounicorn/server/history"
 	"github.com/gounicorn/gounicorn/server/metrics"
 )
 
@@ -48,7 +49,7 @@ func (m *master) newPool() error {
 			}
 		},
 		Site:     m.sites.told,
-		Replaced: func(why prefork.Cause) { m.metrics.Restarted(restarts[why]) },
+		Replaced: m.replaced,
 		Kept: func() {
 			select {
 			case m.kept <- struct{}{}:
@@ -70,8 +71,10 @@ func (m *master) countRequests() {
 	for _, rule := range m.lanes {
 		names = append(names, rule.Lane)
 	}
+	m.history = history.New(names...)
 	m.metrics = metrics.New(metrics.Build{Version: version, GoVersion: goVersion(), Python: m.interpreter.version}, names...)
 	m.metrics.AddSource(m.poolState)
+	m.metrics.AddSource(m.troupe.count)
 }
 
 func slogLevel(level int) slog.Level {
@@ -91,7 +94,15 @@ func slogLevel(level int) slog.Level {
 var restarts = map[prefork.Cause]metrics.Restart{
 	prefork.CauseExit: metrics.RestartExit, prefork.CauseSignal: metrics.RestartSignal, prefork.CauseTimeout: metrics.RestartTimeout,
 	prefork.CauseBoot: metrics.RestartBoot, prefork.CauseMaxRequests: metrics.RestartMaxRequests,
-	prefork.CauseReload: metrics.RestartReload, prefork.CauseProtocol: metrics.RestartProtocol,
+	prefork.CauseOOM: metrics.RestartMemory, prefork.CauseReload: metrics.RestartReload, prefork.CauseProtocol: metrics.RestartProtocol,
+	prefork.CauseAge: metrics.RestartMaxAge, prefork.CauseMemory: metrics.RestartMaxMemory,
+}
+
+// replaced counts a worker that was replaced. The supervisor of the pool calls it.
+func (m *master) replaced(pid int, why prefork.Cause) {
+	cause := restarts[why]
+	m.metrics.Restarted(cause)
+	m.history.Event(history.Event{Kind: history.KindRestart, Cause: cause.String(), PID: pid, Text: fmt.Sprintf("worker %d was replaced", pid)})
 }
 
 func (m *master) poolState(st *metrics.State) {
@@ -106,6 +117,7 @@ func (m *master) poolState(st *metrics.State) {
 		st.QueueLength[l.Name] += l.Waiting
 	}
 	st.Overflow += s.Overflow
+	st.OOMKills, _ = prefork.OOMKills(m.root)
 	st.SoftTimeout += s.SoftTimeouts
 	computing := min(s.Slots.ComputingBusy, s.Slots.Computing) // what is sent ahead runs nowhere yet
 	st.Threads[metrics.Computing][metrics.ThreadBusy] += computing

@@ -14,10 +14,12 @@ type process struct {
 	env    []string // as it was at the start
 	title  title
 	notify notifier
-	daemon *daemon // the process that waits for our start; nil: none does
-	parent int     // master that we shall replace (USR2); 0: none
-	fds    []int   // listening sockets from it or from the service manager
-	lent   bool    // those are the service manager's, which removes them
+	daemon *daemon          // the process that waits for our start; nil: none does
+	parent int              // master that we shall replace (USR2); 0: none
+	given  []given          // listening sockets from it or from the service manager
+	lent   bool             // those are the service manager's, which removes them
+	admin  *given           // the service manager's for metrics; nil: none
+	stored map[string][]int // sockets that the service manager has kept for us since a master died, by their names
 }
 
 // takeProcess reads how this process was started and takes what is meant for it alone out of the environment. It must be called first
@@ -28,10 +30,12 @@ func takeProcess() *process {
 	p.exe = program(p.args[0], p.dir)
 	p.notify = newNotifier(os.LookupEnv)
 	p.daemon = takeDaemon(os.LookupEnv)
-	if p.parent, p.fds, p.lent = takeOver(os.LookupEnv, os.Getppid()); p.parent == 0 && p.fds == nil {
-		p.fds = inheritedSockets(os.LookupEnv, os.Getpid())
-		p.lent = p.fds != nil
+	all, parent, lent := takeOver(os.LookupEnv, os.Getppid())
+	if p.parent, p.lent = parent, lent; all == nil {
+		all, p.lent = inheritedSockets(os.LookupEnv, os.Getpid()), true
 	}
+	p.given, p.admin, p.stored = divide(all)
+	p.lent = p.lent && p.given != nil
 	return p
 }
 
@@ -56,7 +60,7 @@ func program(name, dir string) string {
 // detaches reports whether the setting daemon is still to be followed: neither are we the process that was meant to be in the
 // background, nor were we started by one that may be.
 func (p *process) detaches() bool {
-	return p.daemon == nil && (p.fds == nil || p.lent && p.parent == 0)
+	return p.daemon == nil && (p.given == nil || p.lent && p.parent == 0)
 }
 
 // environment is the one of the start without the variables named, and with those added.

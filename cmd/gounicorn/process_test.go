@@ -54,7 +54,7 @@ func TestNobodyTellsTheWrongProcessWhichSocketsItHas(t *testing.T) {
 		"nothing at all":   {},
 		"too many to hold": {parentVariable: "1", socketsVariable: strings.Repeat("3,", maxInherited) + "3"},
 	} {
-		parent, fds, lent := takeOver(func(name string) (string, bool) { v, ok := env[name]; return v, ok }, 1)
+		fds, parent, lent := takeOver(func(name string) (string, bool) { v, ok := env[name]; return v, ok }, 1)
 		if parent != 0 || fds != nil || lent {
 			t.Errorf("%s: %d %v %v", name, parent, fds, lent)
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/gounicorn/gounicorn/server/accesslog"
 	"github.com/gounicorn/gounicorn/server/edge"
 	"github.com/gounicorn/gounicorn/server/errorlog"
+	"github.com/gounicorn/gounicorn/server/history"
 	"github.com/gounicorn/gounicorn/server/settings"
 	"github.com/gounicorn/gounicorn/server/site"
 )
@@ -61,9 +62,13 @@ func newIntent(v settings.Values) (*intent, error) {
 	if in.site, err = siteOptions(&v); err != nil {
 		return nil, err
 	}
+	if err := checkWarmup(&v); err != nil {
+		return nil, err
+	}
 	if in.answers, err = newAnswers(&in.v); err != nil {
 		return nil, err
 	}
+	in.answers.Types = in.site.Types
 	if in.rules, err = edgeRules(&v); err != nil {
 		return nil, err
 	}
@@ -162,13 +167,14 @@ func (m *master) decide(generation int, document []byte) (prefork.Plan, error) {
 // plan is what the pool needs to know of the settings.
 func (in *intent) plan(generation, before int, owner *ownership) (prefork.Plan, error) {
 	v := &in.v
-	boot, err := newBootDocument(v, generation, in.workers, before, owner)
+	boot, err := newBootDocument(v, generation, in.workers, before, in.host(), owner)
 	if err != nil {
 		return prefork.Plan{}, err
 	}
 	return prefork.Plan{
 		Boot: boot, Workers: in.workers, Threads: v.Threads, MaxWorkers: v.MaxWorkers, OverflowIdle: v.OverflowIdle, MaxThreads: v.MaxThreads,
-		MaxRequests: v.MaxRequests, MaxRequestsJitter: v.MaxRequestsJitter,
+		MaxRequests: v.MaxRequests, MaxRequestsJitter: v.MaxRequestsJitter, ScaleWait: v.ScaleWait,
+		MaxAge: v.MaxWorkerAge, MaxAgeJitter: v.MaxWorkerAgeJitter, MaxMemory: v.MaxWorkerMemory, OneByOne: v.ReloadOneByOne,
 		Timeout: v.Timeout, RequestTimeout: v.RequestTimeout, SoftTimeout: v.SoftTimeout, QueueTimeout: v.QueueTimeout,
 		GracefulTimeout: v.GracefulTimeout, BootTimeout: v.BootTimeout, Abort: v.Hooked("worker_abort"),
 		Lanes: in.lanes, QueueTarget: v.QueueTarget, SlowReserve: v.SlowReserve, SlowAfter: v.SlowAfter, SlowNice: v.SlowNice,
@@ -177,8 +183,9 @@ func (in *intent) plan(generation, before int, owner *ownership) (prefork.Plan, 
 
 // adopt takes over the settings of a generation that serves, as far as that goes without a new master.
 func (m *master) adopt(in *intent) {
-	old := m.v
+	old, encrypted := m.v, m.encrypts()
 	m.reloads++
+	m.history.Event(history.Event{Kind: history.KindReload, Text: "requests go to the new generation"})
 	m.v, m.rules, m.workers, m.sizing, m.companions = in.v, in.rules, in.workers, in.sizing, in.companions
 	for _, w := range in.v.Warnings {
 		m.log.Warningf("%s", w)
@@ -188,11 +195,15 @@ func (m *master) adopt(in *intent) {
 			m.log.Warningf("%s has changed from %q to %q, which takes effect when gounicorn is started again", c.Setting.Name, c.Old, c.New)
 		}
 	}
+	m.v.ACMEDomains = old.ACMEDomains // as said: who asks for certificates, and whether there is https for them, is decided at the start
 	m.answers = in.answers
 	m.cache.Update(in.answers.cache)
 	m.applyProcess()
 	m.applyLogs(&old)
 	m.adoptSecrets()
+	if m.encrypts() != encrypted { // --certfile came or went: connections from now on have TLS, or none
+		m.log.Infof("Listening at: %s", m.addresses())
+	}
 	m.engage()
 	m.front.update(&m.v, m.rules)
 	m.server.Reconfigure(m.serverConfig())

@@ -17,7 +17,10 @@ const applyWait = time.Second
 
 // siteOptions are the settings of section "Static files".
 func siteOptions(v *settings.Values) (site.Options, error) {
-	o := site.Options{Django: v.DjangoStatic, Index: v.StaticIndex, MaxAge: v.StaticMaxAge, Hide: v.StaticHide, Types: map[string]string{}, DropClaims: v.DropForwarded, Hosts: slices.Equal(v.AllowedHosts, []string{"auto"})}
+	o := site.Options{Django: v.DjangoStatic, Index: v.StaticIndex, MaxAge: v.StaticMaxAge, TrustedMedia: v.MediaTrusted, Hide: v.StaticHide, Types: map[string]string{}, DropClaims: v.DropForwarded, Hosts: slices.Equal(v.AllowedHosts, []string{"auto"})}
+	if !v.StaticCacheControl {
+		o.MaxAge = site.NoAge
+	}
 	var err error
 	for _, list := range []struct {
 		name string
@@ -114,6 +117,8 @@ func (m *master) serveFiles(generation int, in *intent) {
 			}
 		}
 		m.front.rules.SetSiteHosts(decision.AllowedHosts)
+		m.front.readiness.setHost(decision.Host)
+		m.server.SetHSTS(decision.HSTS)
 		if err := m.site.Apply(decision, m.log.Warningf); err != nil {
 			m.log.Errorf("Static files: %v", err)
 		}

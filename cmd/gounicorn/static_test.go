@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gounicorn/gounicorn/cmd/gounicorn/console"
 	"github.com/gounicorn/gounicorn/server/settings"
 )
 
@@ -68,12 +69,11 @@ func TestStaticDocumentHasCommandsThatWork(t *testing.T) {
 	}
 	for _, c := range commands {
 		args := strings.Fields(c[1])
-		if args[0] == compressVerb {
-			_, _, err = parseCompress(args[1:])
-		} else {
-			_, err = settings.ParseCommand(args, func(string) (string, bool) { return "", false })
-		}
-		if err != nil {
+		if console.Find(args) != nil {
+			if code, _, complaint := ran(nil, append(args, "--dry-run")...); code == exitUsage {
+				t.Errorf("gounicorn %s: %s", c[1], complaint)
+			}
+		} else if _, err = settings.ParseCommand(args, func(string) (string, bool) { return "", false }); err != nil {
 			t.Errorf("gounicorn %s: %v", c[1], err)
 		}
 	}

@@ -12,6 +12,10 @@ import (
 
 const quickGrace = 2 * time.Second // for everything when we stop at once, as gunicorn has it
 
+// recently is for how long a client that keeps its connection may be silent, and still gets the answer to its next request from a master that
+// was replaced.
+const recently = time.Second
+
 // twice is for how long after a TERM another one is taken for the same.
 const twice = time.Second
 
@@ -65,6 +69,9 @@ func (m *master) stop(sigs <-chan os.Signal) int {
 	m.draining.Store(true)
 	m.farewell()
 	m.closeSockets(ctx, m.sockets)
+	if m.other.child != 0 {
+		m.server.AwaitRecent(recently) // the second master will get their next connection
+	}
 	if err := m.server.Shutdown(ctx); err != nil {
 		m.log.Warningf("Some requests did not end within %v", m.v.GracefulTimeout)
 	}
@@ -76,9 +83,6 @@ func (m *master) stop(sigs <-chan os.Signal) int {
 	m.closePrivate()
 	if hurried.Load() {
 		defer time.AfterFunc(quickGrace, end).Stop()
-	}
-	if d := m.troupe.StopTime(); d > 0 {
-		m.tell(stateExtend(d + quickGrace))
 	}
 	code := m.dismiss(all)
 	m.shutDown()
@@ -137,20 +141,30 @@ func (m *master) abandon() {
 // leave says that the goroutine of serve does nothing for others any more.
 func (m *master) leave() { m.leaving.Do(func() { close(m.left) }) }
 
-// farewell tells the service manager that we leave, and who stays.
+// farewell tells the service manager, once, that we leave, or who stays. What follows has bounds of its own, which it need not know.
 func (m *master) farewell() {
+	if m.departing {
+		return
+	}
+	m.departing = true
+	m.steady()
 	if m.other.child != 0 {
 		m.tell(stateMain(m.other.child))
 		return
 	}
 	m.tell(stateStopping)
+	m.pulse("ends when the requests that run have ended, and the companions") // for as long as we live
 }
 
 func (m *master) closePrivate() {
-	if m.private != nil {
-		_ = m.private.Remove() // in a folder that our user may not write it stays, and is replaced by the next start
-		_ = m.private.Close()
+	m.closeDashboard()
+	if m.private == nil {
+		return
 	}
+	if m.proc.admin == nil {
+		_ = m.private.Remove() // in a folder that our user may not write it stays, and is replaced by the next start
+	}
+	_ = m.private.Close()
 }
 
 // shutDown says, once, that there is no worker any more; on_exit follows.

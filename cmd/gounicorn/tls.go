@@ -16,6 +16,7 @@ import (
 	"github.com/gounicorn/gounicorn/server/http2"
 	"github.com/gounicorn/gounicorn/server/metrics"
 	"github.com/gounicorn/gounicorn/server/settings"
+	"golang.org/x/sys/unix"
 )
 
 // renewSettle is how long the files of certificates must be left alone before they are read: certificate and key are written one after the
@@ -43,6 +44,10 @@ func (m *master) openSecrets() error {
 	})
 	if !m.v.TLS() {
 		return nil
+	}
+	// From here on keys are in memory: no core dump and no debugger of the same user may take them along. What we execute is not concerned.
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return fmt.Errorf("protect the keys in memory: prctl: %w", err)
 	}
 	if len(m.v.ACMEDomains) > 0 {
 		var err error
@@ -94,6 +99,7 @@ func (m *master) certsConfig() (c certs.Config, warnings []string, err error) {
 	v := &m.v
 	c = certs.Config{
 		Clients: clientAuth[v.CertReqs], ClientCAs: m.inFolder(v.CACerts), MinVersion: tlsVersions[v.TLSMinVersion], Protocols: alpn(v.HTTPProtocols),
+		Strict: v.TLSStrictSNI,
 	}
 	if v.CertFile != "" {
 		c.Pairs = append(c.Pairs, certs.Pair{Cert: m.inFolder(v.CertFile), Key: m.inFolder(v.KeyFile)})
@@ -112,6 +118,9 @@ func (m *master) certsConfig() (c certs.Config, warnings []string, err error) {
 		}
 	}
 	if m.secrets.issuer != nil {
+		for _, host := range v.ACMEDomains {
+			c.Issued = append(c.Issued, strings.ToLower(host))
+		}
 		c.Protocols = m.secrets.issuer.Protocols(c.Protocols)
 	}
 	return c, warnings, nil
@@ -188,9 +197,12 @@ func (m *master) stateFolder() (string, error) {
 	return filepath.Join(home, ".local", "share", "gounicorn", "acme"), nil
 }
 
+// encrypts reports whether the addresses of --bind speak https.
+func (m *master) encrypts() bool { return m.secrets.store != nil && m.v.TLS() }
+
 // secure gives the HTTP side what it needs for https.
 func (m *master) secure(cfg *server.Config) {
-	if m.secrets.store != nil && m.v.TLS() {
+	if m.encrypts() {
 		cfg.TLS = &server.TLS{
 			Config: m.secrets.store.TLS(), Timeout: m.v.TLSHandshakeTimeout, Handshakes: m.v.TLSHandshakes, Clients: m.v.CertReqs > 0,
 		}

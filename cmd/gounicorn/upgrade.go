@@ -15,40 +15,47 @@ import (
 // Replacing the program while it serves (USR2), with gunicorn's variables: the running master starts a second one as its child, which
 // gets the listening sockets. Both serve until one of them is told to go.
 const (
-	parentVariable  = "GUNICORN_PID"      // the first master
-	socketsVariable = "GUNICORN_FD"       // its listening sockets, as N,N,…
-	lentVariable    = "GOUNICORN_LENT_FD" // is set when they are the service manager's
+	parentVariable  = "GUNICORN_PID"       // the first master
+	socketsVariable = "GUNICORN_FD"        // its listening sockets, as N,N,…
+	lentVariable    = "GOUNICORN_LENT_FD"  // is set when they are the service manager's
+	namesVariable   = "GOUNICORN_FD_NAMES" // its names for them, as NAME:NAME:…
 )
 
 const maxInherited = 128 // sockets from another master or the service manager
 
 // takeOver reads what another master left for us. parent is 0 when it has gone already, or when there was none.
-func takeOver(env func(string) (string, bool), ppid int) (parent int, fds []int, lent bool) {
+func takeOver(env func(string) (string, bool), ppid int) (all []given, parent int, lent bool) {
 	pid, _ := env(parentVariable)
 	sockets, _ := env(socketsVariable)
+	text, _ := env(namesVariable)
 	_, lent = env(lentVariable)
-	for _, name := range []string{parentVariable, socketsVariable, lentVariable} {
+	for _, name := range []string{parentVariable, socketsVariable, lentVariable, namesVariable} {
 		_ = os.Unsetenv(name)
 	}
 	parent, err := strconv.Atoi(pid)
 	if err != nil || sockets == "" {
-		return 0, nil, false
+		return nil, 0, false
 	}
-	for _, text := range strings.Split(sockets, ",") {
+	names := strings.Split(text, ":")
+	for i, text := range strings.Split(sockets, ",") {
 		fd, err := strconv.Atoi(text)
 		var st unix.Stat_t
-		if err != nil || fd < firstInherited || len(fds) == maxInherited || unix.Fstat(fd, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFSOCK {
-			return 0, nil, false // a variable that an application's program inherited, long after
+		if err != nil || fd < firstInherited || len(all) == maxInherited || unix.Fstat(fd, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFSOCK {
+			return nil, 0, false // a variable that an application's program inherited, long after
 		}
-		fds = append(fds, fd)
+		g := given{fd: fd}
+		if i < len(names) {
+			g.name = names[i]
+		}
+		all = append(all, g)
 	}
-	for _, fd := range fds {
-		unix.CloseOnExec(fd)
+	for _, g := range all {
+		unix.CloseOnExec(g.fd)
 	}
 	if parent != ppid {
 		parent = 0
 	}
-	return parent, fds, lent
+	return all, parent, lent
 }
 
 // upgrade is the other master, if there is one. Owned by the goroutine that handles signals.
@@ -77,7 +84,7 @@ func (u *upgrade) follow(parent int) error {
 // the background nobody else would hear it.
 func (u *upgrade) launch(p *process, sockets []socket, report func(string)) error {
 	files := []uintptr{0, 1, 2}
-	var numbers []string
+	var numbers, names []string
 	defer func() {
 		for _, fd := range files[3:] {
 			_ = unix.Close(int(fd))
@@ -88,20 +95,24 @@ func (u *upgrade) launch(p *process, sockets []socket, report func(string)) erro
 		if err != nil {
 			return fmt.Errorf("hand over %s: %w", s.Addr(), err)
 		}
-		files, numbers = append(files, uintptr(fd)), append(numbers, strconv.Itoa(firstInherited+i))
+		files, numbers, names = append(files, uintptr(fd)), append(numbers, strconv.Itoa(firstInherited+i)), append(names, s.name)
 	}
-	with := []string{fmt.Sprintf("%s=%d", parentVariable, os.Getpid()), socketsVariable + "=" + strings.Join(numbers, ",")}
+	with := []string{
+		fmt.Sprintf("%s=%d", parentVariable, os.Getpid()), socketsVariable + "=" + strings.Join(numbers, ","),
+		namesVariable + "=" + strings.Join(names, ":"),
+	}
 	if p.lent {
 		with = append(with, lentVariable+"=1")
 	}
-	without := []string{parentVariable, socketsVariable, lentVariable, daemonVariable, "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"}
+	// WATCHDOG_PID would name us; the second master tells the watchdog for itself.
+	without := []string{parentVariable, socketsVariable, lentVariable, namesVariable, daemonVariable, "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID"}
 	var status, said [2]int
 	if err := errors.Join(unix.Pipe2(status[:], unix.O_CLOEXEC), unix.Pipe2(said[:], unix.O_CLOEXEC)); err != nil {
 		return fmt.Errorf("pipe: %w", err)
 	}
 	statusR, saidR := os.NewFile(uintptr(status[0]), "status"), os.NewFile(uintptr(said[0]), "complaints")
 	suffix := ""
-	if p.daemon != nil {
+	if p.daemon != nil && p.daemon.quiet { // a second master is one too, and keeps its standard error
 		files[2], suffix = uintptr(said[1]), ":q"
 	}
 	files = append(files, uintptr(status[1])) // closed by the deferred function, as are the sockets

@@ -50,6 +50,7 @@ func (pr *process) over() {
 	lived := time.Since(r.started)
 	pr.lastExit, pr.lastGood = fmt.Sprintf("%s after %s", text, rounded(lived)), pr.spec.expected(code)
 	asked, was := pr.state == Stopping, pr.state
+	defer func() { pr.sick = "" }()
 	if lived >= calmAfter {
 		pr.quick = 0
 	}
@@ -62,6 +63,9 @@ func (pr *process) over() {
 			return
 		}
 		pr.failed(why)
+	case pr.sick != "" && pr.want && !pr.again && !pr.leaving:
+		pr.quick++
+		pr.backOff(pr.m.cfg.Pause(pr.quick), pr.sick)
 	case asked && pr.again && !pr.leaving:
 		pr.again = false
 		pr.start()

@@ -74,6 +74,27 @@ func groupMemory(pgid int) (sum int64) {
 	return sum
 }
 
+// Memory is what the processes of each program use in bytes, of shared pages each its share (PSS). It reads /proc, a file for each process
+// of the machine, and takes the longer the more memory they have.
+func (m *Manager) Memory() map[string]int64 {
+	used, of := map[string]int64{}, map[int]string{}
+	for _, s := range m.Status() {
+		used[s.Program] += 0
+		if s.PID != 0 {
+			of[s.PID] = s.Program
+		}
+	}
+	if len(of) == 0 {
+		return used
+	}
+	for _, r := range processes() {
+		if name, ours := of[r.group]; ours && !r.dead {
+			used[name] += memoryOf(r.pid)
+		}
+	}
+	return used
+}
+
 func memoryOf(pid int) int64 {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 	if err != nil {

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net"
-	"net/url"
 	"os"
 	"slices"
 	"strconv"
@@ -20,37 +18,41 @@ import (
 
 // keys is the one table of the keys of a program. docs/companions.md explains them.
 var keys = map[string]func(d *draft, raw json.RawMessage) error{
-	"command":        func(d *draft, raw json.RawMessage) error { d.command = raw; return nil },
-	"shell":          func(d *draft, raw json.RawMessage) error { return readBool(raw, &d.shell) },
-	"directory":      func(d *draft, raw json.RawMessage) error { return readText(raw, &d.Directory) },
-	"environment":    readEnvironment,
-	"env_files":      func(d *draft, raw json.RawMessage) error { return readTexts(raw, &d.files) },
-	"user":           func(d *draft, raw json.RawMessage) error { return readText(raw, &d.user) },
-	"group":          func(d *draft, raw json.RawMessage) error { return readText(raw, &d.group) },
-	"umask":          readUmask,
-	"limits":         readLimits,
-	"count":          func(d *draft, raw json.RawMessage) error { return readInt(raw, &d.Count, 1, maxCount) },
-	"autostart":      func(d *draft, raw json.RawMessage) error { return readBool(raw, &d.Autostart) },
-	"autorestart":    readRestart,
-	"exitcodes":      readExitCodes,
-	"startsecs":      func(d *draft, raw json.RawMessage) error { return readDuration(raw, &d.StartTime) },
-	"startretries":   func(d *draft, raw json.RawMessage) error { return readInt(raw, &d.Retries, -1, math.MaxInt32) },
-	"stop":           readStop,
-	"stopsignal":     func(d *draft, raw json.RawMessage) error { return readText(raw, &d.stopSignal) },
-	"stopwaitsecs":   func(d *draft, raw json.RawMessage) error { return readDuration(raw, &d.stopWait) },
-	"essential":      func(d *draft, raw json.RawMessage) error { return readBool(raw, &d.Essential) },
-	"exit_code":      func(d *draft, raw json.RawMessage) error { return readInt(raw, &d.ExitCode, 1, 254) },
-	"after":          func(d *draft, raw json.RawMessage) error { return readTexts(raw, &d.After) },
-	"ready":          readReady,
-	"singleton":      readSingleton,
-	"every":          func(d *draft, raw json.RawMessage) error { d.every = raw; return nil },
-	"jitter":         func(d *draft, raw json.RawMessage) error { return readDuration(raw, &d.jitter) },
-	"timeout":        func(d *draft, raw json.RawMessage) error { return readDuration(raw, &d.timeout) },
-	"max_memory":     func(d *draft, raw json.RawMessage) (err error) { d.MaxMemory, err = parseSize(raw); return err },
-	"max_age":        func(d *draft, raw json.RawMessage) error { return readDuration(raw, &d.MaxAge) },
-	"max_age_jitter": func(d *draft, raw json.RawMessage) error { return readDuration(raw, &d.MaxAgeExtra) },
-	"logfile":        func(d *draft, raw json.RawMessage) error { return readText(raw, &d.LogFile) },
-	"reload":         readReload,
+	"command":          func(d *draft, raw json.RawMessage) error { d.command = raw; return nil },
+	"shell":            func(d *draft, raw json.RawMessage) error { return readBool(raw, &d.shell) },
+	"directory":        func(d *draft, raw json.RawMessage) error { return readText(raw, &d.Directory) },
+	"environment":      readEnvironment,
+	"env_files":        func(d *draft, raw json.RawMessage) error { return readTexts(raw, &d.files) },
+	"user":             func(d *draft, raw json.RawMessage) error { return readText(raw, &d.user) },
+	"group":            func(d *draft, raw json.RawMessage) error { return readText(raw, &d.group) },
+	"umask":            readUmask,
+	"limits":           readLimits,
+	"count":            func(d *draft, raw json.RawMessage) error { return readInt(raw, &d.Count, 1, maxCount) },
+	"autostart":        func(d *draft, raw json.RawMessage) error { return readBool(raw, &d.Autostart) },
+	"autorestart":      readRestart,
+	"exitcodes":        readExitCodes,
+	"startsecs":        func(d *draft, raw json.RawMessage) error { return readDuration(raw, &d.StartTime) },
+	"startretries":     func(d *draft, raw json.RawMessage) error { return readInt(raw, &d.Retries, -1, math.MaxInt32) },
+	"stop":             readStop,
+	"stopsignal":       func(d *draft, raw json.RawMessage) error { return readText(raw, &d.stopSignal) },
+	"stopwaitsecs":     func(d *draft, raw json.RawMessage) error { return readDuration(raw, &d.stopWait) },
+	"essential":        func(d *draft, raw json.RawMessage) error { return readBool(raw, &d.Essential) },
+	"exit_code":        func(d *draft, raw json.RawMessage) error { return readInt(raw, &d.ExitCode, 1, 254) },
+	"after":            func(d *draft, raw json.RawMessage) error { return readTexts(raw, &d.After) },
+	"ready":            readReady,
+	"singleton":        readSingleton,
+	"every":            func(d *draft, raw json.RawMessage) error { d.every = raw; return nil },
+	"jitter":           func(d *draft, raw json.RawMessage) error { return readDuration(raw, &d.jitter) },
+	"timeout":          func(d *draft, raw json.RawMessage) error { return readDuration(raw, &d.timeout) },
+	"max_memory":       func(d *draft, raw json.RawMessage) (err error) { d.MaxMemory, err = parseSize(raw); return err },
+	"max_age":          func(d *draft, raw json.RawMessage) error { return readDuration(raw, &d.MaxAge) },
+	"max_age_jitter":   func(d *draft, raw json.RawMessage) error { return readDuration(raw, &d.MaxAgeExtra) },
+	"logfile":          func(d *draft, raw json.RawMessage) error { return readText(raw, &d.LogFile) },
+	"reload":           readReload,
+	"health":           readHealth,
+	"oom_score_adj":    readOOMScore,
+	"logfile_maxbytes": func(d *draft, raw json.RawMessage) (err error) { d.LogSize, err = parseSize(raw); return err },
+	"logfile_backups":  func(d *draft, raw json.RawMessage) error { return readInt(raw, &d.LogBackups, 0, maxBackups) },
 }
 
 func readBool(raw json.RawMessage, to *bool) error {
@@ -275,56 +277,6 @@ func readReload(d *draft, raw json.RawMessage) (err error) {
 		return errors.New("it must be keep, restart, or a signal such as HUP")
 	}
 	d.OnReload = ReloadSignal
-	return nil
-}
-
-func readReady(d *draft, raw json.RawMessage) error {
-	var values map[string]json.RawMessage
-	if json.Unmarshal(raw, &values) != nil {
-		return errors.New(`it must be a dictionary, such as {"tcp": "127.0.0.1:6379"}`)
-	}
-	c := &Check{Every: defaultCheck, Timeout: defaultReady}
-	kinds := 0
-	for key, value := range values {
-		var err error
-		switch key {
-		case "command":
-			c.Command, err = d.words(value, false)
-		case "tcp":
-			if err = readText(value, &c.TCP); err == nil {
-				_, _, err = net.SplitHostPort(c.TCP)
-			}
-		case "unix":
-			err = readText(value, &c.Unix)
-		case "http":
-			var u *url.URL
-			if err = readText(value, &c.HTTP); err == nil {
-				if u, err = url.Parse(c.HTTP); err == nil && (u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
-					err = errors.New("write http://HOST:PORT/PATH")
-				}
-			}
-		case "notify":
-			err = readBool(value, &c.Notify)
-		case "every":
-			if err = readDuration(value, &c.Every); err == nil && c.Every < 10*time.Millisecond {
-				err = errors.New("it must be 0.01 seconds or more")
-			}
-			kinds--
-		case "timeout":
-			err = readDuration(value, &c.Timeout)
-			kinds--
-		default:
-			return fmt.Errorf("there is no key %q; the keys are command, tcp, unix, http, notify, every, timeout", key)
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", key, err)
-		}
-		kinds++
-	}
-	if kinds != 1 {
-		return errors.New("name one of command, tcp, unix, http and notify")
-	}
-	d.Ready = c
 	return nil
 }
 

@@ -35,6 +35,9 @@ const (
 	defaultGrace    = 10 * time.Second
 	defaultCheck    = 500 * time.Millisecond
 	defaultReady    = 60 * time.Second
+	defaultHealth   = 10 * time.Second
+	defaultFailures = 3
+	maxBackups      = 1000
 	maxWait         = 10 * 365 * 24 * time.Hour
 	maxMemorySuffix = 40 // bits
 )
@@ -138,6 +141,9 @@ func (d *draft) finish(given map[string]json.RawMessage) (err error) {
 	if d.LogFile != "" && !filepath.IsAbs(d.LogFile) {
 		d.LogFile = filepath.Join(d.Directory, d.LogFile)
 	}
+	if d.LogFile == "" && (has("logfile_maxbytes") || has("logfile_backups")) {
+		return errors.New("logfile_maxbytes, logfile_backups: they are for a program with logfile; the log of the server is not rotated by size")
+	}
 	if d.Lock != "" && !filepath.IsAbs(d.Lock) {
 		d.Lock = filepath.Join(d.Directory, d.Lock)
 	}
@@ -178,7 +184,7 @@ func (d *draft) finish(given map[string]json.RawMessage) (err error) {
 }
 
 func (d *draft) finishTimer(has func(string) bool) error {
-	for _, key := range []string{"autorestart", "startretries", "ready", "max_age", "startsecs"} {
+	for _, key := range []string{"autorestart", "startretries", "ready", "health", "max_age", "startsecs"} {
 		if has(key) {
 			return fmt.Errorf("%s: it is for programs that run all the time; leave it out beside every", key)
 		}

@@ -42,6 +42,7 @@ type process struct {
 	again    bool // the stop is followed by a start
 	cut      bool // the last stop needed KILL
 	failing  string
+	sick     string // why it is stopped, to be started again after a pause
 	run      *run
 	lock     *os.File
 	step     int // of spec.Stop
@@ -121,9 +122,10 @@ func (pr *process) live() {
 	for !pr.leaving || pr.run != nil {
 		var gone <-chan struct{}
 		var ready <-chan error
+		var ails <-chan ailment
 		var empty, watch <-chan time.Time
 		if pr.run != nil {
-			gone, ready = pr.run.gone, pr.run.ready
+			gone, ready, ails = pr.run.gone, pr.run.ready, pr.run.ails
 		}
 		if pr.empty != nil {
 			empty, gone = pr.empty.C, nil
@@ -146,6 +148,8 @@ func (pr *process) live() {
 			pr.lookAtGroup()
 		case err := <-ready:
 			pr.checked(err)
+		case a := <-ails:
+			pr.ails(a)
 		case <-watch:
 			pr.look()
 		}
@@ -288,6 +292,11 @@ func (pr *process) running() {
 			pr.run.extra = rand.N(pr.spec.MaxAgeExtra)
 		}
 	}
+	if pr.spec.Health != nil {
+		pr.run.ails = make(chan ailment, 1)
+		r, spec := pr.run, pr.spec
+		r.checks.Go(func() { pr.m.watchOver(r.ctx, spec, r.env, r.ails) })
+	}
 	if pr.spec.Timer == nil { // a timer that runs each minute says enough by itself
 		pr.say(Info, pr.run.pid, "runs")
 	}
@@ -311,6 +320,21 @@ func (pr *process) look() {
 	if why != "" {
 		pr.say(Info, pr.run.pid, "%s and is started again", why)
 		pr.restart(pr)
+	}
+}
+
+// ails is told how the check of its health went, when that is news.
+func (pr *process) ails(a ailment) {
+	switch h := pr.spec.Health; {
+	case pr.state != Running || pr.empty != nil || h == nil:
+	case a.failures == 0:
+		pr.become(Running, "")
+	case a.failures < h.Failures:
+		pr.become(Running, fmt.Sprintf("failed its health check %d times of %d: %v", a.failures, h.Failures, a.err))
+	default:
+		pr.sick = fmt.Sprintf("failed its health check %d times: %v", a.failures, a.err)
+		pr.say(Warning, pr.run.pid, "%s. It is stopped and started again.", pr.sick)
+		pr.stop()
 	}
 }
 

@@ -33,6 +33,10 @@ type Program struct {
 	MaxAge      time.Duration  // after which it is restarted; 0: never
 	MaxAgeExtra time.Duration  // random addition to MaxAge
 	LogFile     string         // where its lines go; "": to the log
+	LogSize     int64          // bytes of LogFile, before which it is begun anew; 0: no limit
+	LogBackups  int            // files that are kept of it then
+	Health      *Health        // nil: nobody looks whether it does its work
+	OOMScore    *int           // how readily the kernel kills it when memory is short (oom_score_adj); nil: as readily as us
 	OnReload    ReloadAction   // what a reload does when nothing has changed
 	ReloadWith  syscall.Signal // for ReloadSignal
 }
@@ -78,6 +82,13 @@ type Check struct {
 	Notify  bool     // it says so itself: READY=1 to NOTIFY_SOCKET
 	Every   time.Duration
 	Timeout time.Duration // after which the start has failed
+}
+
+// Health is a check that goes on while a program runs: after so many failures in a row it is started again. It is no Notify; Every is the
+// time from one to the next, Timeout that of one.
+type Health struct {
+	Check
+	Failures int
 }
 
 // Timer says when a program runs that is not to run all the time. One of Every and Cron is set.

@@ -69,7 +69,7 @@ func (m *Manager) check(ctx context.Context, p *Program, env []string, in *inbox
 	again := time.NewTicker(p.Ready.Every)
 	defer again.Stop()
 	for {
-		err := m.try(ctx, p, env)
+		err := m.try(ctx, p, p.Ready, env, tryTime)
 		if err == nil {
 			return nil
 		}
@@ -81,23 +81,55 @@ func (m *Manager) check(ctx context.Context, p *Program, env []string, in *inbox
 	}
 }
 
-// try makes one check.
-func (m *Manager) try(ctx context.Context, p *Program, env []string) error {
-	ctx, cancel := context.WithTimeout(ctx, tryTime)
+// watchOver makes the check of a program's health again and again until ctx ends. It sends how often it has failed in a row, and why, and
+// ends when that is too often.
+func (m *Manager) watchOver(ctx context.Context, p *Program, env []string, to chan<- ailment) {
+	again := time.NewTicker(p.Health.Every)
+	defer again.Stop()
+	for failures := 0; failures < p.Health.Failures; {
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return
+		}
+		before, err := failures, m.try(ctx, p, &p.Health.Check, env, p.Health.Timeout)
+		if failures++; err == nil {
+			failures = 0
+		}
+		if failures == before {
+			continue
+		}
+		select {
+		case to <- ailment{failures, err}:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// ailment is a check of a program's health that went otherwise than the one before.
+type ailment struct {
+	failures int // in a row; 0: it is well again
+	err      error
+}
+
+// try makes one check, within a time.
+func (m *Manager) try(ctx context.Context, p *Program, c *Check, env []string, within time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	network, address := "tcp", p.Ready.TCP
+	network, address := "tcp", c.TCP
 	switch {
-	case p.Ready.Command != nil:
+	case c.Command != nil:
 		q := *p
-		q.Args, q.Env = p.Ready.Command, env
+		q.Args, q.Env = c.Command, env
 		return m.runOnce(ctx, &q, func(int, []byte) {})
-	case p.Ready.HTTP != "":
+	case c.HTTP != "":
 		if m.cfg.HTTP == nil {
 			return errors.New("there is nobody who could ask by HTTP")
 		}
-		return m.cfg.HTTP(ctx, p.Ready.HTTP)
-	case p.Ready.Unix != "":
-		if network, address = "unix", p.Ready.Unix; !filepath.IsAbs(address) {
+		return m.cfg.HTTP(ctx, c.HTTP)
+	case c.Unix != "":
+		if network, address = "unix", c.Unix; !filepath.IsAbs(address) {
 			address = filepath.Join(p.Directory, address)
 		}
 	}

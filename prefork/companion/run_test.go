@@ -123,6 +123,32 @@ func TestTooLargeAndTooOldAreStartedAgain(t *testing.T) {
 	}
 }
 
+// What runs and does not do its work is started again; a check that fails now and then is not enough for that.
+func TestSickProgramIsStartedAgain(t *testing.T) {
+	t.Parallel()
+	c := newCompany(t)
+	often := func(script string) dict {
+		return dict{"command": sh(script), "every": 0.02, "failures": 3, "timeout": 5}
+	}
+	c.apply(dict{
+		"sick": dict{"command": sh("rm -f well; exec sleep 60"), "startsecs": 0, "health": often("test -e well")},
+		// fails twice, then works once
+		"frail": dict{"command": sh("exec sleep 60"), "startsecs": 0, "health": often("echo >> checks; n=$(wc -l < checks); test $((n % 3)) = 0")},
+		"shut":  dict{"command": sh("exec sleep 60"), "startsecs": 0, "health": dict{"tcp": "127.0.0.1:1", "every": 0.02, "failures": 1}},
+	})
+	c.eventually("the sick ones were started again", func() bool { return c.of("sick").Starts > 1 && c.of("shut").Starts > 1 })
+	c.eventually("the frail one was looked at often", func() bool {
+		text, _ := os.ReadFile(filepath.Join(c.dir, "checks"))
+		return len(text) > 9
+	})
+	if s := c.of("frail"); s.Starts != 1 || s.State != Running {
+		t.Errorf("frail: %+v", s)
+	}
+	if !c.said("Companion sick failed its health check 3 times: exit code 1. It is stopped and started again.") {
+		t.Error("the log does not say why")
+	}
+}
+
 func TestSingletonWaitsForItsLockAndTheOtherMaster(t *testing.T) {
 	t.Parallel()
 	a, b := newCompany(t), newCompany(t)

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -29,9 +30,13 @@ type run struct {
 	pid      int // of the leader, and so of its group and session
 	mark     string
 	started  time.Time
-	gone     chan struct{} // closed when the leader is dead and reaped
-	ready    chan error    // gets the outcome of the check; nil: there is none, or it is known
-	able     bool          // the check has said so
+	gone     chan struct{}   // closed when the leader is dead and reaped
+	ready    chan error      // gets the outcome of the check; nil: there is none, or it is known
+	able     bool            // the check has said so
+	env      []string        // of the process, for checks
+	ctx      context.Context // of its checks; cancel ends it
+	ails     chan ailment    // of its health; nil: nobody looks
+	checks   sync.WaitGroup
 	survived bool          // StartTime
 	extra    time.Duration // that it may be older than MaxAge
 	cancel   context.CancelFunc
@@ -84,7 +89,7 @@ func command(p *Program, args, env []string) (cmd *exec.Cmd, out, errs, hold *os
 	}
 	var files [3][2]*os.File
 	for i := range files {
-		if i == 2 && p.Umask < 0 && len(p.Limits) == 0 {
+		if i == 2 && p.Umask < 0 && len(p.Limits) == 0 && p.OOMScore == nil {
 			break
 		}
 		if files[i][0], files[i][1], err = os.Pipe(); err != nil {
@@ -133,6 +138,11 @@ func release(p *Program, pid int, hold *os.File) error {
 	for _, l := range p.Limits {
 		if err := unix.Prlimit(pid, l.Resource, &unix.Rlimit{Cur: l.Soft, Max: l.Hard}, nil); err != nil {
 			failed = append(failed, fmt.Errorf("limits: %w; only root may raise what it was started with", err))
+		}
+	}
+	if p.OOMScore != nil {
+		if err := os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid), []byte(strconv.Itoa(*p.OOMScore)), 0); err != nil {
+			failed = append(failed, fmt.Errorf("oom_score_adj: %w; only root may lower it", err))
 		}
 	}
 	if len(failed) > 0 {
@@ -213,10 +223,11 @@ func (m *Manager) launch(pr *process) (*run, error) {
 		m.wait(cmd)
 	}()
 	ctx, cancel := context.WithCancel(context.Background())
-	r.cancel = cancel
+	r.ctx, r.cancel, r.env = ctx, cancel, env
 	if p.Ready != nil {
 		r.ready = make(chan error, 1)
-		go func(to chan<- error) { to <- m.check(ctx, p, env, inbox) }(r.ready)
+		to := r.ready
+		r.checks.Go(func() { to <- m.check(ctx, p, env, inbox) })
 	}
 	return r, nil
 }
@@ -251,6 +262,7 @@ func (r *run) listen(pipes []*os.File, line func([]byte)) {
 // finish ends the check and waits for the rest of the output. What holds the pipes open although it is none of ours has a moment.
 func (r *run) finish() {
 	r.cancel()
+	r.checks.Wait() // one may be about to start a process, which nobody does when the Manager has stopped
 	for _, l := range r.pipes {
 		l.finish()
 	}

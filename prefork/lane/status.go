@@ -74,6 +74,18 @@ func (s *Scheduler) Load(now time.Duration) (SlotStatus, []LaneStatus) {
 	return slots, lanes
 }
 
+// Longest returns the lane in which an item waits longest that another slot would help, and how long; 0 when none does.
+func (s *Scheduler) Longest(now time.Duration) (lane string, wait time.Duration) {
+	for _, l := range s.lanes {
+		if l.waiting > 0 && !l.full() {
+			if w := now - l.oldest().arrived; w > wait {
+				lane, wait = l.name, w
+			}
+		}
+	}
+	return lane, wait
+}
+
 // Snapshot is a copy of what a Status is made from.
 type Snapshot struct {
 	status Status

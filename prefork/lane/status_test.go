@@ -101,3 +101,19 @@ func TestExplainSaysWhatHappensAndWhy(t *testing.T) {
 		t.Errorf("%+v", x)
 	}
 }
+
+func TestLongestWaitIsThatOfALaneThatAnotherSlotWouldHelp(t *testing.T) {
+	p := site(t, 1, 0, Config{Rules: rules(t, "/e/**=export,concurrency=1")})
+	p.times(2, "GET /e/x")
+	p.now += time.Minute
+	if lane, wait := p.s.Longest(p.now); lane != "" || wait != 0 {
+		t.Errorf("%v in %q, which is full", wait, lane)
+	}
+	p.times(1, pdf)
+	p.now += time.Second
+	p.times(1, pdf)
+	p.now += time.Second
+	if lane, wait := p.s.Longest(p.now); lane != "slow" || wait != 2*time.Second {
+		t.Errorf("%v in %q, want 2s in slow", wait, lane)
+	}
+}

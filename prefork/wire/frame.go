@@ -7,7 +7,7 @@ import (
 )
 
 // Version of the protocol, carried by HELLO and CONFIGURE. Peers of different versions refuse each other.
-const Version = 4
+const Version = 6
 
 // Limits of the protocol, in bytes and descriptors; see PROTOCOL.md for the reasons.
 const (
@@ -16,6 +16,8 @@ const (
 	MaxFrame     = 1280 << 10
 	MaxPayloadFD = 4 << 20
 	MaxFDs       = 250
+	// DelayFrom is how many nanoseconds a request must run for the worker to tell how long it waited for a processor.
+	DelayFrom = 4_000_000
 )
 
 // Descriptor numbers that the zygote inherits.
@@ -31,6 +33,8 @@ const (
 	FlagBodyFD     = 2
 	FlagPayloadFD  = 4
 	FlagBackground = 8
+	FlagTray       = 16
+	FlagLoan       = 32
 )
 
 // Kind tells what a frame is.
@@ -40,12 +44,14 @@ type Kind uint8
 const (
 	KindRequest    Kind = 1
 	KindLeave      Kind = 2
+	KindLend       Kind = 3
 	KindHello      Kind = 16
 	KindHead       Kind = 17
 	KindBody       Kind = 18
 	KindFile       Kind = 19
 	KindInterim    Kind = 20
 	KindAbort      Kind = 21
+	KindReturn     Kind = 22
 	KindLoaded     Kind = 33
 	KindForked     Kind = 34
 	KindExited     Kind = 35
@@ -58,6 +64,8 @@ const (
 	KindConfigured Kind = 42
 	KindFiles      Kind = 43
 	KindSite       Kind = 44
+	KindDue        Kind = 45
+	KindPong       Kind = 47
 	KindBoot       Kind = 48
 	KindFork       Kind = 49
 	KindExit       Kind = 50
@@ -68,12 +76,15 @@ const (
 	KindConfigure  Kind = 56
 	KindEvent      Kind = 57
 	KindRecord     Kind = 58
+	KindPing       Kind = 62
 )
 
 // Bits of B of a FORK frame.
 const (
 	ForkOwnQueue = 1 // an own queue is among the descriptors
 	ForkSite     = 2 // the worker is to say SITE before READY
+	ForkTray     = 4 // a tray is among the descriptors
+	ForkGate     = 8 // a warm-up that fails is a failed boot
 )
 
 // Causes of an ABORT frame.
@@ -86,9 +97,8 @@ const (
 
 // Causes of a RETIRING frame.
 const (
-	RetireMaxRequests = 1
-	RetireAppExit     = 2
-	RetireStopped     = 3
+	RetireAppExit = 2
+	RetireStopped = 3
 )
 
 // Events of an EVENT frame.
@@ -210,4 +220,4 @@ func (k Kind) String() string {
 func (k Kind) known() bool { return k < 64 && knownKinds&(1<<k) != 0 }
 
 // Stream reports whether frames of this kind may come on a response stream.
-func (k Kind) Stream() bool { return k >= KindHello && k <= KindAbort }
+func (k Kind) Stream() bool { return k >= KindHello && k <= KindReturn }

@@ -151,7 +151,7 @@ func (s *Scoreboard) Notice(slot uint32) uint32 {
 type Times struct {
 	Started, Ended uint64 // CLOCK_MONOTONIC, nanoseconds; 0 when it has not come to that
 	CPU            uint64 // nanoseconds of the serving thread
-	Delay          uint64 // nanoseconds for which it waited for a processor; 0 also when the request was short
+	Delay          uint64 // nanoseconds for which it waited for a processor; 0 also when the request took no more than DelayFrom
 	Route          uint64 // hash of the framework's name for the route, 0 when it did not tell; see ROUTE
 	PID, Thread    uint32
 	TID            uint32 // of the serving thread, as the kernel counts in the worker's pid namespace

@@ -29,6 +29,7 @@ type Stream struct {
 	small []byte
 	large *[largeBuffer]byte // borrowed, or nil
 	end   bool               // the last frame that Next returned ended a response
+	lent  bool               // only RETURN may come
 	r, w  int                // unread bytes are buf[r:w]
 	oob   []byte
 	files []*os.File // received, not yet claimed by a FILE frame
@@ -79,7 +80,7 @@ func (s *Stream) Next() (h Header, payload []byte, file *os.File, err error) {
 	for {
 		h, ok := ParseHeader(s.buf[s.r:s.w])
 		if ok {
-			if h.Length > MaxFrame || !h.Kind.Stream() {
+			if h.Length > MaxFrame || !h.Kind.Stream() || (h.Kind == KindReturn) != s.lent {
 				return h, nil, nil, fmt.Errorf("%w: %v of %d bytes on a response stream", ErrProtocol, h.Kind, h.Length)
 			}
 			size := HeaderSize + int(h.Length)

@@ -14,12 +14,12 @@ var kinds = []struct {
 	kind Kind
 	name string
 }{
-	{KindRequest, "REQUEST"}, {KindLeave, "LEAVE"}, {KindHello, "HELLO"}, {KindHead, "HEAD"}, {KindBody, "BODY"}, {KindFile, "FILE"},
-	{KindInterim, "INTERIM"}, {KindAbort, "ABORT"}, {KindLoaded, "LOADED"}, {KindForked, "FORKED"}, {KindExited, "EXITED"},
+	{KindRequest, "REQUEST"}, {KindLeave, "LEAVE"}, {KindLend, "LEND"}, {KindHello, "HELLO"}, {KindHead, "HEAD"}, {KindBody, "BODY"}, {KindFile, "FILE"},
+	{KindInterim, "INTERIM"}, {KindAbort, "ABORT"}, {KindReturn, "RETURN"}, {KindLoaded, "LOADED"}, {KindForked, "FORKED"}, {KindExited, "EXITED"},
 	{KindLog, "LOG"}, {KindBootFailed, "BOOT_FAILED"}, {KindReady, "READY"}, {KindRetiring, "RETIRING"}, {KindStacks, "STACKS"},
 	{KindRoute, "ROUTE"}, {KindBoot, "BOOT"}, {KindFork, "FORK"}, {KindExit, "EXIT"}, {KindStop, "STOP"}, {KindDump, "DUMP"},
-	{KindInterrupt, "INTERRUPT"}, {KindThread, "THREAD"}, {KindConfigured, "CONFIGURED"}, {KindFiles, "FILES"}, {KindSite, "SITE"}, {KindConfigure, "CONFIGURE"},
-	{KindEvent, "EVENT"}, {KindRecord, "RECORD"},
+	{KindInterrupt, "INTERRUPT"}, {KindThread, "THREAD"}, {KindConfigured, "CONFIGURED"}, {KindFiles, "FILES"}, {KindSite, "SITE"}, {KindDue, "DUE"}, {KindConfigure, "CONFIGURE"},
+	{KindEvent, "EVENT"}, {KindRecord, "RECORD"}, {KindPing, "PING"}, {KindPong, "PONG"},
 }
 
 var knownKinds = func() (bits uint64) {
@@ -32,12 +32,14 @@ var knownKinds = func() (bits uint64) {
 var (
 	limits = []named{
 		{"MAX_PACKET", MaxPacket}, {"MAX_FRAME", MaxFrame}, {"MAX_PAYLOAD_FD", MaxPayloadFD}, {"MAX_FDS", MaxFDs},
+		{"DELAY_FROM", DelayFrom}, {"LOAN_FROM", LoanFrom},
 	}
 	descriptors = []named{{"CONTROL", FDControl}, {"QUEUE", FDQueue}, {"SCOREBOARD", FDScoreboard}}
-	flags       = []named{{"END", FlagEnd}, {"BODY_FD", FlagBodyFD}, {"PAYLOAD_FD", FlagPayloadFD}, {"BACKGROUND", FlagBackground}}
-	forks       = []named{{"OWN_QUEUE", ForkOwnQueue}, {"SITE", ForkSite}}
+	flags       = []named{{"END", FlagEnd}, {"BODY_FD", FlagBodyFD}, {"PAYLOAD_FD", FlagPayloadFD}, {"BACKGROUND", FlagBackground}, {"TRAY", FlagTray}, {"LOAN", FlagLoan}}
+	forks       = []named{{"OWN_QUEUE", ForkOwnQueue}, {"SITE", ForkSite}, {"TRAY", ForkTray}, {"GATE", ForkGate}}
+	tray        = []named{{"PLACES", TrayPlaces}, {"PLACE_SIZE", TrayPlaceSize}, {"HEADER", TrayHeader}, {"SIZE", TraySize}}
 	aborts      = []named{{"RAISED", AbortRaised}, {"PROTOCOL", AbortProtocol}, {"EXIT", AbortExit}, {"GONE", AbortGone}}
-	retires     = []named{{"MAX_REQUESTS", RetireMaxRequests}, {"APP_EXIT", RetireAppExit}, {"STOPPED", RetireStopped}}
+	retires     = []named{{"APP_EXIT", RetireAppExit}, {"STOPPED", RetireStopped}}
 	exits       = []named{{"GENERATION", ExitGeneration}, {"SERVER", ExitServer}}
 	events      = []named{{"WHEN_READY", EventWhenReady}, {"NWORKERS_CHANGED", EventNWorkersChanged}, {"PRE_EXEC", EventPreExec}, {"REOPEN", EventReopen}}
 	notices     = []named{{"ABANDONED", NoticeAbandoned}, {"DEMOTED", NoticeDemoted}}
@@ -74,6 +76,7 @@ func CHeader() string {
 	}
 	group("FLAG_", flags)
 	group("FORK_", forks)
+	group("TRAY_", tray)
 	group("ABORT_", aborts)
 	group("RETIRE_", retires)
 	group("EXIT_", exits)

@@ -39,6 +39,7 @@ func TestSpecificationMatchesTheCode(t *testing.T) {
 		{"| level | number |", 1, levels},
 		{"| state | number |", 1, states},
 		{"| fork | bit |", 1, forks},
+		{"| tray | bytes |", 1, tray},
 	} {
 		got := markdownTable(t, string(text), c.header, c.number)
 		if len(got) != len(c.rows) {

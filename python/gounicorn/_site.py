@@ -180,7 +180,10 @@ class _Django:
         for finder in finders.get_finders():
             storages = getattr(finder, "storages", None)
             if not isinstance(storages, dict):
-                self._problems.append(f"{type(finder).__name__}: what only this finder knows is left to the application")
+                self._problems.append(
+                    f"what only {type(finder).__name__} finds is left to the application, as it does not say in which folders "
+                    "it looks; name them with --static"
+                )
                 continue
             for storage in storages.values():
                 prefix = (getattr(storage, "prefix", None) or "").strip("/")

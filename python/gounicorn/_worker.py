@@ -172,10 +172,33 @@ def loaded(app: Callable[..., Any]) -> tuple[int, str]:
         return 0, ""
     _worker.wsgi = _worker.app.callable = app
     code, text = _step("post_worker_init", _worker)
+    code, text = (code, text) if code else _warm_up(_worker.wsgi)
     _worker.booted = not code
     if _worker.booted and _job is not None and _job.site:
         _site.tell(_job.worker)
     return code, text
+
+
+def _warm_up(app: Callable[..., Any]) -> tuple[int, str]:
+    """Make the requests of --warmup. One that fails is a failed boot only where the new generation has yet to prove itself."""
+    urls = _boot.get("warmup")
+    if not urls or _job is None:
+        return 0, ""
+    from gounicorn import _warmup
+
+    base = {
+        "SERVER_SOFTWARE": _boot["server_software"],
+        "wsgi.errors": _errors(),
+        "wsgi.multithread": _multithread(_job),
+        "wsgi.multiprocess": _boot["workers"] > 1,
+    }
+    try:
+        _warmup.run(app, urls, _boot.get("warmup_host", ""), base | (_boot.get("environ") or {}))
+    except _warmup.WarmupError as error:
+        if _job.gate:
+            return _apploader.EXIT_BOOT, f"Worker failed to boot: {error}"
+        _journal.write(process.WARNING, str(error))
+    return 0, ""
 
 
 def leave() -> None:
@@ -247,7 +270,7 @@ def configure(app: Callable[..., Any]) -> None:
         app=app,
         worker=job.worker,
         multiprocess=_boot["workers"] > 1,
-        multithread=_boot.get("multithread", False) or max(job.threads, _boot.get("max_threads", 1)) > 1,
+        multithread=_multithread(job),
         max_requests=job.max_requests,
         server_software=_boot["server_software"],
         queue=process.FD_QUEUE,
@@ -261,11 +284,16 @@ def configure(app: Callable[..., Any]) -> None:
         begin=begin,
         end=end,
         report=report,
+        tray=job.tray,
     )
     signal.signal(_gounicorn.SOFT_SIGNAL, _gounicorn.soft_signal)
     _reload.watch()
     if _stopping:
         _gounicorn.stop()
+
+
+def _multithread(job: Job) -> bool:
+    return _boot.get("multithread", False) or max(job.threads, _boot.get("max_threads", 1)) > 1
 
 
 def _around() -> tuple[Callable[..., Any] | None, Callable[..., Any] | None]:
@@ -310,7 +338,7 @@ def _errors() -> io.TextIOWrapper:
 
 
 def serve() -> None:
-    """Serve requests until the worker is asked to stop or has done its share. Signal handlers run in this thread.
+    """Serve requests until the worker is asked to stop. Signal handlers run in this thread.
 
     Thread 0 is this one when it is the only one at the start; spare threads may still come and go beside it.
     """

@@ -43,8 +43,10 @@ class Job:
     threads: int
     max_requests: int
     own_queue: bool  # the fourth descriptor is the own queue's end to read
+    has_tray: bool  # the next descriptor is the tray
     site: bool  # it is to tell of the site
-    fds: list[int] = field(repr=False)  # control, stdout, stderr, the own queue if any, one stream per thread
+    gate: bool  # a warm-up that fails is a failed boot
+    fds: list[int] = field(repr=False)  # control, stdout, stderr, the own queue if any, the tray if any, one stream per thread
 
     @property
     def queue(self) -> int:
@@ -52,9 +54,14 @@ class Job:
         return self.fds[3] if self.own_queue else -1
 
     @property
+    def tray(self) -> int:
+        """The memory for large pieces of bodies; -1: there is none."""
+        return self.fds[3 + self.own_queue] if self.has_tray else -1
+
+    @property
     def streams(self) -> list[int]:
         """The response streams, one per thread."""
-        return self.fds[3 + self.own_queue :]
+        return self.fds[3 + self.own_queue + self.has_tray :]
 
     def close(self) -> None:
         """Close the descriptors, which are the child's business."""
@@ -167,9 +174,11 @@ class Zygote:
             self._deadline = time.monotonic() + self._grace  # workers read EOF on their own control sockets
             return None
         kind, aux, a, b, payload, fds = received
-        own_queue, site = bool(b & process.FORK_OWN_QUEUE), bool(b & process.FORK_SITE)
-        if kind == process.FORK and len(fds) == 3 + own_queue + aux and len(payload) == 4:
-            return self._fork(Job(a, aux, int.from_bytes(payload, "little"), own_queue, site, fds))
+        own_queue, tray, site, gate = (
+            bool(b & bit) for bit in (process.FORK_OWN_QUEUE, process.FORK_TRAY, process.FORK_SITE, process.FORK_GATE)
+        )
+        if kind == process.FORK and len(fds) == 3 + own_queue + tray + aux and len(payload) == 4:
+            return self._fork(Job(a, aux, int.from_bytes(payload, "little"), own_queue, tray, site, gate, fds))
         for fd in fds:
             os.close(fd)
         if kind == process.EXIT:

@@ -51,3 +51,20 @@ def test_missing_parts_are_named_with_the_fix(
     assert "-dev" in message
     assert "--enable-shared" in message
     assert message.count("\n") == 1
+
+
+def test_the_header_is_a_copy_named_by_its_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checkouts share it; an edit gives another name; without a cache it is the one of the checkout."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    copy = cgoflags.compat()
+    assert copy.parent == tmp_path / "cache" / "gounicorn"
+    assert copy.read_bytes() == cgoflags.COMPAT.read_bytes()
+    copy.write_text("spoilt")
+    assert cgoflags.compat() == copy
+    assert copy.read_bytes() == cgoflags.COMPAT.read_bytes()
+    edited = tmp_path / "cpy3_compat.h"
+    edited.write_text("/* another */")
+    monkeypatch.setattr(cgoflags, "COMPAT", edited)
+    assert cgoflags.compat() not in {copy, edited}
+    monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null")
+    assert cgoflags.compat() == edited

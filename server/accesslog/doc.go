@@ -23,6 +23,7 @@
 //	receive microseconds that reading the body took
 //	client  address of the client behind the proxies that are trusted
 //	request_id  X-Request-ID of the request, or one made for it
+//	trace_id    id of the trace that the field traceparent names (W3C Trace Context)
 //	worker  pid of the worker, - if none was involved
 //	lane    fast, new, slow or a name given with --lane; - if it was answered before it had one
 //	route   the key under which the request's duration is learnt

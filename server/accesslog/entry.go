@@ -31,6 +31,7 @@ type Entry struct {
 	Answered    bool   // by a worker to the end, be it that the application raised
 	By          string // who answered: "app", "static", "edge", "server" and the like; "": not known
 	RequestID   []byte
+	TraceID     []byte        // of the trace it belongs to; nil: as Fields has it
 	Receive     time.Duration // reading the body
 	Queue       time.Duration // waiting for a worker
 	Run         time.Duration // in a worker
@@ -42,10 +43,10 @@ type Entry struct {
 // Clone returns a copy of e that may be kept, without its Fields.
 func (e *Entry) Clone() *Entry {
 	kept := *e
-	kept.Fields = nil
+	kept.TraceID, kept.Fields = e.trace(), nil
 	for _, text := range []*[]byte{
 		&kept.RemoteAddr, &kept.User, &kept.RequestLine, &kept.Method, &kept.Target, &kept.Path, &kept.Query, &kept.Proto, &kept.Referer,
-		&kept.UserAgent, &kept.Lane, &kept.Route, &kept.Client, &kept.Host, &kept.RequestID,
+		&kept.UserAgent, &kept.Lane, &kept.Route, &kept.Client, &kept.Host, &kept.RequestID, &kept.TraceID,
 	} {
 		*text = bytes.Clone(*text)
 	}

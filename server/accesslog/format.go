@@ -252,7 +252,7 @@ func fieldAtom(name string) (part, error) {
 		if get, ok := numbers["x "+key]; ok {
 			return part{kind: number, number: get}, nil
 		}
-		return part{}, fmt.Errorf("there is no {%s}x; there are queue, run, receive, worker, lane, route, client, by and request_id", key)
+		return part{}, fmt.Errorf("there is no {%s}x; there are queue, run, receive, worker, lane, route, client, by, request_id and trace_id", key)
 	}
 	return part{kind: literal, fixed: missing}, nil
 }
@@ -270,6 +270,7 @@ var texts = map[string]func(*Entry) []byte{
 	"x client":     func(e *Entry) []byte { return e.Client },
 	"x by":         func(e *Entry) []byte { return bytesOf(e.By) },
 	"x request_id": func(e *Entry) []byte { return e.RequestID },
+	"x trace_id":   (*Entry).trace,
 	"x lane":       func(e *Entry) []byte { return e.Lane },
 	"x route":      func(e *Entry) []byte { return e.Route },
 }

@@ -176,7 +176,7 @@ func TestWrongFormatIsRefusedWithItsPlace(t *testing.T) {
 		{"%(h)", "without its type"},
 		{"%(h)d", "no number"},
 		{"%(h)9999s", "width"},
-		{"%({nope}x)s", "queue, run, receive, worker, lane, route, client, by and request_id"},
+		{"%({nope}x)s", "queue, run, receive, worker, lane, route, client, by, request_id and trace_id"},
 	} {
 		if _, err := accesslog.Compile(c.format); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("Compile(%q): error %v, want one about %q", c.format, err, c.want)

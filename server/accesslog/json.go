@@ -27,6 +27,7 @@ func (JSON) Append(b []byte, e *Entry) []byte {
 	b = appendJSONText(b, `,"referer":`, e.Referer)
 	b = appendJSONText(b, `,"user_agent":`, e.UserAgent)
 	b = appendJSONText(b, `,"request_id":`, e.RequestID)
+	b = appendJSONText(b, `,"trace_id":`, e.trace())
 	if e.Worker != 0 {
 		b = strconv.AppendInt(append(b, `,"worker":`...), int64(e.Worker), 10)
 	} else {

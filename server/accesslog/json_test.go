@@ -17,7 +17,7 @@ func TestJSON(t *testing.T) {
 	}
 	const want = `{"time":"2026-11-22T13:04:05.006Z","level":"INFO","logger":"gunicorn.access","pid":12,"remote_addr":"10.0.0.1",` +
 		`"client":"192.0.2.9","user":null,"method":"GET","host":"x","path":"/a\"b\n","query":"","protocol":"HTTP/1.1","status":200,"bytes":5,` +
-		`"referer":null,"user_agent":"a\u001bé","request_id":"id","worker":12,"by":"app","lane":"fast","route":"GET /a",` +
+		`"referer":null,"user_agent":"a\u001bé","request_id":"id","trace_id":null,"worker":12,"by":"app","lane":"fast","route":"GET /a",` +
 		`"duration_ms":12.345,"receive_ms":1.000,"queue_ms":2.000,"app_ms":3.000,"send_ms":6.345}`
 	got := accesslog.JSON{}.Append(nil, &e)
 	if string(got) != want {
@@ -26,7 +26,7 @@ func TestJSON(t *testing.T) {
 	for _, e := range []*accesslog.Entry{&e, {}, {Duration: -1, Queue: time.Hour}} {
 		line := accesslog.JSON{}.Append(nil, e)
 		var fields map[string]any
-		if err := json.Unmarshal(line, &fields); err != nil || len(fields) != 26 {
+		if err := json.Unmarshal(line, &fields); err != nil || len(fields) != 27 {
 			t.Errorf("%s: %d fields, %v", line, len(fields), err)
 		}
 	}
@@ -38,7 +38,7 @@ func FuzzJSON(f *testing.F) {
 	f.Fuzz(func(t *testing.T, method, path, agent []byte) {
 		line := accesslog.JSON{}.Append(nil, &accesslog.Entry{Method: method, Path: path, Query: agent, UserAgent: agent, Referer: path, User: agent})
 		var fields map[string]any
-		if err := json.Unmarshal(line, &fields); err != nil || len(fields) != 26 {
+		if err := json.Unmarshal(line, &fields); err != nil || len(fields) != 27 {
 			t.Fatalf("%q: %d fields, %v", line, len(fields), err)
 		}
 		for _, c := range line {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
@@ -48,9 +49,13 @@ type Issuer struct {
 	magic  *certmagic.Config
 	issuer *certmagic.ACMEIssuer
 	cache  *certmagic.Cache
+	cached chan struct{} // a certificate came into use
 	ctx    context.Context
 	cancel context.CancelFunc
 }
+
+// loadTime is how long Start waits for what lies in the folder: stapling asks the authority about a certificate before it is used.
+const loadTime = 3 * time.Second
 
 // NewIssuer checks the configuration and the folder, which it makes if it is not there. It asks nobody for anything yet.
 func NewIssuer(c ACME) (*Issuer, error) {
@@ -74,7 +79,7 @@ func NewIssuer(c ACME) (*Issuer, error) {
 			return nil, fmt.Errorf("%q holds no certificate in PEM form", c.Root)
 		}
 	}
-	i := &Issuer{cfg: c}
+	i := &Issuer{cfg: c, cached: make(chan struct{}, 1)}
 	i.ctx, i.cancel = context.WithCancel(context.Background())
 	log := zap.New(&logCore{debugf: c.Debugf, warnf: func(format string, args ...any) {
 		if i.ctx.Err() == nil { // else it is about work that was broken off
@@ -102,14 +107,20 @@ func NewIssuer(c ACME) (*Issuer, error) {
 
 // event tells what an operator wants to know.
 func (i *Issuer) event(_ context.Context, event string, data map[string]any) error {
-	if event == "cert_obtained" {
+	switch event {
+	case "cert_obtained":
 		i.cfg.Infof("Certificate for %v obtained from %v", data["identifier"], data["issuer"])
+	case "cached_managed_cert":
+		select {
+		case i.cached <- struct{}{}:
+		default: // one is enough
+		}
 	}
 	return nil
 }
 
-// Start takes over what lies in the folder, and begins to get and renew the rest. It is called once, when the listeners are open and the
-// process is who it stays.
+// Start takes what lies in the folder into use, and begins to get and renew the rest. It is called once, when the listeners are open and
+// the process is who it stays, and before clients are accepted: a handshake without a certificate fails.
 func (i *Issuer) Start(p Ports) error {
 	if p.HTTP == 0 && p.TLS == 0 {
 		return errors.New("ACME: the authority can reach us nowhere: listen on port 443, or on port 80 with --http-bind")
@@ -119,7 +130,27 @@ func (i *Issuer) Start(p Ports) error {
 	if err := i.magic.ManageAsync(i.ctx, i.cfg.Domains); err != nil {
 		return fmt.Errorf("ACME: %w", err)
 	}
+	i.awaitStored()
 	return nil
+}
+
+// awaitStored returns when every certificate that lies in the folder is in use, or loadTime is over.
+func (i *Issuer) awaitStored() {
+	over := time.NewTimer(loadTime)
+	defer over.Stop()
+	for _, domain := range i.cfg.Domains {
+		if !i.magic.Storage.Exists(i.ctx, certmagic.StorageKeys.SiteCert(i.issuer.IssuerKey(), domain)) {
+			continue
+		}
+		for len(i.cache.AllMatchingCertificates(domain)) == 0 {
+			select {
+			case <-i.cached:
+			case <-over.C:
+				i.cfg.Warnf("The certificate for %s in %s is not in use yet; what is the matter may be told soon", domain, i.cfg.Cache)
+				return
+			}
+		}
+	}
 }
 
 // Stop ends all work. Certificates that are there can still be used.

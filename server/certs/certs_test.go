@@ -72,6 +72,38 @@ func TestCertificateIsChosenByName(t *testing.T) {
 	}
 }
 
+// As nginx's ssl_reject_handshake: the name is refused (unrecognized_name), also when a session is resumed.
+func TestStrictNames(t *testing.T) {
+	a, dir := harness.NewAuthority(t), t.TempDir()
+	cert, key := a.Write(dir, "site", harness.Leaf{Hosts: []string{"a.test", "*.wild.test"}})
+	config := Config{Pairs: []Pair{{cert, key}}}
+	s, _, err := Open(config, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sessions := tls.NewLRUClientSessionCache(8)
+	client := func(name string) *tls.Config {
+		return &tls.Config{ServerName: name, InsecureSkipVerify: true, ClientSessionCache: sessions}
+	}
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} { // now there are tickets
+		c := client("unknown.test")
+		c.MaxVersion = version
+		if _, err := shake(t, s.TLS(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	config.Strict, config.Issued = true, []string{"issued.test"}
+	if _, _, err := s.Use(config); err != nil {
+		t.Fatal(err)
+	}
+	for name, ok := range map[string]bool{"a.test": true, "A.test": true, "b.wild.test": true, "issued.test": true, "unknown.test": false, "b.c.wild.test": false, "": false} {
+		_, err := shake(t, s.TLS(), client(name))
+		if (err == nil) != ok || !ok && !strings.Contains(err.Error(), "unrecognized name") {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
 func TestClientGetsTheKindOfCertificateThatItKnows(t *testing.T) {
 	a, dir := harness.NewAuthority(t), t.TempDir()
 	c1, k1 := a.Write(dir, "ec", harness.Leaf{Hosts: []string{"a.test"}})

@@ -21,6 +21,8 @@ type Config struct {
 	MinVersion uint16             // 0: TLS 1.2
 	Ciphers    []uint16           // of TLS 1.2, see Ciphers; nil: those of crypto/tls
 	Protocols  []string           // for ALPN, the preferred one first
+	Strict     bool               // no handshake for a host that no certificate is for, nor without one
+	Issued     []string           // hosts that the Issuer has certificates for, in lower case
 }
 
 // set is a Config that was loaded. It does not change.
@@ -30,12 +32,33 @@ type set struct {
 	wild   map[string][]*loaded // by what follows "*."
 	cas    [sha256.Size]byte
 	config *tls.Config
+	strict bool
+	issued []string
+}
+
+// refusing makes handshakes end with unrecognized_name (RFC 6066 3), also those that would resume an earlier one.
+var refusing = &tls.Config{
+	MinVersion: tls.VersionTLS12, SessionTicketsDisabled: true,
+	GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, nil },
+}
+
+// configFor implements tls.Config.GetConfigForClient.
+func (s *set) configFor(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+	if s.strict && len(s.named(hello)) == 0 && !slices.Contains(s.issued, hostOf(hello)) && !slices.Contains(hello.SupportedProtos, protocolACME) {
+		return refusing, nil
+	}
+	return s.config, nil
+}
+
+// hostOf is the host that a client names, in lower case; empty: none.
+func hostOf(hello *tls.ClientHelloInfo) string {
+	return strings.ToLower(strings.TrimSuffix(hello.ServerName, "."))
 }
 
 // load reads everything that c names. A pair that cannot be loaded is taken from old, if it is there, and the error says so; a set is
 // returned beside the error if it can be used.
 func (c *Config) load(old *set, issued func(*tls.ClientHelloInfo) (*tls.Certificate, error)) (s *set, warnings []string, err error) {
-	s = &set{exact: map[string][]*loaded{}, wild: map[string][]*loaded{}}
+	s = &set{exact: map[string][]*loaded{}, wild: map[string][]*loaded{}, strict: c.Strict, issued: c.Issued}
 	var problems []error
 	for _, p := range c.Pairs {
 		l, told, err := p.load(time.Now())
@@ -124,7 +147,7 @@ func (s *set) add(l *loaded) {
 
 // named are the pairs for the host that a client names; without a name, for the address that it connected to.
 func (s *set) named(hello *tls.ClientHelloInfo) []*loaded {
-	name := strings.ToLower(strings.TrimSuffix(hello.ServerName, "."))
+	name := hostOf(hello)
 	if name == "" && hello.Conn != nil {
 		if a, ok := hello.Conn.LocalAddr().(*net.TCPAddr); ok {
 			name = a.AddrPort().Addr().Unmap().WithZone("").String()

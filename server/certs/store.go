@@ -31,7 +31,7 @@ func Open(c Config, issuer *Issuer) (*Store, []string, error) {
 	s.base = &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		// Tickets are encrypted with the keys of this Config, whatever set is in use, so that they outlive a renewal.
-		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return s.now.Load().config, nil },
+		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) { return s.now.Load().configFor(hello) },
 	}
 	return s, warnings, nil
 }

@@ -29,11 +29,11 @@ func Dial(path string, timeout time.Duration) (*Client, error) {
 	conn, err := net.DialTimeout("unix", path, timeout)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return nil, fmt.Errorf("no socket at %s: is the server running, with a control socket? Name it with -s", path)
+		return nil, fmt.Errorf("no socket at %s: is the server running, with a control socket? Name its --control-socket with -s", path)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return nil, fmt.Errorf("nobody listens at %s: the server that made it has ended", path)
 	case errors.Is(err, os.ErrPermission):
-		return nil, fmt.Errorf("no permission for %s: run gounicornc as the user of the server or as root", path)
+		return nil, fmt.Errorf("no permission for %s: run this as the user of the server or as root", path)
 	case errors.Is(err, syscall.EINVAL):
 		return nil, fmt.Errorf("%s is too long for the path of a socket (107 bytes)", path)
 	case err != nil:

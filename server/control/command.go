@@ -2,6 +2,7 @@ package control
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -17,6 +18,11 @@ type Master interface {
 	Reload() error
 	Reopen() error
 	Shutdown(quick bool) error
+	Upgrade() error
+	Settings() ([]Setting, error)
+	Logs(since uint64, n int, latest bool) (any, error) // lines of the error log, behind that number, see history.Journal
+	Stacks(pid int) (string, error)                     // the Python stacks of a worker, which goes on
+	Status() (any, error)                               // all that the server tells of itself, for programs: an object in JSON
 	Companions
 }
 
@@ -48,6 +54,13 @@ type Stats struct {
 	DirtyArbiter   *int    `json:"dirty_arbiter_pid"`
 }
 
+// Setting is one setting as it is in effect.
+type Setting struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+	From  string `json:"from"` // the flag, variable or file; "default"
+}
+
 // Listener is one listening socket.
 type Listener struct {
 	Address string `json:"address"`
@@ -75,6 +88,10 @@ func commands() []command {
 		{"show config", "", "Show all settings as they are in effect", func(m Master, _ []string) (any, error) { return m.Config() }},
 		{"show stats", "", "Show what the server has done so far", func(m Master, _ []string) (any, error) { return m.Stats() }},
 		{"show listeners", "", "List the listening sockets", showListeners},
+		{"status", "", "Show all there is to know, for gounicorn ctl, gounicorn top and other programs", func(m Master, _ []string) (any, error) { return m.Status() }},
+		{"settings", "[NAME]", "Show settings and where each comes from", showSettings},
+		{"logs", "[SINCE N]", "Show the last lines of the error log, or N behind the one with the number SINCE", logs},
+		{"stacks", "<PID>", "Show what the threads of a worker are doing; it goes on", stacks},
 		{"worker add", "[N]", "Start N more workers (default 1)", workerAdd},
 		{"worker remove", "[N]", "Retire N workers (default 1); one remains", workerRemove},
 		{"worker kill", "<PID>", "Let one worker finish its requests and replace it", workerKill},
@@ -87,6 +104,7 @@ func commands() []command {
 		{"dirty remove", "[N]", "Not available: there are no dirty workers", refuseDirty},
 		{"reload", "", "Start new workers with the code and settings as they are now (HUP)", reload},
 		{"reopen", "", "Reopen the log files (USR1)", reopen},
+		{"upgrade", "", "Start a second master with the program as it is now (USR2)", upgrade},
 		{"shutdown", "[graceful|quick]", "Stop the server, when its requests have ended or at once (TERM, INT)", shutdown},
 		{"help", "", "Show this list", help},
 	}
@@ -278,6 +296,52 @@ type begun struct {
 	Status string `json:"status"`
 	Mode   string `json:"mode,omitempty"`
 }
+
+// lastLines is how many lines logs shows.
+const lastLines = 50
+
+func logs(m Master, args []string) (any, error) {
+	since, n := uint64(0), lastLines
+	if len(args) > 0 {
+		var err error
+		if since, err = strconv.ParseUint(args[0], 10, 64); err == nil && len(args) == 2 {
+			n, err = strconv.Atoi(args[1])
+		}
+		if err != nil || len(args) != 2 || n < 1 {
+			return nil, fmt.Errorf("Invalid argument: %s; say logs, or logs SINCE N with two numbers", strings.Join(args, " "))
+		}
+	}
+	lines, err := m.Logs(since, n, len(args) == 0)
+	return map[string]any{"lines": lines}, err
+}
+
+func stacks(m Master, args []string) (any, error) {
+	if len(args) != 1 {
+		return nil, fmt.Errorf("Invalid argument: say stacks PID; show workers lists them")
+	}
+	pid, err := strconv.Atoi(args[0])
+	if err != nil || pid < 1 {
+		return nil, fmt.Errorf("Invalid argument: %s is no process id; show workers lists them", args[0])
+	}
+	text, err := m.Stacks(pid)
+	return map[string]any{"pid": pid, "stacks": text}, err
+}
+
+func showSettings(m Master, args []string) (any, error) {
+	all, err := m.Settings()
+	if err != nil {
+		return nil, err
+	}
+	if len(args) > 0 {
+		all = slices.DeleteFunc(all, func(s Setting) bool { return !slices.Contains(args, s.Name) })
+		if len(all) == 0 {
+			return nil, fmt.Errorf("Unknown setting: %s; settings lists them", strings.Join(args, " "))
+		}
+	}
+	return map[string]any{"settings": list(all)}, nil
+}
+
+func upgrade(m Master, _ []string) (any, error) { return begun{Status: "upgrading"}, m.Upgrade() }
 
 func reload(m Master, _ []string) (any, error) { return begun{Status: "reloading"}, m.Reload() }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"path/filepath"
@@ -30,6 +31,24 @@ func (p *played) Resize(by int) (before, after int, err error) {
 func (p *played) Retire(pid int) (bool, error) { return pid == 7, nil }
 func (p *played) Reload() error                { p.told = append(p.told, "reload"); return nil }
 func (p *played) Reopen() error                { p.told = append(p.told, "reopen"); return nil }
+func (*played) Settings() ([]Setting, error) {
+	return []Setting{{"bind", ":8000", "--bind"}, {"workers", "2", "default"}}, nil
+}
+
+func (*played) Logs(since uint64, n int, latest bool) (any, error) {
+	return []string{fmt.Sprint(since, n, latest)}, nil
+}
+
+func (*played) Stacks(pid int) (string, error) {
+	if pid != 7 {
+		return "", errors.New("there is no worker with that pid")
+	}
+	return "File view.py, line 3", nil
+}
+func (p *played) Upgrade() error { p.told = append(p.told, "upgrade"); return nil }
+
+func (*played) Status() (any, error) { return map[string]int{"pid": 7}, nil }
+
 func (p *played) Shutdown(quick bool) error {
 	p.told = append(p.told, map[bool]string{true: "quick", false: "graceful"}[quick])
 	return nil

@@ -68,7 +68,7 @@ func (s *Server) admit(c *net.UnixConn) (refusal string) {
 			return err.Error()
 		}
 		if uid != 0 && uid != os.Geteuid() {
-			return fmt.Sprintf("user %d may not control a server of user %d: run gounicornc as that user or root, or open the socket with --control-socket-mode", uid, os.Geteuid())
+			return fmt.Sprintf("user %d may not control a server of user %d: run this as that user or root, or open the socket with --control-socket-mode", uid, os.Geteuid())
 		}
 	}
 	s.mu.Lock()

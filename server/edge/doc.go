@@ -4,7 +4,6 @@
 //
 //	rules.go     Rules, the Responder, and its Config
 //	prefix.go    which of several rules a path has
-//	hosts.go     allowed hosts, as Django writes them
 //	redirect.go  Redirect
 //	address.go   Addresses: networks that may or may not come
 //	rate.go      Rate: requests in a time
@@ -16,5 +15,6 @@
 //	health.go    Health, the Responder of probes
 //
 // Everything that a client can make grow has a constant size. Nothing here runs, and nothing is allocated, for a request while no rule is
-// set. The package imports server/exchange and no other of ours.
+// set. The package imports server/exchange and
+// server/hosts and no other of ours.
 package edge

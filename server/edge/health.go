@@ -10,8 +10,8 @@ import (
 // Health answers the probes of orchestrators and load balancers, without a worker and before every other rule: whether the master lives, and
 // whether requests should be sent here. Its methods may be called concurrently.
 type Health struct {
-	// Ready reports whether requests can be served, and if not why, in a few words. It is required, must be quick, and is called for each
-	// probe of ReadyPath.
+	// Ready reports whether requests can be served, and if not why, in a few words. It is required, and called for each probe of
+	// the ready path, which lasts as long as it does.
 	Ready func() (ok bool, reason string)
 
 	paths atomic.Pointer[healthPaths]

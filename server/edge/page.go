@@ -1,8 +1,6 @@
 package edge
 
 import (
-	"bytes"
-	"encoding/json"
 	"net/http"
 	"strconv"
 
@@ -12,20 +10,10 @@ import (
 // field is one more field of an answer.
 type field struct{ name, value string }
 
-// refuse answers with a small page: JSON for a client that asks for it and not for HTML. Nothing of what the client sent is in it.
+// refuse answers with a small page, or the operator's.
 func refuse(x exchange.Exchange, status int, detail string, fields ...field) {
-	text := http.StatusText(status)
-	mime, body := "text/html; charset=utf-8", []byte("<html>\n  <head>\n    <title>"+text+"</title>\n  </head>\n  <body>\n    <h1><p>"+text+
-		"</p></h1>\n    "+detail+"\n  </body>\n</html>\n")
-	if wantsJSON(x.Request().Get("accept")) {
-		mime = "application/json"
-		body, _ = json.Marshal(struct { // strings and a number cannot fail
-			Status int    `json:"status"`
-			Error  string `json:"error"`
-			Detail string `json:"detail"`
-		}{status, text, detail})
-		body = append(body, '\n')
-	}
+	q := x.Request()
+	mime, body := exchange.Page(status, http.StatusText(status), detail, q.Get("accept"), q.Pages)
 	answer(x, status, mime, body, fields...)
 }
 
@@ -34,6 +22,9 @@ func answer(x exchange.Exchange, status int, mime string, body []byte, fields ..
 	all := append([]field{{"Content-Type", mime}}, fields...)
 	if status/100 != 3 {
 		all = append(all, field{"Cache-Control", "no-store"})
+	}
+	if hsts := x.Request().HSTS; hsts != "" {
+		all = append(all, field{exchange.HSTSField, hsts})
 	}
 	err := x.Start(status, nil)
 	for _, f := range all {
@@ -46,11 +37,6 @@ func answer(x exchange.Exchange, status int, mime string, body []byte, fields ..
 		return
 	}
 	_ = x.Finish(body) // the length is the body's, and the client's leaving is the engine's to report
-}
-
-// wantsJSON reads Accept (RFC 9110 12.5.1) as far as it is needed: a client that names a kind of JSON and not HTML is no browser.
-func wantsJSON(accept []byte) bool {
-	return (bytes.Contains(accept, []byte("application/json")) || bytes.Contains(accept, []byte("+json"))) && !bytes.Contains(accept, []byte("text/html"))
 }
 
 // retryAfter is the field of that name, in whole seconds.

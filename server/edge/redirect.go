@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/gounicorn/gounicorn/server/hosts"
 )
 
 // Redirect sends the requests for a host, or for a path and all below it, elsewhere. What follows in the path, and the query, is kept.
@@ -41,7 +43,7 @@ func ParseRedirect(text string) (Redirect, error) {
 		}
 		r.prefix = prefix
 	} else {
-		name, ok := hostName(strings.ToLower(from))
+		name, ok := hosts.Name(from)
 		if !ok || strings.ContainsAny(from, "/*") {
 			return r, fmt.Errorf("FROM %q is neither a path that begins with / nor a host name", from)
 		}

@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/gounicorn/gounicorn/server/exchange"
+	"github.com/gounicorn/gounicorn/server/hosts"
 )
 
 // Config is a set of rules. The zero Config has none.
@@ -109,7 +109,7 @@ type Rules struct {
 
 // state is a Config as requests use it.
 type state struct {
-	hosts       hosts // nil: any
+	hosts       hosts.Patterns // nil: any
 	redirects   []Redirect
 	allow, deny table[Addresses]
 	rates       table[[]limit]
@@ -159,7 +159,7 @@ func (r *Rules) apply() {
 		patterns = r.site
 	}
 	if patterns != nil {
-		if h := newHosts(patterns); !h.any() {
+		if h := hosts.New(patterns); !h.Any() {
 			s.hosts = h
 		}
 	}
@@ -214,7 +214,7 @@ func (n names) Respond(x exchange.Exchange) bool {
 		n.count(RuleRedirect)
 		return true
 	}
-	if s.hosts != nil && !s.hosts.allow(q.Host) {
+	if s.hosts != nil && !s.hosts.Allow(string(q.Host)) {
 		n.count(RuleHost)
 		refuse(x, 400, "The host of this address is not served here.")
 		return true
@@ -257,10 +257,7 @@ func (s *state) redirect(x exchange.Exchange, q *exchange.Request) bool {
 	if len(s.redirects) == 0 {
 		return false
 	}
-	host := ""
-	if len(q.Host) <= longestHost {
-		host, _ = hostName(strings.ToLower(string(q.Host)))
-	}
+	host, _ := hosts.Name(string(q.Host))
 	for i := range s.redirects {
 		if to := s.redirects[i].location(host, q.RawPath, q.Target); to != nil {
 			refuse(x, s.redirects[i].status, "It is elsewhere now.", field{"Location", string(to)})

@@ -4,6 +4,7 @@
 //	exchange.go  Exchange, Conn, and what is reported of their end
 //	request.go   Request and Field
 //	source.go    Source: a body that comes piece by piece
+//	page.go      Page: what a client reads when we answer by ourselves
 package exchange
 
 import (
@@ -104,6 +105,19 @@ type Exchange interface {
 	SetDone(f func(x Exchange, r Result))
 	// ResponseField returns the value of the last field of the answer with the name, in lower case. For the function of SetDone only.
 	ResponseField(lower string) (value []byte, ok bool)
+}
+
+// Loan is a body that somebody else has, who can write it to the client's connection.
+type Loan interface {
+	// Size returns the length of the body in bytes.
+	Size() int
+	// Lend lends the connection by its descriptor, which is not kept; -1 lends none. Nobody else writes to it until Back has returned. It does not
+	// wait, and is called once, before Back, which finds its error again.
+	Lend(fd int) error
+	// Back waits until the connection has been given back and returns how many bytes of the body it took, and the rest, which is valid until
+	// the function that was given the loan returns. An error means that the rest is lost. Whoever was given a loan calls it once, and ends the exchange
+	// after it.
+	Back() (sent int, rest []byte, err error)
 }
 
 // Conn is a client's connection. Its methods are safe for concurrent use.

@@ -31,6 +31,8 @@ type Request struct {
 
 	Scheme string     // "http" or "https"
 	Client netip.Addr // who asks: the peer, or whom a believed proxy names; not valid on a Unix socket
+	Pages  PageSource // for answers of our own; nil: there are none but ours
+	HSTS   string     // the value of Strict-Transport-Security in an answer of our own; empty: none
 
 	// What a Responder that does not answer may note for those behind it.
 

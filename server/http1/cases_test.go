@@ -115,9 +115,6 @@ func (b *bench) server(set httpcases.Settings) *server {
 		MaxKeepAliveRequests:       set.MaxKeepAlives,
 		OnPanic:                    func(_ *http1.Conn, v any, stack []byte) { b.t.Errorf("panic: %v\n%s", v, stack) },
 	}
-	if set.AllowedHost != "" {
-		c.AllowHost = func(h []byte) bool { return string(h) == set.AllowedHost || string(h) == "canary" }
-	}
 	s.addr, _ = start(b.t, c)
 	b.servers[set] = s
 	return s

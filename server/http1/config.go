@@ -50,6 +50,9 @@ type Config struct {
 	// MaxKeepAliveRequests is the number of requests after which a connection
 	// is closed; 0 means no limit, 1 switches keep-alive off.
 	MaxKeepAliveRequests int
+	// MaxKeepAliveTime is the age of a connection at which it is closed after
+	// the answer that is being given; 0 means no limit.
+	MaxKeepAliveTime time.Duration
 	// MaxConnections is the number of connections, of all listeners together,
 	// at which a new one waits until another ends; the one that has been idle
 	// for longest is closed for it. 0 means no limit.
@@ -74,12 +77,12 @@ type Config struct {
 	// ProxyAllowed is asked whether the peer of a connection may use the PROXY
 	// protocol; false means 403. It is required unless ProxyProtocol is Off.
 	ProxyAllowed func(c *Conn) bool
-	// AllowHost, if set, is asked for every request that names a host, and
-	// answers false for 421. It must not keep the slice.
-	AllowHost func(host []byte) bool
-	// Page, if set, returns the HTML page, in UTF-8, with which a status is
-	// answered in place of the engine's own, or nil. It must not block.
-	Page func(status int) []byte
+	// Page, if set, gives the pages with which statuses are answered in place
+	// of the engine's own.
+	Page exchange.PageSource
+	// Room bounds what all requests under way take; nil: each has its limits
+	// alone.
+	Room *Room
 	// OnError is called for every refused request, on the connection's
 	// goroutine, before the answer is written.
 	OnError func(c *Conn, v Verdict)
@@ -134,9 +137,8 @@ type rules struct {
 	underscores Underscores
 	anyMethod   bool
 	foldMethod  bool
-	allowHost   func([]byte) bool
 	forwarder   func(exchange.Conn, []byte) bool
-	page        func(int) []byte
+	page        exchange.PageSource
 }
 
 // terms are a Config as connections use it.
@@ -165,7 +167,6 @@ func newRules(c *Config) rules {
 		underscores: c.Underscores,
 		anyMethod:   c.PermitUnconventionalMethod,
 		foldMethod:  c.CasefoldMethod,
-		allowHost:   c.AllowHost,
 		forwarder:   c.Forwarder,
 		page:        c.Page,
 	}

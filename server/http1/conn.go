@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"container/list"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -55,9 +56,11 @@ type Conn struct {
 	peer       netip.AddrPort
 	proxy      exchange.ProxyHeader
 	listener   net.Addr
+	born       int64 // on the server's clock
 	tls        *tls.ConnectionState
 	counted    bool  // by the Gate
 	next, prev *Conn // list of the server, guarded by its mutex
+	evicted    bool  // to make room; likewise
 
 	// Shared with the sweeper, which compares them with the limits.
 	phase     atomic.Int32
@@ -67,6 +70,10 @@ type Conn struct {
 	bodyBytes atomic.Int64 // how much of it has arrived
 	timedOut  atomic.Bool
 	begun     atomic.Bool // a request has been read
+
+	roomTaken atomic.Bool   // something is counted by Config.Room
+	roomHeld  int64         // that much; guarded by its mutex
+	roomPlace *list.Element // likewise
 
 	// mu guards the fields of this block, and also buf, r and w while parked
 	// is set. It is a leaf: nothing is called with it held but the pool.
@@ -167,7 +174,8 @@ func newConn(s *Server, nc net.Conn, listener net.Addr) *Conn {
 		state := t.ConnectionState()
 		c.tls = &state
 	}
-	c.since.Store(s.clock.Load())
+	c.born = s.clock.Load()
+	c.since.Store(c.born)
 	return c
 }
 
@@ -225,7 +233,7 @@ func (c *Conn) serveRequest() bool {
 		f, cause = c.head.frame(c.buf.b[c.r:c.r+n], &c.terms.rules)
 	}
 	if cause != CauseNone {
-		x.loadPartial(&c.head, c.buf.b[c.r:c.w])
+		x.loadRefused(&c.head, c.buf.b[c.r:c.w])
 		c.refuse(cause.Verdict())
 		return false
 	}
@@ -253,6 +261,7 @@ func (c *Conn) serveRequest() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.releaseHead()
+	c.giveHead()
 	c.base = 0
 	return !c.closing && !c.broken && (!c.eof || c.r < c.w)
 }
@@ -275,10 +284,11 @@ func (c *Conn) callHandler() {
 	c.terms.Handler.ServeHTTP1(&c.x)
 }
 
-// mayServeMore reports whether MaxKeepAliveRequests allows another request.
+// mayServeMore reports whether MaxKeepAliveRequests and MaxKeepAliveTime allow
+// another request.
 func (c *Conn) mayServeMore() bool {
-	limit := c.terms.MaxKeepAliveRequests
-	return limit <= 0 || c.requests < limit
+	limit, age := c.terms.MaxKeepAliveRequests, c.terms.MaxKeepAliveTime
+	return (limit <= 0 || c.requests < limit) && (age <= 0 || c.srv.clock.Load()-c.born < int64(age))
 }
 
 // refuse answers a verdict on the connection's goroutine. Nothing is parsed
@@ -320,6 +330,9 @@ func (c *Conn) readHead() (n int, cause Cause, ok bool) {
 				}
 			}
 			n, cause = c.head.feed(c.buf.b[c.r:c.w], &c.terms.rules)
+			if cause == CauseNone && (len(c.buf.b) > smallBuffer || len(c.head.fields) > keptFields) && !c.holdHead() {
+				cause = CauseRoom
+			}
 			if n > 0 || cause != CauseNone {
 				return n, cause, true
 			}
@@ -431,6 +444,7 @@ func (c *Conn) rest() {
 // releaseBuffers gives all read buffers back.
 func (c *Conn) releaseBuffers() {
 	c.releaseHead()
+	c.giveHead()
 	if c.buf != nil {
 		c.srv.pool.put(c.buf)
 		c.buf = nil

@@ -18,6 +18,7 @@
 //	RFC 9112 7.1, 8            streamed responses                    stream.go
 //	all refusals               cause, status, close, rule            verdict.go
 //	RFC 9112 9.5               timeouts                              sweep.go
+//	                           what all requests take together       room.go
 //	PROXY protocol 1 and 2     who a connection's client is          proxy.go
 //	RFC 8446, 7301             handshake and what follows it         secure.go
 //	                           the socket below TLS                  underlay.go

@@ -146,7 +146,14 @@ func (x *Exchange) begin(c *Conn) {
 	x.state.Store(stateOpen)
 }
 
-// loadPartial fills in what an answer to a refused head depends on.
+// loadRefused fills in what the answer to a refused head depends on.
+func (x *Exchange) loadRefused(h *head, b []byte) {
+	x.loadPartial(h, b)
+	x.fields = h.accepts(b, x.fields)
+	x.req.Fields = x.fields
+}
+
+// loadPartial fills in what every answer depends on.
 func (x *Exchange) loadPartial(h *head, b []byte) {
 	if h.method.end == 0 {
 		return

@@ -80,12 +80,6 @@ func (h *head) checkHost(b []byte, r *rules) Cause {
 	case h.hosts == 1 && !validHost(h.host.of(b)):
 		return CauseHostSyntax
 	}
-	if r.allowHost == nil {
-		return CauseNone
-	}
-	if host := h.effectiveHost(b); host != nil && !r.allowHost(host) {
-		return CauseHostNotAllowed
-	}
 	return CauseNone
 }
 

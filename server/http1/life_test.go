@@ -255,6 +255,32 @@ func TestShutdownLetsExchangesEnd(t *testing.T) {
 	}
 }
 
+// A client that has just been answered may be about to ask again: it is told with its next answer.
+func TestShutdownAwaitsWhoWasThereRecently(t *testing.T) {
+	addr, s := start(t, handle(func(x *http1.Exchange) { respond(t, x, 200, "ok") }))
+	c := dial(t, addr)
+	c.send(get)
+	c.want(200, "ok")
+	s.AwaitRecent(time.Hour)
+	ended := make(chan error, 1)
+	go func() { ended <- s.Shutdown(t.Context()) }()
+	for { // until nobody can connect: it drains
+		nc, err := net.Dial("tcp", addr)
+		if err != nil {
+			break
+		}
+		nc.Close()
+	}
+	c.send(get)
+	if a := c.want(200, "ok"); strings.Join(a.Field("connection"), "") != "close" {
+		t.Errorf("got %q", a.Fields)
+	}
+	_ = c.nc.Close()
+	if err := receive(t, ended); err != nil {
+		t.Errorf("Shutdown: %v", err)
+	}
+}
+
 func TestShutdownGivesUpWithItsContext(t *testing.T) {
 	started := make(chan *http1.Exchange, 1)
 	addr, s := start(t, handle(func(x *http1.Exchange) { started <- x }))

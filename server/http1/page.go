@@ -1,6 +1,10 @@
 package http1
 
-import "strconv"
+import (
+	"strconv"
+
+	"github.com/gounicorn/gounicorn/server/exchange"
+)
 
 // Error answers with one of the engine's own small pages and ends the
 // exchange. A head that was begun is given up. retryAfter, in seconds, adds
@@ -38,7 +42,7 @@ func (x *Exchange) sendVerdict(v Verdict) {
 	if v.Close {
 		x.wantClose.Store(true)
 	}
-	x.page(v.Status, 0, v.Text)
+	x.page(v.Status, v.RetryAfter(), v.Text)
 }
 
 // sendPage answers with the page of a status; the caller has claimed the answer.
@@ -56,7 +60,11 @@ const allowed = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 // the client sent.
 func (x *Exchange) page(status, retryAfter int, detail string) {
 	x.begun(status, nil)
-	x.out = append(x.out, "Content-Type: "+PageType+"\r\nCache-Control: no-store\r\n"...)
+	mime, body := exchange.Page(status, statusText(status), detail, x.req.Get("accept"), x.conn.terms.rules.page)
+	x.out = append(append(append(x.out, "Content-Type: "...), mime...), "\r\nCache-Control: no-store\r\n"...)
+	if hsts := x.req.HSTS; hsts != "" {
+		x.out = append(append(append(x.out, exchange.HSTSField+": "...), hsts...), '\r', '\n')
+	}
 	if status == 405 {
 		x.out = append(x.out, "Allow: "+allowed+"\r\n"...)
 	}
@@ -66,7 +74,7 @@ func (x *Exchange) page(status, retryAfter int, detail string) {
 		x.out = append(x.out, '\r', '\n')
 	}
 	x.state.Store(stateBuilding)
-	_ = x.Finish(x.conn.terms.rules.pageBody(status, detail)) // no length was given that could disagree
+	_ = x.Finish(body) // no length was given that could disagree
 }
 
 // answerOptions answers OPTIONS * (RFC 9110 9.3.7).

@@ -255,6 +255,50 @@ func (x *Exchange) finish(body []byte, spool func(rest []byte) exchange.Source) 
 	return problem
 }
 
+// Lends reports whether the client's connection may be lent for the body: it is
+// a plain socket, and the answer may have a body.
+func (x *Exchange) Lends() bool { return x.conn.raw != nil && string(x.req.Method) != "HEAD" }
+
+// FinishLoan is FinishLarge for a body that somebody else has, who writes it to
+// the connection behind the head, as far as that takes it at once. It waits for
+// the loan, and for nothing else. Only for exchanges with Lends.
+func (x *Exchange) FinishLoan(loan exchange.Loan, spool func(rest []byte) exchange.Source) error {
+	size := int64(loan.Size())
+	if x.withoutBody() || (x.length >= 0 && x.length != size) {
+		_ = loan.Lend(-1) // Back finds the error again
+		_, body, err := loan.Back()
+		if err != nil {
+			x.abort(err)
+			return err
+		}
+		return x.finish(body, spool)
+	}
+	if !x.state.CompareAndSwap(stateBuilding, stateCommitted) {
+		_ = loan.Lend(-1)
+		_, _, _ = loan.Back()
+		return exchange.ErrState
+	}
+	c := x.conn
+	x.wmu.Lock()
+	x.endHead(framedByLength, size)
+	n := c.lend(x.out, loan)
+	sent, rest, err := loan.Back()
+	x.wmu.Unlock()
+	switch {
+	case err != nil:
+		c.kill()
+		x.end(x.status, 0, err, true)
+	case len(rest) == 0 && n == len(x.out):
+		x.end(x.status, size, nil, !x.keep)
+	default:
+		s := &streamer{x: x, framed: framedByLength, length: size, sent: int64(sent), begun: true, rest: x.out[n:]}
+		src := spool(rest)
+		c.srv.tasks.Add(1)
+		go s.serve(src) // it finds the error again, if there was one
+	}
+	return nil
+}
+
 // flush writes what Finish could not.
 func (x *Exchange) flush(rest []byte, bodyLen int64) {
 	defer x.conn.srv.tasks.Done()

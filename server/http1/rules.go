@@ -30,7 +30,7 @@ func (h *Head) Asterisk() bool { return h.head.parsed.form == formAsterisk }
 func (h *Head) Expects() bool { return h.head.expects }
 
 // Read judges a complete head, up to and with its empty line, and fills in the request, whose slices alias b and h. After a Cause the
-// request has the method, if that much was understood, and nothing else. conn is whom Config.Forwarder is asked about.
+// request has the method and the Accept field, if that much was understood, and nothing else. conn is whom Config.Forwarder is asked about.
 func (r *Rules) Read(h *Head, b []byte, conn exchange.Conn, req *exchange.Request) Cause {
 	h.head.reset()
 	h.head.conn = conn
@@ -46,9 +46,12 @@ func (r *Rules) Read(h *Head, b []byte, conn exchange.Conn, req *exchange.Reques
 	if h.head.method.end > 0 {
 		req.Method = h.head.method.of(b)
 	}
-	if cause == CauseNone {
-		h.fields, h.path = h.head.request(b, f, req, h.fields, h.path)
+	if cause != CauseNone {
+		h.fields = h.head.accepts(b, h.fields)
+		req.Fields = h.fields
+		return cause
 	}
+	h.fields, h.path = h.head.request(b, f, req, h.fields, h.path)
 	return cause
 }
 
@@ -117,23 +120,19 @@ func ParseLength(value []byte) (int64, bool) { return parseDecimal(trimOWS(value
 // Allowed is the value of Allow: the methods that no engine refuses.
 const Allowed = allowed
 
-// PageType is the Content-Type of Rules.Page.
-const PageType = "text/html; charset=utf-8"
+// Page is the body of an answer of our own to a status, for a client that accepts accept: Config.Page's, or else one with the detail or the
+// reason phrase.
+func (r *Rules) Page(status int, detail string, accept []byte) (mime string, body []byte) {
+	return exchange.Page(status, statusText(status), detail, accept, r.page)
+}
 
-// Page is the body of an answer of our own to a status: Config.Page's, or else one with the detail or the reason phrase, which no client
-// had a say in.
-func (r *Rules) Page(status int, detail string) []byte { return r.pageBody(status, detail) }
-
-func (r *rules) pageBody(status int, detail string) []byte {
-	if r.page != nil {
-		if own := r.page(status); own != nil {
-			return own
+// accepts returns the Accept field of a head that is refused, as far as it was read: the answer depends on it.
+func (h *head) accepts(b []byte, fields []exchange.Field) []exchange.Field {
+	fields = fields[:0]
+	for _, s := range h.fields {
+		if name := s.name.of(b); exchange.Is(name, "accept") {
+			return append(fields, exchange.Field{Name: name, Value: s.value.of(b)})
 		}
 	}
-	text := statusText(status)
-	if detail == "" {
-		detail = text
-	}
-	return []byte("<html>\n  <head>\n    <title>" + text + "</title>\n  </head>\n  <body>\n    <h1><p>" +
-		text + "</p></h1>\n    " + detail + "\n  </body>\n</html>\n")
+	return fields
 }

@@ -26,6 +26,7 @@ type Server struct {
 	clock    atomic.Int64           // ns since start, advanced by the sweeper
 	date     atomic.Pointer[string] // value of Date
 	draining atomic.Bool
+	recent   atomic.Int64   // see AwaitRecent
 	tasks    sync.WaitGroup // goroutines of connections and answers
 	stop     chan struct{}  // ends the sweeper
 
@@ -209,6 +210,12 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 }
 
+// AwaitRecent has a server that drains leave a connection open whose last
+// answer is younger than d: its client may be about to send, and its next answer
+// says that it is the last. Without it, who sends at the moment of the close gets
+// no answer.
+func (s *Server) AwaitRecent(d time.Duration) { s.recent.Store(int64(d)) }
+
 // quiesceLook is how often Quiesce looks whether connections are left.
 const quiesceLook = 20 * time.Millisecond
 
@@ -302,6 +309,14 @@ func (s *Server) awaitRoom() bool {
 		s.room.Wait()
 	}
 	return !s.closed
+}
+
+// Full reports whether MaxConnections are open, so that nothing is accepted
+// for now.
+func (s *Server) Full() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.full()
 }
 
 // full reports whether MaxConnections are open. The caller holds mu.

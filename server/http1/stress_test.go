@@ -18,6 +18,7 @@ import (
 
 	"github.com/gounicorn/gounicorn/server/exchange"
 	"github.com/gounicorn/gounicorn/server/http1"
+	"github.com/gounicorn/gounicorn/tests/harness"
 )
 
 // TestAnswersNeverMix lets many clients pipeline requests with nonces that are
@@ -88,6 +89,8 @@ func TestAnswersNeverMix(t *testing.T) {
 		})
 	}
 	all.Wait()
+	// The last answers are read before their functions have been called.
+	harness.Poll(harness.EventBudget, func() bool { return done.Load() >= sent.Load() })
 	if done.Load() != sent.Load() {
 		t.Errorf("the function of SetDone was called %d times for %d requests", done.Load(), sent.Load())
 	}
@@ -180,6 +183,66 @@ func TestLongestIdleConnectionMakesRoom(t *testing.T) {
 	first.wantEnd()
 	second.send(get)
 	second.want(200, "ok")
+}
+
+// reluctant accepts connections whose end is noticed only when there is leave to.
+type reluctant struct {
+	net.Listener
+	leave chan struct{}
+}
+
+func (l *reluctant) Accept() (net.Conn, error) {
+	nc, err := l.Listener.Accept()
+	return &reluctantConn{nc, l.leave}, err
+}
+
+type reluctantConn struct {
+	net.Conn
+	leave chan struct{}
+}
+
+func (c *reluctantConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if errors.Is(err, net.ErrClosed) {
+		<-c.leave
+	}
+	return n, err
+}
+
+// Row 59: one new client costs one idle connection, however long that takes to end.
+func TestOneConnectionMakesRoomForOne(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow := &reluctant{ln, make(chan struct{})}
+	config := handle(func(x *http1.Exchange) { respond(t, x, 200, "ok") })
+	config.MaxConnections = 3
+	config.Timeouts.Send = 8 * time.Millisecond // a tick of the sweeper every 2 ms, each of which looks for room
+	s := http1.New(config)
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(slow) }()
+	idle := []*client{dial(t, ln.Addr().String()), dial(t, ln.Addr().String()), dial(t, ln.Addr().String())}
+	gone := make(chan struct{}, len(idle))
+	for _, c := range idle {
+		c.send(get)
+		c.want(200, "ok")
+		go func() { _, _ = c.br.ReadByte(); gone <- struct{}{} }()
+	}
+	next := dial(t, ln.Addr().String())
+	next.send(get)
+	receive(t, gone)
+	select {
+	case <-gone:
+		t.Error("a second connection was closed for one new client")
+	case <-time.After(50 * time.Millisecond): // so long nothing must happen
+	}
+	close(slow.leave)
+	next.want(200, "ok")
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	receive(t, done)
 }
 
 func TestUnixSocketsAreServed(t *testing.T) {

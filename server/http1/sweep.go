@@ -101,7 +101,7 @@ func (s *Server) judge(c *Conn, now int64, draining bool) {
 	age := time.Duration(now - c.since.Load())
 	switch c.phase.Load() {
 	case phaseIdle:
-		if draining && !c.expected(age) || t.idle > 0 && age > t.idle {
+		if draining && age >= time.Duration(c.srv.recent.Load()) && !c.expected(age) || t.idle > 0 && age > t.idle {
 			c.closeIdle()
 		}
 	case phaseHead:
@@ -176,28 +176,38 @@ func (c *Conn) closeIdle() bool {
 }
 
 // closeLongestIdle closes the connection that has waited longest for its next
-// request, if any waits. The caller holds mu.
+// request, if any waits and none that was closed so is still about to end. The
+// caller holds mu.
 func (s *Server) closeLongestIdle() {
 	for {
 		var longest *Conn
 		for c := s.conns; c != nil; c = c.next {
+			if c.evicted {
+				return
+			}
 			if p := c.phase.Load(); (p == phaseIdle || p == phaseGuest) && (longest == nil || c.since.Load() < longest.since.Load()) {
 				longest = c
 			}
 		}
-		if longest == nil || longest.closeIdle() {
+		if longest == nil {
+			return
+		}
+		if longest.evicted = longest.closeIdle(); longest.evicted {
 			return
 		}
 	}
 }
 
-// closeIdle closes all idle connections and reports whether there were any.
+// closeIdle closes all connections that have been idle for a while, and reports
+// whether there were any. Of those that have just come the request may be there,
+// and nobody has had the time to read it.
 func (s *Server) closeIdle() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	any := false
+	before := s.clock.Load() - s.slack.Load() // stamps may be as old as one tick
 	for c := s.conns; c != nil; c = c.next {
-		any = c.closeIdle() || any
+		any = (c.since.Load() < before && c.closeIdle()) || any
 	}
 	return any
 }

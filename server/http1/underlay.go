@@ -180,7 +180,7 @@ func (u *underlay) pushReady(fd uintptr) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for u.from < u.to {
-		n, err := writeFD(fd, u.held.b[u.from:u.to])
+		n, err := writeFD(fd, u.held.b[u.from:u.to], false)
 		switch {
 		case errors.Is(err, unix.EINTR):
 		case errors.Is(err, unix.EAGAIN):

@@ -34,7 +34,6 @@ const (
 	CauseHostMissing
 	CauseHostDuplicate
 	CauseHostSyntax
-	CauseHostNotAllowed
 	CauseScriptName
 
 	// Field lines.
@@ -46,6 +45,7 @@ const (
 	CauseFieldTooLarge
 	CauseFieldCount
 	CauseHeadTooLarge
+	CauseRoom
 	CauseContentTypeDuplicate
 	CauseScheme
 
@@ -88,6 +88,15 @@ type Verdict struct {
 // Error returns the status and the sentence of the verdict.
 func (v Verdict) Error() string {
 	return strconv.Itoa(v.Status) + ": " + v.Text
+}
+
+// RetryAfter returns in how many seconds another try may be worth while, 0 for
+// a request that will never be served.
+func (v Verdict) RetryAfter() int {
+	if v.Status == 503 {
+		return 1
+	}
+	return 0
 }
 
 // Verdict returns the row of the table for the cause.
@@ -139,15 +148,14 @@ var verdicts = [causeCount]Verdict{
 	CauseIncompleteHead:     {Name: "incomplete_head", Status: 400, Text: "connection ended inside the head", Rule: "RFC 9112 8", Close: true},
 	CauseHeadTimeout:        {Name: "head_timeout", Status: 408, Text: "the head took too long", Rule: "RFC 9110 15.5.9; row 18", Close: true},
 
-	CauseTargetByte:     {Name: "target_byte", Status: 400, Text: "byte that is not allowed in a request target", Rule: "RFC 9112 3.2; row 29", Close: true},
-	CauseTargetForm:     {Name: "target_form", Status: 400, Text: "form of the request target does not fit the method", Rule: "RFC 9112 3.2; row 26", Close: true},
-	CauseTargetEscape:   {Name: "target_escape", Status: 400, Text: "malformed percent-encoding in the path", Rule: "RFC 3986 2.1; row 29", Close: true},
-	CauseAuthority:      {Name: "authority", Status: 400, Text: "malformed scheme or authority in the request target", Rule: "RFC 9112 3.2.2; RFC 9110 4.2; row 25", Close: true},
-	CauseHostMissing:    {Name: "host_missing", Status: 400, Text: "Host is missing", Rule: "RFC 9112 3.2; row 28", Close: true},
-	CauseHostDuplicate:  {Name: "host_duplicate", Status: 400, Text: "more than one Host", Rule: "RFC 9112 3.2; row 28", Close: true},
-	CauseHostSyntax:     {Name: "host_syntax", Status: 400, Text: "malformed Host", Rule: "RFC 9112 3.2; RFC 9110 7.2; row 28", Close: true},
-	CauseHostNotAllowed: {Name: "host_not_allowed", Status: 421, Text: "Host is not served here", Rule: "RFC 9110 7.4; row 28", Close: true},
-	CauseScriptName:     {Name: "script_name", Status: 500, Text: "the path does not begin with SCRIPT_NAME", Rule: "PEP 3333; row 30", Close: true},
+	CauseTargetByte:    {Name: "target_byte", Status: 400, Text: "byte that is not allowed in a request target", Rule: "RFC 9112 3.2; row 29", Close: true},
+	CauseTargetForm:    {Name: "target_form", Status: 400, Text: "form of the request target does not fit the method", Rule: "RFC 9112 3.2; row 26", Close: true},
+	CauseTargetEscape:  {Name: "target_escape", Status: 400, Text: "malformed percent-encoding in the path", Rule: "RFC 3986 2.1; row 29", Close: true},
+	CauseAuthority:     {Name: "authority", Status: 400, Text: "malformed scheme or authority in the request target", Rule: "RFC 9112 3.2.2; RFC 9110 4.2; row 25", Close: true},
+	CauseHostMissing:   {Name: "host_missing", Status: 400, Text: "Host is missing", Rule: "RFC 9112 3.2; row 28", Close: true},
+	CauseHostDuplicate: {Name: "host_duplicate", Status: 400, Text: "more than one Host", Rule: "RFC 9112 3.2; row 28", Close: true},
+	CauseHostSyntax:    {Name: "host_syntax", Status: 400, Text: "malformed Host", Rule: "RFC 9112 3.2; RFC 9110 7.2; row 28", Close: true},
+	CauseScriptName:    {Name: "script_name", Status: 500, Text: "the path does not begin with SCRIPT_NAME", Rule: "PEP 3333; row 30", Close: true},
 
 	CauseObsFold:              {Name: "obs_fold", Status: 400, Text: "white space at the start of a field line", Rule: "RFC 9112 2.2, 5.2; rows 6, 8", Close: true},
 	CauseFieldName:            {Name: "field_name", Status: 400, Text: "field name is not a token", Rule: "RFC 9112 5.1; RFC 9110 5.1; row 8", Close: true},
@@ -157,6 +165,7 @@ var verdicts = [causeCount]Verdict{
 	CauseFieldTooLarge:        {Name: "field_too_large", Status: 431, Text: "field line is too long", Rule: "RFC 6585 5; row 16", Close: true},
 	CauseFieldCount:           {Name: "field_count", Status: 431, Text: "too many fields", Rule: "RFC 6585 5; row 16", Close: true},
 	CauseHeadTooLarge:         {Name: "head_too_large", Status: 431, Text: "head is too large", Rule: "RFC 6585 5; row 16", Close: true},
+	CauseRoom:                 {Name: "no_room", Status: 503, Text: "too much is under way; try again in a moment", Rule: "rows 16, 35, 69", Close: true},
 	CauseContentTypeDuplicate: {Name: "content_type_duplicate", Status: 400, Text: "more than one Content-Type", Rule: "RFC 9110 5.3, 8.3", Close: true},
 	CauseScheme:               {Name: "scheme", Status: 400, Text: "fields disagree about the scheme", Rule: "row 30", Close: true},
 

@@ -5,7 +5,6 @@ import (
 	"io"
 	"os"
 	"syscall"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -46,9 +45,9 @@ func (c *Conn) writeReady(fd uintptr) bool {
 		var n int
 		var err error
 		if len(c.writeB) == 0 {
-			n, err = writeFD(fd, c.writeA)
+			n, err = writeFD(fd, c.writeA, false)
 		} else {
-			n, err = unix.Writev(int(fd), [][]byte{c.writeA, c.writeB})
+			n, err = writeBoth(fd, c.writeA, c.writeB)
 		}
 		switch {
 		case errors.Is(err, unix.EINTR):
@@ -61,6 +60,25 @@ func (c *Conn) writeReady(fd uintptr) bool {
 		}
 		return true
 	}
+}
+
+// lend makes one attempt to write head, and lends the connection for what
+// follows if all of it was taken. It never waits, and returns how many bytes
+// were taken.
+func (c *Conn) lend(head []byte, loan exchange.Loan) (n int) {
+	asked := false
+	_ = c.raw.Control(func(fd uintptr) { // fails when it is closed
+		asked = true
+		var err error
+		if n, err = writeFD(fd, head, true); err != nil || n < len(head) {
+			fd = ^uintptr(0)
+		}
+		_ = loan.Lend(int(fd)) // Back finds the error again
+	})
+	if !asked {
+		_ = loan.Lend(-1)
+	}
+	return n
 }
 
 // write writes all of p and blocks for it.
@@ -105,7 +123,7 @@ func (c *Conn) writeSocket(p []byte) (int, error) {
 	c.sending.Store(c.srv.clock.Load())
 	err := c.raw.Write(func(fd uintptr) bool {
 		for total < len(p) && failure == nil {
-			n, err := writeFD(fd, p[total:])
+			n, err := writeFD(fd, p[total:], false)
 			switch {
 			case errors.Is(err, unix.EINTR):
 			case errors.Is(err, unix.EAGAIN):
@@ -174,12 +192,11 @@ func (c *Conn) trySendfile(head []byte, f *exchange.File) (n int, sent int64) {
 // fileReady is called by trySendfile with the descriptor; it never waits. The
 // head is held back for the first bytes of the file, to go with them.
 func (c *Conn) fileReady(fd uintptr) bool {
-	n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, fd, uintptr(unsafe.Pointer(unsafe.SliceData(c.writeA))), uintptr(len(c.writeA)),
-		unix.MSG_MORE|unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, 0, 0)
-	if errno != 0 {
+	n, err := writeFD(fd, c.writeA, true)
+	if err != nil {
 		return true
 	}
-	if c.writeN = int(n); c.writeN < len(c.writeA) {
+	if c.writeN = n; n < len(c.writeA) {
 		return true
 	}
 	at := c.writeFile.Off

@@ -56,7 +56,10 @@ func TestWaysOfAnswering(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = f.Close() })
-	page := func(status int) string { return string(http1.NewRules(http1.Config{}).Page(status, "")) }
+	page := func(status int) string {
+		_, body := http1.NewRules(http1.Config{}).Page(status, "", nil)
+		return string(body)
+	}
 	for name, c := range map[string]struct {
 		method string
 		answer func(x *http2.Exchange) error

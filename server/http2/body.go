@@ -35,7 +35,9 @@ func (x *Exchange) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	x.arm()
+	x.reading.Store(time.Now().UnixNano())
 	n, err := x.hr.Body.Read(p)
+	x.reading.Store(0)
 	b.read += int64(n)
 	held := x.conn.held.Add(int64(n))
 	limit, share := x.conn.cfg.Rules.BodyLimit(), x.conn.cfg.BodyShare

@@ -2,6 +2,7 @@ package http2
 
 import (
 	"cmp"
+	"time"
 
 	"github.com/gounicorn/gounicorn/server/http1"
 )
@@ -17,6 +18,8 @@ type Config struct {
 	Timeouts http1.Timeouts
 	// MaxRequests is the number of requests after which a connection is asked to end; 0 means no limit.
 	MaxRequests int
+	// MaxAge is the age of a connection at which it is asked to end; 0 means no limit.
+	MaxAge time.Duration
 	// ServerName is the value of the Server field; empty means no such field.
 	ServerName string
 
@@ -28,12 +31,22 @@ type Config struct {
 	// unless it is the only one. 0 means no limit.
 	BodyShare int64
 
+	// Room bounds what all requests under way take; nil: each has its limits alone.
+	Room *http1.Room
+
 	// OnError is called for every refused request, on the goroutine of its stream, before the answer is sent.
 	OnError func(x *Exchange, v http1.Verdict)
 	// OnPanic is called with the value and the stack of a panic in the Handler or in a Source.
 	OnPanic func(c *Conn, value any, stack []byte)
 	// Logf gets what net/http says of a connection that failed.
 	Logf func(format string, args ...any)
+}
+
+// ConnectionMemory is the most that a connection holds besides its TLS and what it takes from Config.Room, in bytes: bodies on their way
+// to their buffers, as far as flow control lets them come, a frame and a head that are being read, and the tables of HPACK.
+func (c Config) ConnectionMemory() int64 {
+	c = c.withDefaults()
+	return int64(max(c.Window, connWindow) + c.FrameSize + c.HeaderList + 2*headerTable + 2*bufferBytes)
 }
 
 // Defaults, and what the numbers of net/http mean.
@@ -48,6 +61,11 @@ const (
 	connWindow = 1 << 20
 	// headerSlack is what net/http adds to MaxHeaderBytes for the setting that it sends.
 	headerSlack = 320
+	// headMemory is what a head takes for each of its bytes: what net/http made of it, and the two forms in which it goes on.
+	headMemory = 3
+	// streamMemory is about what a stream takes besides, in bytes: its goroutine, and what an exchange and a handler keep.
+	streamMemory = 8 << 10
+
 	// headerTable is the room for HPACK's table on either side, in bytes (RFC 9113 6.5.2 begins with it).
 	headerTable = 4096
 )

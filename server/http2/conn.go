@@ -1,8 +1,10 @@
 package http2
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/gounicorn/gounicorn/server/exchange"
 )
@@ -14,6 +16,7 @@ type Conn struct {
 	era           *era
 	cfg           *Config // of era
 	setIdle       func(bool)
+	born          time.Time
 	over          chan struct{} // closed when the connection and its exchanges have ended
 
 	requests atomic.Int64
@@ -25,13 +28,14 @@ type Conn struct {
 	open  int        // exchanges
 	ended bool
 	free  []*Exchange
+	all   []*Exchange // those that run, and free
 }
 
 // connKey is the key of the Conn in the context of a request.
 type connKey struct{}
 
 func newConn(s *Server, e *era, conn exchange.Conn) *Conn {
-	c := &Conn{Conn: conn, srv: s, era: e, cfg: &e.cfg, over: make(chan struct{})}
+	c := &Conn{Conn: conn, srv: s, era: e, cfg: &e.cfg, born: time.Now(), over: make(chan struct{})}
 	if i, ok := conn.(interface{ SetIdle(idle bool) }); ok {
 		c.setIdle = i.SetIdle
 	}
@@ -63,7 +67,9 @@ func (c *Conn) take() *Exchange {
 		c.free = c.free[:n-1]
 		return x
 	}
-	return &Exchange{conn: c, wake: make(chan struct{}, 1)}
+	x := &Exchange{conn: c, wake: make(chan struct{}, 1)}
+	c.all = append(c.all, x)
+	return x
 }
 
 // give takes an exchange back that has ended.
@@ -75,7 +81,10 @@ func (c *Conn) give(x *Exchange) {
 	}
 	if len(c.free) < keptExchanges {
 		c.free = append(c.free, x)
+		return
 	}
+	i := slices.Index(c.all, x)
+	c.all = slices.Delete(c.all, i, i+1)
 }
 
 // manyResets is how many streams a client may break off before it matters which part of all they are: more than half of them is no use
@@ -90,6 +99,6 @@ func (c *Conn) reset() bool {
 
 // last reports whether a client is to be told to open no further stream.
 func (c *Conn) last() bool {
-	limit := int64(c.cfg.MaxRequests)
-	return c.closing.Load() || c.srv.draining.Load() || limit > 0 && c.requests.Load() >= limit
+	limit, age := int64(c.cfg.MaxRequests), c.cfg.MaxAge
+	return c.closing.Load() || c.srv.draining.Load() || limit > 0 && c.requests.Load() >= limit || age > 0 && time.Since(c.born) >= age
 }

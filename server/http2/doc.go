@@ -12,6 +12,7 @@
 //	body.go      reading the body
 //	response.go  the answer, as it is given from anywhere
 //	write.go     the answer, as the goroutine of the stream sends it
+//	shed.go      who makes room for others
 //
 // The goroutine that net/http has for a stream stays until the exchange has ended, because only it may write. Giving an answer never
 // blocks: what is given is copied, or comes from a Source.

@@ -26,6 +26,7 @@ type Exchange struct {
 	req      exchange.Request
 	head     http1.Head
 	arena    []byte   // the head, which req aliases
+	room     int64    // bytes taken from Config.Room
 	names    []string // of its fields
 
 	w    http.ResponseWriter
@@ -58,6 +59,7 @@ type Exchange struct {
 	tail      bool  // net/http still keeps some of them
 	timer     *time.Timer
 	writing   atomic.Int64 // since when a piece is being sent, in ns of Unix time; 0: none
+	reading   atomic.Int64 // since when bytes of the body are waited for, likewise
 }
 
 // field is a field of an answer. The name is in the form that net/http wants.
@@ -219,6 +221,8 @@ func (x *Exchange) end(r exchange.Result) {
 		f(x, r)
 	}
 	x.conn.held.Add(-x.body.read)
+	x.conn.cfg.Room.Give(x.room)
+	x.room = 0
 	if g := &x.given; g.room != nil {
 		bodies.Put(g.room)
 	}

@@ -46,6 +46,11 @@ func (x *Exchange) load() http1.Cause {
 	}
 	b = append(b, '\r', '\n')
 	x.arena = b
+	if n := int64(streamMemory + headMemory*len(b)); x.conn.cfg.Room.Take(n) {
+		x.room = n
+	} else {
+		return http1.CauseRoom
+	}
 	cause := x.conn.cfg.Rules.Read(&x.head, b, x.conn, &x.req)
 	switch {
 	case cause != http1.CauseNone:

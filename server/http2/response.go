@@ -211,7 +211,7 @@ func (x *Exchange) Refuse(cause http1.Cause) bool {
 	if f := x.conn.cfg.OnError; f != nil {
 		f(x, v)
 	}
-	x.page(v.Status, 0, v.Text)
+	x.page(v.Status, v.RetryAfter(), v.Text)
 	return true
 }
 
@@ -223,8 +223,12 @@ func (x *Exchange) page(status, retryAfter int, detail string) {
 	}
 	x.reset()
 	x.status = status
-	x.add("Content-Type", http1.PageType)
+	mime, body := x.conn.cfg.Rules.Page(status, detail, x.req.Get("accept"))
+	x.add("Content-Type", mime)
 	x.add("Cache-Control", "no-store")
+	if hsts := x.req.HSTS; hsts != "" {
+		x.add(exchange.HSTSField, hsts)
+	}
 	if status == http.StatusMethodNotAllowed {
 		x.add("Allow", http1.Allowed)
 	}
@@ -232,7 +236,7 @@ func (x *Exchange) page(status, retryAfter int, detail string) {
 		x.add("Retry-After", strconv.Itoa(retryAfter))
 	}
 	x.state.Store(stateBuilding)
-	_ = x.Finish(x.conn.cfg.Rules.Page(status, detail)) // no length was given that could disagree
+	_ = x.Finish(body) // no length was given that could disagree
 }
 
 // options answers OPTIONS * (RFC 9110 9.3.7).

@@ -40,7 +40,9 @@ type era struct {
 
 // New returns a Server. It starts nothing.
 func New(c Config) *Server {
-	return &Server{cfg: c.withDefaults(), conns: make(map[net.Conn]*Conn)}
+	s := &Server{cfg: c.withDefaults(), conns: make(map[net.Conn]*Conn)}
+	c.Room.OnShort(s.shed)
+	return s
 }
 
 // Reconfigure gives another Config to the connections that come from now on; those that are open keep theirs.

@@ -156,7 +156,7 @@ func (x *Exchange) watch(begins bool) {
 		x.writing.Store(0)
 		return
 	}
-	x.writing.Store(time.Now().UnixNano())
+	x.writing.Store(int64(x.age()))
 	if x.timer == nil {
 		x.timer = time.AfterFunc(limit, x.late)
 	} else {
@@ -164,12 +164,15 @@ func (x *Exchange) watch(begins bool) {
 	}
 }
 
+// age is for how long there has been the exchange, at least 1, by the clock that does not jump.
+func (x *Exchange) age() time.Duration { return max(time.Since(x.req.Received), 1) }
+
 // late resets the stream when a piece takes too long. It may be called when the piece has just left.
 func (x *Exchange) late() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	since := x.writing.Load()
-	if x.sending && since != 0 && time.Now().UnixNano()-since >= int64(x.conn.cfg.Timeouts.Send) {
+	if x.sending && since != 0 && x.age()-time.Duration(since) >= x.conn.cfg.Timeouts.Send {
 		_ = x.ctl.SetWriteDeadline(past) // net/http's HTTP/2 can
 	}
 }
@@ -255,6 +258,11 @@ func (x *Exchange) pull(g *given) (begun bool, err error) {
 
 // writeFile sends n bytes of f from off.
 func (x *Exchange) writeFile(f *os.File, off, n int64) error {
+	cfg := x.conn.cfg
+	if !cfg.Room.Take(pieceBytes) {
+		return errNoRoom
+	}
+	defer cfg.Room.Give(pieceBytes)
 	room := filePieces.Get().(*[pieceBytes]byte)
 	defer filePieces.Put(room)
 	for n > 0 {

@@ -1,6 +1,7 @@
 package logfile
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -39,6 +40,8 @@ type Config struct {
 	Buffer  int           // bytes that may wait to be written; 0 is 1 MiB
 	Batch   bool          // let waiting records share a write(2)
 	Delay   time.Duration // with Batch: how long a record may wait for company
+	MaxSize int64         // bytes of the file, before which it is renamed to Path.1 and begun anew; 0: no limit
+	Backups int           // files that are kept then, Path.1 the newest; 0: none
 	OnError func(error)   // called when writing begins to fail, not again until it has worked; may be nil
 }
 
@@ -62,7 +65,9 @@ type Writer struct {
 	done    chan struct{} // the goroutine has ended
 	dropped atomic.Uint64
 	failed  atomic.Uint64
-	failing bool // owned by the goroutine
+	failing bool  // owned by the goroutine
+	size    int64 // of the file, as is rotated; owned by the goroutine
+	rotated *os.File
 }
 
 // A Dialer connects to the receiver of a log. It may be called again and again.
@@ -219,17 +224,20 @@ func (w *Writer) put(p []byte) {
 	if len(p) == 0 {
 		return
 	}
+	w.rotate(len(p))
+	var n int
 	var err error
 	if w.c.Dial != nil {
 		err = w.send(p)
-	} else if _, err = w.file.Load().Write(p); errors.Is(err, os.ErrClosed) {
-		_, err = w.file.Load().Write(p) // Reopen closed the old file in between
+	} else if n, err = w.file.Load().Write(p); errors.Is(err, os.ErrClosed) {
+		n, err = w.file.Load().Write(p) // Reopen closed the old file in between
 	}
+	w.size += int64(n)
 	if err == nil {
 		w.failing = false
 		return
 	}
-	w.failed.Add(1)
+	w.failed.Add(uint64(max(1, bytes.Count(p[n:], []byte{'\n'}))))
 	w.complain(err)
 }
 
@@ -301,7 +309,7 @@ func (w *Writer) Flush(ctx context.Context) error {
 // Dropped returns the number of records that found no room.
 func (w *Writer) Dropped() uint64 { return w.dropped.Load() }
 
-// Failed returns the number of writes that the system refused.
+// Failed returns the number of records that the system refused, by their lines.
 func (w *Writer) Failed() uint64 { return w.failed.Load() }
 
 // Close writes what is pending, for two seconds at most, and closes the file.

@@ -150,13 +150,19 @@ const (
 	RestartMaxRequests                // it had served its number of requests
 	RestartReload                     // a new generation took over
 	RestartProtocol                   // it broke the protocol with the master
+	RestartMaxAge                     // it was as old as may be
+	RestartMaxMemory                  // it had as much memory as it may
 	numRestarts
 )
 
 var restartNames = [numRestarts]string{
 	RestartExit: "exit", RestartSignal: "signal", RestartMemory: "out_of_memory", RestartTimeout: "timeout",
 	RestartBoot: "boot_failure", RestartMaxRequests: "max_requests", RestartReload: "reload", RestartProtocol: "protocol",
+	RestartMaxAge: "max_age", RestartMaxMemory: "max_memory",
 }
+
+// String returns the value of the label.
+func (r Restart) String() string { return restartNames[min(r, numRestarts-1)] }
 
 // Log is one of the server's logs.
 type Log uint8
@@ -171,3 +177,6 @@ const (
 )
 
 var logNames = [numLogs]string{AccessLog: "access", ErrorLog: "error", Syslog: "syslog", Statsd: "statsd"}
+
+// CompanionStates are the states of companions.
+var CompanionStates = [...]string{"stopped", "starting", "running", "backoff", "stopping", "exited", "fatal"}

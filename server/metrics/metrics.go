@@ -43,6 +43,7 @@ type Metrics struct {
 	handshakes  [numHandshakes]prometheus.Counter
 	received    atomic.Uint64
 	sent        atomic.Uint64
+	lent        atomic.Uint64
 
 	state *stateCollector
 }
@@ -228,6 +229,9 @@ func (m *Metrics) Received(n int) { m.received.Add(uint64(max(n, 0))) }
 // Sent adds to the bytes of response bodies.
 func (m *Metrics) Sent(n int) { m.sent.Add(uint64(max(n, 0))) }
 
+// Lent adds to those of them that a worker has written itself.
+func (m *Metrics) Lent(n int) { m.lent.Add(uint64(max(n, 0))) }
+
 // AddSource adds a function that tells the present state of one part of the
 // server. It is called at every scrape, must be quick and safe for concurrent
 // use, and adds to the fields it knows.
@@ -247,8 +251,19 @@ type State struct {
 	Overflow    int // of the workers
 	Threads     [numThreadKinds][numThreadStates]int
 	SoftTimeout uint64
+	Held        time.Duration // of answers with files
 	LogDropped  [numLogs]uint64
 	Expiry      int64 // of the certificate that ends first, in seconds since 1970
+	OOMKills    int64
+	Companions  []Companion
+}
+
+// Companion is what is of one program beside the workers.
+type Companion struct {
+	Program   string
+	Processes map[string]int // by state, one of CompanionStates
+	Restarts  int
+	Memory    int64 // bytes
 }
 
 // stateCollector is the Prometheus side of the sources.
@@ -262,7 +277,7 @@ type stateCollector struct {
 // stateNames are the metrics that the collector makes.
 var stateNames = []string{
 	nameInFlight, nameQueueLength, nameConnections, nameSpool, nameWorkers, nameOverflow, nameThreads,
-	nameSoft, nameLogDropped, nameExpiry, nameReceived, nameSent,
+	nameSoft, nameHeld, nameLogDropped, nameExpiry, nameReceived, nameSent, nameLent, nameOOMKills, nameCompanions, nameCompStarts, nameCompMemory,
 }
 
 func newStateCollector(m *Metrics) *stateCollector {
@@ -314,10 +329,20 @@ func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
 		}
 	}
 	put(nameSoft, prometheus.CounterValue, float64(s.SoftTimeout))
+	put(nameHeld, prometheus.CounterValue, s.Held.Seconds())
 	for i, n := range s.LogDropped {
 		put(nameLogDropped, prometheus.CounterValue, float64(n), logNames[i])
 	}
 	put(nameExpiry, prometheus.GaugeValue, float64(s.Expiry))
+	put(nameOOMKills, prometheus.CounterValue, float64(s.OOMKills))
+	for _, p := range s.Companions {
+		for _, state := range CompanionStates {
+			put(nameCompanions, prometheus.GaugeValue, float64(p.Processes[state]), p.Program, state)
+		}
+		put(nameCompStarts, prometheus.CounterValue, float64(p.Restarts), p.Program)
+		put(nameCompMemory, prometheus.GaugeValue, float64(p.Memory), p.Program)
+	}
 	put(nameReceived, prometheus.CounterValue, float64(c.m.received.Load()))
 	put(nameSent, prometheus.CounterValue, float64(c.m.sent.Load()))
+	put(nameLent, prometheus.CounterValue, float64(c.m.lent.Load()))
 }

@@ -46,6 +46,7 @@ func exercise(m *metrics.Metrics) {
 	m.Handshake(metrics.HandshakeDone)
 	m.Received(100)
 	m.Sent(2000)
+	m.Lent(1000)
 	m.AddSource(func(s *metrics.State) {
 		s.InFlight += 3
 		s.QueueLength["slow"] += 4
@@ -54,6 +55,9 @@ func exercise(m *metrics.Metrics) {
 		s.Overflow++
 		s.Threads[metrics.Spare][metrics.ThreadBusy] += 6
 		s.SoftTimeout += 8
+		s.Held += 1500 * time.Millisecond
+		s.OOMKills += 9
+		s.Companions = append(s.Companions, metrics.Companion{Program: "beat", Processes: map[string]int{"running": 2}, Restarts: 3, Memory: 4 << 20})
 	})
 	m.AddSource(func(s *metrics.State) {
 		s.InFlight++

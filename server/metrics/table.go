@@ -47,16 +47,24 @@ const (
 	nameExpiry      = "gounicorn_tls_certificate_expiry_timestamp_seconds"
 	nameReceived    = "gounicorn_received_bytes_total"
 	nameSent        = "gounicorn_sent_bytes_total"
+	nameLent        = "gounicorn_lent_bytes_total"
 	nameSpool       = "gounicorn_spool_bytes"
+	nameHeld        = "gounicorn_static_held_seconds_total"
 	nameWorkers     = "gounicorn_workers"
 	nameOverflow    = "gounicorn_workers_overflow"
 	nameThreads     = "gounicorn_threads"
 	nameRestarts    = "gounicorn_worker_restarts_total"
 	nameLogDropped  = "gounicorn_log_records_dropped_total"
+	nameOOMKills    = "gounicorn_oom_kills_total"
+	nameCompanions  = "gounicorn_companion_processes"
+	nameCompStarts  = "gounicorn_companion_restarts_total"
+	nameCompMemory  = "gounicorn_companion_memory_bytes"
 	nameBuild       = "gounicorn_build_info"
 )
 
 var laneLabel = Label{Name: "lane", Help: "`fast`, `new`, `slow`, the names given with `--lane`, or `none` if it was answered before it had one"}
+
+var programLabel = Label{Name: "program", Help: "name of the companion in the configuration"}
 
 // All is the table of metrics, in the order of METRICS.md.
 var All = []Metric{
@@ -98,6 +106,10 @@ var All = []Metric{
 		"Bytes of request bodies that arrived whole, without heads and framing."},
 	{nameSent, Counter, "bytes", nil,
 		"Bytes of response bodies handed to the kernel, without heads and framing."},
+	{nameLent, Counter, "bytes", nil,
+		"Bytes of them that workers wrote to the client's connection themselves: large answers over plain HTTP, not compressed or cached."},
+	{nameHeld, Counter, "seconds", nil,
+		"Time for which answers with files were held back in favour of requests that waited for a processor."},
 	{nameSpool, Gauge, "bytes", []Label{{"medium", mediumNames[:], "where they are kept"}},
 		"Bytes of request and response bodies buffered now, by medium."},
 	{nameWorkers, Gauge, "", []Label{{"state", workerNames[:], "what the worker is doing"}},
@@ -109,7 +121,15 @@ var All = []Metric{
 	{nameRestarts, Counter, "", []Label{{"cause", restartNames[:], "why the worker was replaced"}},
 		"Worker processes replaced, by cause."},
 	{nameLogDropped, Counter, "", []Label{{"log", logNames[:], "which log"}},
-		"Log records and statsd packets dropped because their reader was too slow, or away."},
+		"Log records and statsd packets dropped because their reader was too slow, or away, or the disk was full."},
+	{nameOOMKills, Counter, "", nil,
+		"Processes of our cgroup, or of the machine where cgroups do not count, that the kernel has killed because memory was short."},
+	{nameCompanions, Gauge, "", []Label{programLabel, {"state", CompanionStates[:], "as the companions' states, in small letters"}},
+		"Processes of companions now, by program and state."},
+	{nameCompStarts, Counter, "", []Label{programLabel},
+		"Starts of companions beyond the first, by program; it begins anew when the program is changed."},
+	{nameCompMemory, Gauge, "bytes", []Label{programLabel},
+		"Memory of the processes of a companion now; each shared page is divided by the number of processes that share it (PSS)."},
 	{nameBuild, Gauge, "", []Label{{"version", nil, "of gounicorn"}, {"goversion", nil, "that compiled it"}, {"python", nil, "that runs the application"}},
 		"The value is always 1; the labels tell what is running."},
 }

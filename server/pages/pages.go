@@ -2,6 +2,7 @@
 package pages
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -20,44 +21,57 @@ const (
 
 // Pages are error pages by status. The nil Pages has none. It does not change.
 type Pages struct {
-	exact map[int][]byte
-	tens  map[int][]byte // 50x.html
-	class map[int][]byte // 5xx.html
+	html, json set
+	count      int
 }
 
-var name = regexp.MustCompile(`^([1-5])([0-9x])([0-9x])\.html$`)
+// set is the pages of one kind.
+type set struct {
+	exact, tens, class map[int][]byte // 503.html, 50x.html, 5xx.html
+}
+
+func newSet() set { return set{map[int][]byte{}, map[int][]byte{}, map[int][]byte{}} }
+
+var name = regexp.MustCompile(`^([1-5])([0-9x])([0-9x])\.(html|json)$`)
 
 // Read reads a folder: 404.html for one status, 50x.html for ten of them, 5xx.html for all of a class. Other files are not looked at.
-// Pages are HTML in UTF-8.
+// Pages are HTML in UTF-8, or JSON for clients that ask for it.
 func Read(dir string) (*Pages, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("error pages: %w", err)
 	}
-	p := &Pages{exact: map[int][]byte{}, tens: map[int][]byte{}, class: map[int][]byte{}}
+	p := &Pages{html: newSet(), json: newSet()}
 	for _, entry := range entries {
 		digits := name.FindStringSubmatch(entry.Name())
 		if digits == nil || (digits[2] == "x" && digits[3] != "x") {
 			continue
 		}
-		if len(p.exact)+len(p.tens)+len(p.class) == most {
+		if p.count == most {
 			return nil, fmt.Errorf("error pages: %s has more than %d of them", dir, most)
 		}
 		text, err := read(filepath.Join(dir, entry.Name()))
 		if err != nil {
 			return nil, fmt.Errorf("error pages: %w", err)
 		}
+		kind := &p.html
+		if digits[4] == "json" {
+			if kind = &p.json; !json.Valid(text) {
+				return nil, fmt.Errorf("error pages: %s is not JSON", filepath.Join(dir, entry.Name()))
+			}
+		}
+		p.count++
 		switch n, _ := strconv.Atoi(digits[1] + digits[2] + digits[3]); {
 		case digits[2] == "x":
-			p.class[int(digits[1][0]-'0')] = text
+			kind.class[int(digits[1][0]-'0')] = text
 		case digits[3] == "x":
 			n, _ = strconv.Atoi(digits[1] + digits[2])
-			p.tens[n] = text
+			kind.tens[n] = text
 		default:
-			p.exact[n] = text
+			kind.exact[n] = text
 		}
 	}
-	if len(p.exact)+len(p.tens)+len(p.class) == 0 {
+	if p.count == 0 {
 		return nil, fmt.Errorf("error pages: %s has none: they are named 404.html, 503.html, 50x.html or 5xx.html", dir)
 	}
 	return p, nil
@@ -83,16 +97,28 @@ func read(path string) ([]byte, error) {
 	return text, nil
 }
 
-// Get returns the page of a status, the most special one, or nil. It must not be written to.
-func (p *Pages) Get(status int) []byte {
-	if p == nil {
+// Get returns the page of a status, the most special one, or nil; as JSON if that is asked for. It is an exchange.PageSource.
+func (p *Pages) Get(status int, asJSON bool) []byte {
+	switch {
+	case p == nil:
 		return nil
+	case asJSON:
+		return p.json.get(status)
 	}
-	if page, ok := p.exact[status]; ok {
+	return p.html.get(status)
+}
+
+// Has reports whether there is a page of a status, of whatever kind.
+func (p *Pages) Has(status int) bool {
+	return p.Get(status, false) != nil || p.Get(status, true) != nil
+}
+
+func (s *set) get(status int) []byte {
+	if page, ok := s.exact[status]; ok {
 		return page
 	}
-	if page, ok := p.tens[status/10]; ok {
+	if page, ok := s.tens[status/10]; ok {
 		return page
 	}
-	return p.class[status/100]
+	return s.class[status/100]
 }

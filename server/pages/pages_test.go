@@ -10,7 +10,7 @@ import (
 
 func TestTheMostSpecialPageIsTaken(t *testing.T) {
 	dir := t.TempDir()
-	for name, text := range map[string]string{"404.html": "not here", "50x.html": "fifty", "503.html": "later", "4xx.html": "four", "x.html": "", "4x4.html": "", "600.html": ""} {
+	for name, text := range map[string]string{"404.html": "not here", "50x.html": "fifty", "503.html": "later", "4xx.html": "four", "404.json": "[404]", "5xx.json": "{}", "x.html": "", "4x4.html": "", "600.html": ""} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -20,17 +20,23 @@ func TestTheMostSpecialPageIsTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	for status, want := range map[int]string{404: "not here", 400: "four", 503: "later", 504: "fifty", 509: "fifty", 510: "", 200: ""} {
-		if got := string(p.Get(status)); got != want {
+		if got := string(p.Get(status, false)); got != want {
 			t.Errorf("%d: %q, want %q", status, got, want)
 		}
 	}
-	if none := (*Pages)(nil); none.Get(404) != nil {
+	for status, want := range map[int]string{404: "[404]", 400: "", 503: "{}"} {
+		if got := string(p.Get(status, true)); got != want || !p.Has(status) {
+			t.Errorf("%d as JSON: %q, want %q", status, got, want)
+		}
+	}
+	if none := (*Pages)(nil); none.Has(404) {
 		t.Error("no pages have a page")
 	}
 }
 
 func TestAFolderThatIsNoneIsRefused(t *testing.T) {
 	for want, prepare := range map[string]func(dir string) error{
+		"is not JSON":  func(dir string) error { return os.WriteFile(filepath.Join(dir, "404.json"), []byte("<p>"), 0o600) },
 		"has none":     func(string) error { return nil },
 		"no such file": func(dir string) error { return os.Remove(dir) },
 		"regular file": func(dir string) error { return syscall.Mkfifo(filepath.Join(dir, "404.html"), 0o600) },

@@ -39,10 +39,6 @@ func Help() string {
 	wrap(&b, "Every setting can also be given as GOUNICORN_<NAME>, for example GOUNICORN_GRACEFUL_TIMEOUT=10, and flags as GUNICORN_CMD_ARGS or GOUNICORN_CMD_ARGS. "+
 		"WEB_CONCURRENCY sets the workers and PORT the port. Each of these wins over the one before: the default, a variable, the config file, "+
 		"GUNICORN_CMD_ARGS, GOUNICORN_CMD_ARGS, the command line.", 2)
-	b.WriteString("\nAsking a running server\n  gounicorn explain 'GET /path'\n")
-	wrap(&b, "Which lane does that request go to, and why? gounicorn explain --help says more.", helpIndent)
-	b.WriteString("\nCompressing static files\n  gounicorn compress DIR\n")
-	wrap(&b, "Makes .gz, .br and .zst files for --static beside those of a folder. gounicorn compress --help says more.", helpIndent)
 	b.WriteString(examples)
 	return b.String()
 }

@@ -18,6 +18,7 @@ const (
 	secAnswer  = "Answers of the application"
 	secLog     = "Logging"
 	secMetrics = "Metrics"
+	secBoard   = "Dashboard"
 	secProcess = "Process"
 	secControl = "Control"
 	secDevelop = "Development"
@@ -31,7 +32,7 @@ const (
 
 // Sections are the headings of the table in order.
 var Sections = []string{
-	secConfig, secApp, secListen, secWorkers, secLanes, secTimes, secLimits, secEdge, secHTTP, secTrust, secStatic, secSpool, secAnswer, secLog, secMetrics,
+	secConfig, secApp, secListen, secWorkers, secLanes, secTimes, secLimits, secEdge, secHTTP, secTrust, secStatic, secSpool, secAnswer, secLog, secMetrics, secBoard,
 	secProcess, secCompanions, secControl, secDevelop, secHooks, secTLS, secOther,
 }
 
@@ -48,7 +49,7 @@ const since2 = "0.2"
 const since3 = "0.3"
 
 // All is the table: one row per setting. --help has them by section.
-var All = slices.Concat(servingRows, edgeRows, mechanicsRows, loggingRows, trustRows, answerRows, hookRows, tlsRows, staticRows, otherRows, companionRows)
+var All = slices.Concat(servingRows, edgeRows, mechanicsRows, loggingRows, trustRows, answerRows, hookRows, tlsRows, staticRows, otherRows, companionRows, dashboardRows)
 
 // servingRows are the settings that decide how requests are taken and run.
 var servingRows = []Setting{
@@ -129,12 +130,42 @@ var servingRows = []Setting{
 	{
 		Name: "max_requests", Section: secWorkers, Flags: []string{"--max-requests"}, Kind: Int, Default: "0", Metavar: "N",
 		Reload: Worker, Status: Works, Origin: Gunicorn, Since: since,
-		Help: "Requests after which a worker is replaced, against slow memory leaks. 0 means never.",
+		Help: "Requests after which a worker is replaced, against slow memory leaks; it goes on until its successor is ready, where gunicorn's stops. 0 means never.",
 	},
 	{
 		Name: "max_requests_jitter", Section: secWorkers, Flags: []string{"--max-requests-jitter"}, Kind: Int, Default: "0", Metavar: "N",
 		Reload: Worker, Status: Works, Origin: Gunicorn, Since: since,
 		Help: "A random number up to N is added to --max-requests for each worker, so that they are not all replaced together.",
+	},
+	{
+		Name: "max_worker_age", Section: secWorkers, Flags: []string{"--max-worker-age"}, Kind: Seconds, Default: "0", Metavar: "SECONDS",
+		Reload: Worker, Status: Works, Origin: Gounicorn, Since: since,
+		Help: "Age at which a worker is replaced. As for --max-requests and --max-worker-memory, one worker is replaced at a time, and it serves until its successor is ready; " +
+			"where memory does not hold both, it leaves first. 0 means never.",
+	},
+	{
+		Name: "max_worker_age_jitter", Section: secWorkers, Flags: []string{"--max-worker-age-jitter"}, Kind: Seconds, Default: "0", Metavar: "SECONDS",
+		Reload: Worker, Status: Works, Origin: Gounicorn, Since: since,
+		Help: "A random time up to that is added to --max-worker-age for each worker, so that they are not all due together.",
+	},
+	{
+		Name: "max_worker_memory", Section: secWorkers, Flags: []string{"--max-worker-memory"}, Kind: Bytes, Default: "0", Metavar: "SIZE",
+		Reload: Worker, Status: Works, Origin: Gounicorn, Since: since,
+		Help: "Memory with which a worker is replaced: what it has for itself and its share of what it shares (PSS), measured every 5 seconds. " +
+			"A worker that has more as soon as the application is loaded is not replaced for it, which the log says. 0 means no limit.",
+	},
+	{
+		Name: "warmup", Section: secWorkers, Flags: []string{"--warmup"}, Kind: List, Metavar: "URL",
+		Reload: Worker, Status: Works, Origin: Gounicorn, Since: since,
+		Help: "Request that each new worker answers to itself before it gets any other: a path such as /products/, or a URL such as https://www.example.com/products/ for an application " +
+			"that looks at host and scheme; with a path the host is the first of --allowed-hosts, else what Django allows, else localhost. An exception or an answer of 500 and more is a failed start " +
+			"and fails a reload; in a worker that joins others which serve it is a warning. --boot-timeout bounds it. May be repeated.",
+	},
+	{
+		Name: "reload_one_by_one", Section: secWorkers, Flags: []string{"--reload-one-by-one"}, Kind: Bool, Default: "false",
+		Reload: Worker, Status: Works, Origin: Gounicorn, Since: since,
+		Help: "At a reload the new workers take the place of the old ones one by one, with half of them serving at any time, instead of all at once. " +
+			"It is done without being asked for where the memory does not hold both; the log says so.",
 	},
 	{
 		Name: "preload_app", Section: secWorkers, Flags: []string{"--preload"}, Kind: Bool, Default: "false",
@@ -144,9 +175,16 @@ var servingRows = []Setting{
 	{
 		Name: "max_workers", Section: secWorkers, Flags: []string{"--max-workers"}, Kind: Int, Default: "0", Metavar: "N",
 		Reload: Live, Status: Works, Origin: Gounicorn, Since: since,
-		Help: "Worker processes at most. When slow requests hold every slot and others wait, further workers are forked, one at a time, if the memory allows it. " +
+		Help: "Worker processes at most. When slow requests hold every slot and others wait, or requests wait for longer than --scale-wait, " +
+			"further workers are forked, one at a time, if the memory allows it. " +
 			"0 means --workers plus --slow-reserve: slow work may then use as many slots as there are --workers, and the reserve comes on top. " +
 			"The same number as --workers switches it off. Each further worker may open the application's database connections, so count them.",
+	},
+	{
+		Name: "scale_wait", Section: secWorkers, Flags: []string{"--scale-wait"}, Kind: Seconds, Default: "0.5", Metavar: "SECONDS",
+		Reload: Live, Status: Works, Origin: Gounicorn, Since: since,
+		Help: "Wait from which on one more worker is forked, up to --max-workers: when requests of a lane have waited longer than that for a second, " +
+			"and half a processor at least is idle. 0 leaves it to requests that hold every slot.",
 	},
 	{
 		Name: "overflow_idle", Section: secWorkers, Flags: []string{"--overflow-idle"}, Kind: Seconds, Default: "10", Metavar: "SECONDS",
@@ -238,6 +276,16 @@ var servingRows = []Setting{
 		Differs: "clients connect directly, and an idle connection costs no worker",
 	},
 	{
+		Name: "keepalive_requests", Section: secTimes, Flags: []string{"--keep-alive-requests"}, Kind: Int, Default: "0", Metavar: "N",
+		Reload: Live, Status: Works, Origin: Gounicorn, Since: since3,
+		Help: "Requests after which a connection is closed, or a client of HTTP/2 asked to make a new one: keepalive_requests of nginx. 0 means no limit.",
+	},
+	{
+		Name: "keepalive_time", Section: secTimes, Flags: []string{"--keep-alive-time"}, Kind: Seconds, Default: "3600", Metavar: "SECONDS",
+		Reload: Live, Status: Works, Origin: Gounicorn, Since: since3,
+		Help: "Age of a connection from which on the next answer is its last, so that clients find their way to new addresses: keepalive_time of nginx. 0 means no limit.",
+	},
+	{
 		Name: "header_timeout", Section: secTimes, Flags: []string{"--header-timeout"}, Kind: Seconds, Default: "30", Metavar: "SECONDS",
 		Reload: Live, Status: Works, Origin: Gounicorn, Since: since,
 		Help: "Time for a client to send the whole head of a request, from its first byte. 0 means no limit.",
@@ -290,6 +338,12 @@ var servingRows = []Setting{
 		Name: "spool_disk", Section: secSpool, Flags: []string{"--spool-disk"}, Kind: Bytes, Default: "4G", Metavar: "SIZE",
 		Reload: Restart, Status: Works, Origin: Gounicorn, Since: since,
 		Help: "Disk space for all buffered bodies together; when it is used up, requests with a body get 503. 0 means no limit.",
+	},
+	{
+		Name: "request_memory", Section: secSpool, Flags: []string{"--request-memory"}, Kind: Bytes, Default: "128M", Metavar: "SIZE",
+		Reload: Live, Status: Works, Origin: Gounicorn, Since: since3,
+		Help: "Memory for requests under way beyond what each connection has for itself: heads above 8 KiB, and streams of HTTP/2. When it is used up, requests that wait for slow clients " +
+			"are cut off, the oldest first, and if there are none new ones get 503. 0 means no limit.",
 	},
 	{
 		Name: "spool_dir", Section: secSpool, Flags: []string{"--spool-dir"}, Kind: Path, Metavar: "DIR",

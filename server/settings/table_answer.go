@@ -43,7 +43,7 @@ var answerRows = []Setting{
 	{
 		Name: "error_pages", Section: secAnswer, Flags: []string{"--error-pages"}, Kind: Path, Metavar: "DIR",
 		Reload: Live, Status: Works, Origin: Gounicorn, Since: since3,
-		Help: "Folder of HTML pages for answers that the server itself gives when the application cannot: 404.html, 503.html, 50x.html, 5xx.html. They are read at start and reload.",
+		Help: "Folder of pages for answers that the server itself gives when the application cannot: 404.html, 503.html, 50x.html, 5xx.html, and 503.json or the like for clients whose Accept names JSON and not HTML. They are read at start and reload.",
 	},
 	{
 		Name: "error_pages_override", Section: secAnswer, Flags: []string{"--error-pages-override"}, Kind: Bool, Default: "false",

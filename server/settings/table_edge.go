@@ -15,6 +15,18 @@ var edgeRows = []Setting{
 			"Empty leaves the path to the application.",
 	},
 	{
+		Name: "ready_check", Section: secEdge, Flags: []string{"--ready-check"}, Kind: String, Metavar: "PATH",
+		Reload: Live, Status: Works, Origin: Gounicorn, Since: since3,
+		Help: "Path of the application that --ready-path asks too, such as /ready/: a GET in a worker, as if it came over https for a host of --allowed-hosts or ALLOWED_HOSTS. " +
+			"Anything but 200 to 299 within --ready-check-timeout makes --ready-path answer 503 with the reason; --health-path does not mind. " +
+			"The application is asked once a second at most, however many ask.",
+	},
+	{
+		Name: "ready_check_timeout", Section: secEdge, Flags: []string{"--ready-check-timeout"}, Kind: Seconds, Default: "0.9", Metavar: "SECONDS",
+		Reload: Live, Status: Works, Origin: Gounicorn, Since: since3,
+		Help: "Time for the answer of --ready-check. Probes of Kubernetes give up after 1 second unless timeoutSeconds says otherwise.",
+	},
+	{
 		Name: "drain_delay", Section: secEdge, Flags: []string{"--drain-delay"}, Kind: Seconds, Default: "0", Metavar: "SECONDS",
 		Reload: Live, Status: Works, Origin: Gounicorn, Since: since3,
 		Help: "Time after TERM for which everything is served as before but --ready-path, so that load balancers see it and stop sending; then the graceful stop begins. " +

@@ -24,6 +24,11 @@ var staticRows = []Setting{
 			"attachments), and none has the headers that let other sites read it. Never on by itself. May be repeated.",
 	},
 	{
+		Name: "media_trusted", Section: secStatic, Flags: []string{"--media-trusted"}, Kind: Bool, Default: "false",
+		Reload: Live, Status: Works, Origin: Gounicorn, Since: since3,
+		Help: "Let browsers show the files of --media like pages of the site: without sandbox, and HTML, SVG and XML not as attachments. For sites on which only trusted people upload.",
+	},
+	{
 		Name: "static_index", Section: secStatic, Flags: []string{"--static-index"}, Kind: String, Metavar: "NAME",
 		Reload: Live, Status: Works, Origin: Gounicorn, Since: since3,
 		Help: "The file that stands for its folder, such as index.html; a folder's address without the slash at its end is redirected to the one with it. " +
@@ -34,6 +39,12 @@ var staticRows = []Setting{
 		Reload: Live, Status: Works, Origin: Gounicorn, Since: since3,
 		Help: "For how long browsers and caches may use a static file without asking whether it has changed. " +
 			"Files with a hash in their name may be kept for ten years, and media none. With DEBUG it is 0.",
+	},
+	{
+		Name: "static_cache_control", Section: secStatic, Flags: []string{"--no-static-cache-control"}, Kind: Bool, Default: "true", Const: "false",
+		Reload: Live, Status: Works, Origin: Gounicorn, Since: since3,
+		Help: "Say with static files how long they may be used (--static-max-age). The flag says nothing, as WHITENOISE_MAX_AGE = None, and leaves it to browsers and caches; " +
+			"files that never change say so all the same.",
 	},
 	{
 		Name: "static_immutable", Section: secStatic, Flags: []string{"--static-immutable"}, Kind: List, Metavar: "REGEX",

@@ -20,6 +20,12 @@ var tlsRows = []Setting{
 			"Clients that name no host get --certfile, or the first of these.",
 	},
 	{
+		Name: "tls_strict_sni", Section: secTLS, Flags: []string{"--tls-strict-sni"}, Kind: Bool, Default: "false",
+		Reload: Live, Status: Works, Origin: Gounicorn, Since: since3,
+		Help: "End the handshake with a client that names a host which no certificate is for, and with one that names none unless a certificate is for the address: " +
+			"ssl_reject_handshake of nginx's default server. Scanners then learn no host from a certificate.",
+	},
+	{
 		Name: "ca_certs", Section: secTLS, Flags: []string{"--ca-certs"}, Kind: Path, Metavar: "FILE",
 		Reload: Live, Status: Works, Origin: Gunicorn, Since: since3,
 		Help: "File of the authorities for certificates of clients, PEM.",

@@ -33,7 +33,14 @@ type Values struct {
 	MaxRequestsJitter int    `setting:"max_requests_jitter"`
 	PreloadApp        bool   `setting:"preload_app"`
 
+	MaxWorkerAge       time.Duration `setting:"max_worker_age"`
+	MaxWorkerAgeJitter time.Duration `setting:"max_worker_age_jitter"`
+	MaxWorkerMemory    int64         `setting:"max_worker_memory"`
+	Warmup             []string      `setting:"warmup"`
+	ReloadOneByOne     bool          `setting:"reload_one_by_one"`
+
 	MaxWorkers   int           `setting:"max_workers"` // 0 is Workers + SlowReserve
+	ScaleWait    time.Duration `setting:"scale_wait"`
 	OverflowIdle time.Duration `setting:"overflow_idle"`
 	MaxThreads   int           `setting:"max_threads"` // 0 is Threads
 
@@ -43,17 +50,19 @@ type Values struct {
 	SlowNice    int           `setting:"slow_nice"`
 	QueueTarget time.Duration `setting:"queue_target"`
 
-	Timeout         time.Duration `setting:"timeout"`
-	RequestTimeout  time.Duration `setting:"request_timeout"`
-	SoftTimeout     time.Duration `setting:"soft_timeout"`
-	QueueTimeout    time.Duration `setting:"queue_timeout"`
-	GracefulTimeout time.Duration `setting:"graceful_timeout"`
-	BootTimeout     time.Duration `setting:"boot_timeout"`
-	KeepAlive       time.Duration `setting:"keepalive"`
-	HeaderTimeout   time.Duration `setting:"header_timeout"`
-	BodyTimeout     time.Duration `setting:"body_timeout"`
-	MinBodyRate     int64         `setting:"min_body_rate"`
-	SendTimeout     time.Duration `setting:"send_timeout"`
+	Timeout           time.Duration `setting:"timeout"`
+	RequestTimeout    time.Duration `setting:"request_timeout"`
+	SoftTimeout       time.Duration `setting:"soft_timeout"`
+	QueueTimeout      time.Duration `setting:"queue_timeout"`
+	GracefulTimeout   time.Duration `setting:"graceful_timeout"`
+	BootTimeout       time.Duration `setting:"boot_timeout"`
+	KeepAlive         time.Duration `setting:"keepalive"`
+	KeepAliveRequests int           `setting:"keepalive_requests"`
+	KeepAliveTime     time.Duration `setting:"keepalive_time"`
+	HeaderTimeout     time.Duration `setting:"header_timeout"`
+	BodyTimeout       time.Duration `setting:"body_timeout"`
+	MinBodyRate       int64         `setting:"min_body_rate"`
+	SendTimeout       time.Duration `setting:"send_timeout"`
 
 	LimitRequestLine      int   `setting:"limit_request_line"`
 	LimitRequestFields    int   `setting:"limit_request_fields"`
@@ -62,6 +71,8 @@ type Values struct {
 
 	HealthPath           string        `setting:"health_path"`
 	ReadyPath            string        `setting:"ready_path"`
+	ReadyCheck           string        `setting:"ready_check"`
+	ReadyCheckTimeout    time.Duration `setting:"ready_check_timeout"`
 	DrainDelay           time.Duration `setting:"drain_delay"`
 	AllowedHosts         []string      `setting:"allowed_hosts"`
 	Redirects            []string      `setting:"redirects"`
@@ -73,9 +84,10 @@ type Values struct {
 	BasicAuth            []string      `setting:"basic_auth"`
 	LimitRequestBodyAt   []string      `setting:"limit_request_body_at"`
 
-	SpoolMemory int64  `setting:"spool_memory"`
-	SpoolDisk   int64  `setting:"spool_disk"`
-	SpoolDir    string `setting:"spool_dir"`
+	SpoolMemory   int64  `setting:"spool_memory"`
+	RequestMemory int64  `setting:"request_memory"`
+	SpoolDisk     int64  `setting:"spool_disk"`
+	SpoolDir      string `setting:"spool_dir"`
 
 	Accel              []string `setting:"accel"`
 	SendfileRoot       []string `setting:"sendfile_root"`
@@ -94,6 +106,11 @@ type Values struct {
 
 	MetricsBind  Address `setting:"metrics_bind"`
 	MetricsPprof bool    `setting:"metrics_pprof"`
+
+	DashboardBind      Address  `setting:"dashboard_bind"`
+	DashboardTokenFile string   `setting:"dashboard_token_file"`
+	DashboardHosts     []string `setting:"dashboard_hosts"`
+	DashboardReadOnly  bool     `setting:"dashboard_read_only"`
 
 	CheckConfig bool `setting:"check_config"`
 
@@ -166,6 +183,7 @@ type Values struct {
 	KeyFile                   string        `setting:"keyfile"`
 	CertFile                  string        `setting:"certfile"`
 	TLSCertificates           []string      `setting:"tls_certificates"`
+	TLSStrictSNI              bool          `setting:"tls_strict_sni"`
 	TLSMinVersion             string        `setting:"tls_min_version"`
 	TLSHandshakeTimeout       time.Duration `setting:"tls_handshake_timeout"`
 	TLSHandshakes             int           `setting:"tls_handshakes"`
@@ -190,15 +208,17 @@ type Values struct {
 	HTTP2MaxFrameSize         int           `setting:"http2_max_frame_size"`
 	HTTP2MaxHeaderListSize    int           `setting:"http2_max_header_list_size"`
 
-	DjangoStatic    bool          `setting:"django_static"`
-	Static          []string      `setting:"static"`
-	Media           []string      `setting:"media"`
-	StaticIndex     string        `setting:"static_index"`
-	StaticMaxAge    time.Duration `setting:"static_max_age"`
-	StaticImmutable []string      `setting:"static_immutable"`
-	StaticHeader    []string      `setting:"static_header"`
-	StaticType      []string      `setting:"static_type"`
-	StaticHide      []string      `setting:"static_hide"`
+	DjangoStatic       bool          `setting:"django_static"`
+	Static             []string      `setting:"static"`
+	Media              []string      `setting:"media"`
+	StaticIndex        string        `setting:"static_index"`
+	MediaTrusted       bool          `setting:"media_trusted"`
+	StaticCacheControl bool          `setting:"static_cache_control"`
+	StaticMaxAge       time.Duration `setting:"static_max_age"`
+	StaticImmutable    []string      `setting:"static_immutable"`
+	StaticHeader       []string      `setting:"static_header"`
+	StaticType         []string      `setting:"static_type"`
+	StaticHide         []string      `setting:"static_hide"`
 
 	ASGILoop                  string        `setting:"asgi_loop"`
 	ASGILifespan              string        `setting:"asgi_lifespan"`

@@ -30,10 +30,7 @@ type Sizing struct {
 // system of the machine, from which the limits of the cgroup (v2 or v1) and
 // the size of the memory are read. What cannot be read does not count.
 func DefaultWorkers(root fs.FS, cpus int) Sizing {
-	cpu, cpuFrom := float64(max(cpus, 1)), "processors"
-	if quota, ok := cgroupCPU(root); ok && quota < cpu {
-		cpu, cpuFrom = quota, "CPUs by cgroup"
-	}
+	cpu, cpuFrom := availableCPU(root, cpus)
 	byCPU := 2*int(math.Ceil(cpu)) + 1
 	why := fmt.Sprintf("2 x %s %s + 1 = %d", strconv.FormatFloat(cpu, 'f', -1, 64), cpuFrom, byCPU)
 	if cpu != math.Ceil(cpu) {
@@ -41,10 +38,7 @@ func DefaultWorkers(root fs.FS, cpus int) Sizing {
 	}
 	n := byCPU
 
-	memory, memoryFrom := machineMemory(root), "of memory"
-	if limit, ok := cgroupMemory(root); ok && (memory == 0 || limit < memory) {
-		memory, memoryFrom = limit, "of memory by cgroup"
-	}
+	memory, memoryFrom := availableMemory(root)
 	if memory > 0 {
 		byMemory := int(max(memory-memoryForRest, 0) / memoryPerWorker)
 		why += fmt.Sprintf("; (%d MiB %s - %d) / %d = %d", memory>>20, memoryFrom,
@@ -56,6 +50,31 @@ func DefaultWorkers(root fs.FS, cpus int) Sizing {
 		why += fmt.Sprintf("; between %d and %d", minWorkers, maxAutoWorkers)
 	}
 	return Sizing{Workers: bounded, Why: why}
+}
+
+// Machine returns what this process may use: processors, of which a quota may
+// allow a part, and bytes of memory, 0 if that is unknown. The parameters are
+// those of DefaultWorkers.
+func Machine(root fs.FS, cpus int) (cpu float64, memory int64) {
+	cpu, _ = availableCPU(root, cpus)
+	memory, _ = availableMemory(root)
+	return cpu, memory
+}
+
+func availableCPU(root fs.FS, cpus int) (cpu float64, from string) {
+	cpu = float64(max(cpus, 1))
+	if quota, ok := cgroupCPU(root); ok && quota < cpu {
+		return quota, "CPUs by cgroup"
+	}
+	return cpu, "processors"
+}
+
+func availableMemory(root fs.FS) (bytes int64, from string) {
+	bytes = machineMemory(root)
+	if limit, ok := cgroupMemory(root); ok && (bytes == 0 || limit < bytes) {
+		return limit, "of memory by cgroup"
+	}
+	return bytes, "of memory"
 }
 
 // cgroupDirs returns the folders of the process's cgroup and its parents under

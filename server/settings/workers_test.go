@@ -63,3 +63,25 @@ func TestDefaultWorkersWithoutProc(t *testing.T) {
 		t.Errorf("%d because %s; want 5", got.Workers, got.Why)
 	}
 }
+
+// Check 12 of the acceptance list: what is printed says how the number came about, whatever limits the container.
+func TestPrintedArithmeticOfTheWorkerMatrix(t *testing.T) {
+	for _, c := range []struct {
+		name, quota, memory string // cpu.max and memory.max
+		cpus                int
+		want                Sizing
+	}{
+		{"0.5 CPU, 256 MB", "50000 100000", "268435456", 8, Sizing{2,
+			"2 x 1 (0.50 CPUs by cgroup rounded up) + 1 = 3; (256 MiB of memory by cgroup - 128) / 192 = 0; between 2 and 64"}},
+		{"2 CPUs, 2 GB", "200000 100000", "2147483648", 8, Sizing{5, "2 x 2 CPUs by cgroup + 1 = 5; (2048 MiB of memory by cgroup - 128) / 192 = 10"}},
+		{"64 CPUs, 512 MB", "6400000 100000", "536870912", 96, Sizing{2, "2 x 64 CPUs by cgroup + 1 = 129; (512 MiB of memory by cgroup - 128) / 192 = 2"}},
+		{"no limit", "max 100000", "max", 8, Sizing{17, "2 x 8 processors + 1 = 17; (65536 MiB of memory - 128) / 192 = 340"}},
+	} {
+		root := machine(map[string]string{
+			"proc/self/cgroup": "0::/kube/pod\n", "sys/fs/cgroup/kube/cpu.max": c.quota + "\n", "sys/fs/cgroup/kube/pod/memory.max": c.memory + "\n",
+		})
+		if got := DefaultWorkers(root, c.cpus); got != c.want {
+			t.Errorf("%s: %d because %s; want %d because %s", c.name, got.Workers, got.Why, c.want.Workers, c.want.Why)
+		}
+	}
+}

@@ -12,23 +12,25 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gounicorn/gounicorn/server/hosts"
 	"github.com/gounicorn/gounicorn/server/static"
 )
 
 // Options are what the operator has set.
 type Options struct {
-	Django     bool // serve what a Django application's settings say
-	Static     []Mount
-	Media      []Mount
-	Index      string // of Static; empty: none
-	MaxAge     time.Duration
-	Immutable  *regexp.Regexp // paths of Static that never change; nil: none but those that the application knows
-	Rules      []static.Rule  // for the files of Static
-	Hide       []string       // besides static.DefaultHidden
-	Types      map[string]string
-	Hosts      bool   // requests for hosts that the application does not answer for are refused (--allowed-hosts auto)
-	DropClaims bool   // --drop-forwarded: the application hears of no such field from strangers
-	ScriptName string // where the site is mounted, decoded, as --script-name says; the URLs of an application are below it
+	Django       bool // serve what a Django application's settings say
+	Static       []Mount
+	Media        []Mount
+	Index        string         // of Static; empty: none
+	MaxAge       time.Duration  // of Static; NoAge: nothing is said of it
+	TrustedMedia bool           // browsers show Media like pages of the site
+	Immutable    *regexp.Regexp // paths of Static that never change; nil: none but those that the application knows
+	Rules        []static.Rule  // for the files of Static
+	Hide         []string       // besides static.DefaultHidden
+	Types        map[string]string
+	Hosts        bool   // requests for hosts that the application does not answer for are refused (--allowed-hosts auto)
+	DropClaims   bool   // --drop-forwarded: the application hears of no such field from strangers
+	ScriptName   string // where the site is mounted, decoded, as --script-name says; the URLs of an application are below it
 }
 
 // Check returns what is wrong with the options, in words for their user.
@@ -47,6 +49,7 @@ type Decision struct {
 	Files        static.Config
 	Policy       Policy
 	AllowedHosts []string // all that the application answers for, as Django writes them: "*", ".example.com"; nil: it decides by itself
+	Host         string   // one that it answers for, for requests of our own; empty: not known
 	HSTS         string   // the value of Strict-Transport-Security of the application, for https; empty: none
 	Lines        []Line   // for the log
 }
@@ -84,12 +87,13 @@ func Look(dir string) Folder {
 	return Empty
 }
 
-// noAge lets an answer say nothing of how long it may be used.
-const noAge = -1
+// NoAge lets an answer say nothing of how long it may be used.
+const NoAge = -1
 
 // Decide says what is to be served of an application with that document. look is Look, but for tests.
 func Decide(d *Document, o Options, look func(dir string) Folder) *Decision {
 	m := decision{d: d, o: o, look: look, Decision: &Decision{HSTS: d.Security.hsts()}}
+	m.Host = hosts.New(d.allowedHosts()).Example("")
 	if d.HostsChecked && !d.ForwardedHost { // else Host is not what counts
 		m.AllowedHosts = d.allowedHosts()
 		if o.Hosts && !slices.Contains(m.AllowedHosts, "*") {
@@ -97,7 +101,7 @@ func Decide(d *Document, o Options, look func(dir string) Folder) *Decision {
 		}
 	}
 	m.flags("--static", o.Static, static.Root{Kind: static.Assets, Index: o.Index, MaxAge: o.MaxAge})
-	m.flags("--media", o.Media, static.Root{Kind: static.Media, MaxAge: noAge})
+	m.flags("--media", o.Media, static.Root{Kind: static.Media, MaxAge: NoAge, Trusted: o.TrustedMedia})
 	if o.Django {
 		m.django()
 	}
@@ -161,6 +165,10 @@ func (m *decision) django() {
 	m.mentionMedia()
 	prefix, host := d.prefix()
 	url := strings.TrimRight(path.Join("/", m.o.ScriptName, prefix), "/") + "/"
+	if r := m.root(url); r != nil && d.Debug && d.StaticFiles && r.Kind == static.Assets { // what finders do not tell, before what they do
+		m.development(url)
+		return
+	}
 	if r := m.root(url); r != nil { // the operator's folder in place of STATIC_ROOT, but the names are those of the application
 		if r.Kind == static.Assets {
 			r.Immutable = m.names()
@@ -193,9 +201,13 @@ func (m *decision) django() {
 	}
 }
 
-// development adds the folders of the finders, in their order, and STATIC_ROOT behind them. What is in none of them is the application's.
+// development adds the folders of the finders, in their order, behind those that the operator has named for the URL, and STATIC_ROOT behind them. What is in none of them is the application's.
 func (m *decision) development(url string) {
 	r := static.Root{URL: url, Kind: static.Assets, Live: true, FallThrough: true}
+	own := m.root(url)
+	if own != nil {
+		r.Dirs = slices.Clone(own.Dirs)
+	}
 	for _, found := range m.d.Finders {
 		r.Dirs = append(r.Dirs, static.Dir{Prefix: found[0], Path: found[1]})
 	}
@@ -203,7 +215,11 @@ func (m *decision) development(url string) {
 		r.Dirs = append(r.Dirs, static.Dir{Path: root})
 	}
 	r.Dirs = slices.DeleteFunc(r.Dirs, func(dir static.Dir) bool { return m.look(dir.Path) == Absent })
-	m.Files.Roots = append(m.Files.Roots, r)
+	if own != nil {
+		*own = r
+	} else {
+		m.Files.Roots = append(m.Files.Roots, r)
+	}
 	m.reportDevelopment(r)
 }
 

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/gounicorn/gounicorn/server/exchange"
+	"github.com/gounicorn/gounicorn/server/hosts"
 	"github.com/gounicorn/gounicorn/server/static"
 )
 
@@ -18,7 +19,7 @@ type Policy struct {
 	redirect      bool            // to https
 	host          string          // SECURE_SSL_HOST
 	exempt        []*regexp.Regexp
-	hosts         []string // ALLOWED_HOSTS
+	hosts         hosts.Patterns // ALLOWED_HOSTS
 	forwardedHost bool
 	script        string // FORCE_SCRIPT_NAME without a slash at its end
 	mount         string // --script-name, which the application does not see in the path when script is set
@@ -31,7 +32,7 @@ func newPolicy(d *Document, o Options, warn func(string)) Policy {
 		return Policy{}
 	}
 	p := Policy{
-		hsts: s.hsts(), redirect: s.SSLRedirect, host: s.SSLHost, hosts: d.allowedHosts(), forwardedHost: d.ForwardedHost,
+		hsts: s.hsts(), redirect: s.SSLRedirect, host: s.SSLHost, hosts: hosts.New(d.allowedHosts()), forwardedHost: d.ForwardedHost,
 		script: strings.TrimRight(d.ForceScriptName, "/"), mount: strings.TrimRight(o.ScriptName, "/"),
 	}
 	for _, h := range []static.Header{{Name: "Referrer-Policy", Value: s.ReferrerPolicy}, {Name: "Cross-Origin-Opener-Policy", Value: s.OpenerPolicy}} {
@@ -103,7 +104,7 @@ func (p *Policy) Redirect(r *exchange.Request) (location string, what redirectio
 		if forwarded := r.Get("x-forwarded-host"); p.forwardedHost && forwarded != nil {
 			host = string(forwarded)
 		}
-		if !hostAllowed(host, p.hosts) {
+		if _, ok := hosts.Name(host); !ok || !p.hosts.Allow(host) {
 			return "", asks
 		}
 	}

@@ -23,6 +23,9 @@ func (m *decision) warn(format string, args ...any) {
 // reportStatic says how STATIC_ROOT is served.
 func (m *decision) reportStatic(url string, names int) {
 	age := fmt.Sprintf("for %d s", int(m.o.MaxAge.Seconds()))
+	if m.o.MaxAge < 0 {
+		age = "as browsers like"
+	}
 	how := "all cached " + age
 	if names > 0 {
 		how = count(names, "name") + " immutable, others cached " + age

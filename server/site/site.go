@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/gounicorn/gounicorn/server/courtesy"
 	"github.com/gounicorn/gounicorn/server/exchange"
 	"github.com/gounicorn/gounicorn/server/static"
 )
@@ -14,6 +15,8 @@ import (
 // Site answers requests for the files of the site; it is an exchange.Responder. The zero Site answers none. Its methods may be called
 // concurrently.
 type Site struct {
+	Courtesy *courtesy.Gate // that its answers pass; nil: none. Set before the first Apply.
+
 	mu      sync.Mutex // one Apply at a time
 	serving atomic.Pointer[serving]
 }
@@ -34,7 +37,7 @@ func (s *Site) Apply(d *Decision, warnf func(format string, args ...any)) error 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	cfg := d.Files
-	cfg.Warnf = warnf
+	cfg.Warnf, cfg.Courtesy = warnf, s.Courtesy
 	next := &serving{policy: d.Policy, hsts: []byte(d.Policy.hsts)}
 	for i := range cfg.Roots {
 		if url := cfg.Roots[i].URL; url != "/" {

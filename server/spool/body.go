@@ -5,8 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-
-	"golang.org/x/sys/unix"
+	"sync"
 )
 
 // Sizes of request bodies, in bytes.
@@ -24,6 +23,8 @@ type Body struct {
 	region *region  // a larger body in memory
 	file   *os.File // of region, for the worker; or a file on disk
 	size   int64
+
+	counted int // bytes of the budget for inline
 }
 
 // Bytes returns the body when it is small enough to travel inside the packet, and nil otherwise. Valid until Release.
@@ -52,8 +53,11 @@ func (b *Body) Fill(src io.Reader, announced int64) error {
 	if announced >= 0 {
 		want = int(announced)
 	}
-	if cap(b.inline) < want+1 {
-		b.inline = make([]byte, 0, want+1)
+	if !b.takeInline(want + 1) {
+		if err := b.toDisk(); err != nil {
+			return err
+		}
+		return b.copy(src)
 	}
 	for len(b.inline) <= want {
 		n, err := src.Read(b.inline[len(b.inline) : want+1])
@@ -69,15 +73,47 @@ func (b *Body) Fill(src io.Reader, announced int64) error {
 	return b.fillRegion(src)
 }
 
+// takeInline makes room for a small body of at most n bytes. It counts twice, as it will stand in the packet too.
+func (b *Body) takeInline(n int) bool {
+	if !b.Budget.takeMemory(2 * n) {
+		return false
+	}
+	b.counted = 2 * n
+	if n > keptInline {
+		b.inline = (*inlines.Get().(*[]byte))[:0]
+	} else if cap(b.inline) < n {
+		b.inline = make([]byte, 0, keptInline)
+	}
+	return true
+}
+
+// keptInline is the size of small bodies, in bytes, for which a Body keeps memory; larger ones share theirs.
+const keptInline = 2 << 10
+
+var inlines = sync.Pool{New: func() any { b := make([]byte, InlineBody+1); return &b }}
+
+// giveInline drops what takeInline gave.
+func (b *Body) giveInline() {
+	b.Budget.giveMemory(b.counted)
+	b.counted = 0
+	if cap(b.inline) > keptInline {
+		full := b.inline[:cap(b.inline)]
+		inlines.Put(&full)
+		b.inline = nil
+	} else if b.inline != nil {
+		b.inline = b.inline[:0]
+	}
+}
+
 // fillRegion reads what follows the bytes in inline, and them, into memory, or to disk if there is no room.
 func (b *Body) fillRegion(src io.Reader) error {
 	r, err := b.Budget.regions.take()
 	if err != nil {
-		return err
+		return full(err)
 	}
 	b.region = r
 	n := copy(r.mem, b.inline)
-	b.inline = b.inline[:0]
+	b.giveInline()
 	for {
 		r.touched = max(r.touched, b.size+int64(n))
 		if b.size+int64(n) > b.Budget.largest() || !b.Budget.takeMemory(n) {
@@ -87,8 +123,10 @@ func (b *Body) fillRegion(src io.Reader) error {
 		switch {
 		case err == nil:
 		case errors.Is(err, io.EOF):
-			b.file, err = r.reader()
-			return err
+			if b.file, err = r.reader(); err != nil {
+				return full(err)
+			}
+			return nil
 		default:
 			return err
 		}
@@ -153,13 +191,9 @@ func (b *Body) write(p []byte) error {
 	return nil
 }
 
-// full turns the errors of a disk that takes no more into ErrFull.
-func full(err error) error {
-	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, unix.EIO) || errors.Is(err, unix.EROFS) || errors.Is(err, unix.EFBIG) {
-		return fmt.Errorf("%w: %w", ErrFull, err)
-	}
-	return fmt.Errorf("spool: %w", err)
-}
+// full makes ErrFull of whatever keeps us from storing a body: a disk that is full, broken or read-only, no descriptor, no memory. It is never
+// the client's fault.
+func full(err error) error { return fmt.Errorf("%w: %w", ErrFull, err) }
 
 // Release drops the body and gives its share of the budget back. The Body can be used again.
 func (b *Body) Release() {
@@ -174,7 +208,5 @@ func (b *Body) Release() {
 		b.Budget.giveDisk(b.size)
 	}
 	b.file, b.region, b.size = nil, nil, 0
-	if b.inline != nil {
-		b.inline = b.inline[:0]
-	}
+	b.giveInline()
 }

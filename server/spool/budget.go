@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrFull means that the budget, or the disk, has no room for more; the client should try again later.
+// ErrFull means that the budget, the disk or the system has no room for more; the client should try again later.
 var ErrFull = errors.New("spool: no room")
 
 // Budget bounds what all bodies together may hold. It is safe for concurrent use.
@@ -66,6 +66,18 @@ const unlimitedIdle = 64 << 20
 func (b *Budget) takeDisk(n int) bool { return take(&b.disk, b.Disk, int64(n)) }
 func (b *Budget) giveMemory(n int)    { b.memory.Add(-int64(n)) }
 func (b *Budget) giveDisk(n int64)    { b.disk.Add(-n) }
+
+// Check reports why no file can be made now, nil when one can.
+func (b *Budget) Check() error {
+	f, err := b.file()
+	if err == nil {
+		err = f.Close()
+	}
+	return err
+}
+
+// MemoryBody is the most that a request body may have without a file, in bytes.
+func (b *Budget) MemoryBody() int64 { return b.largest() }
 
 // file makes an unlinked file: nothing is left behind whatever happens to the process.
 func (b *Budget) file() (*os.File, error) {

@@ -28,7 +28,7 @@ type cache struct {
 // miss is an answer without a file.
 type miss struct {
 	status int
-	until  int64 // in nanoseconds since 1970
+	until  int64 // an instant
 	mount  *mount
 	number uint64 // of the mount's generation
 }
@@ -156,7 +156,7 @@ type entry struct {
 	found
 
 	stamps  [codings]stamp // a coding without a file has the zero stamp
-	checked atomic.Int64   // when the disk was asked, in nanoseconds since 1970
+	checked atomic.Int64   // when the disk was asked, an instant
 	used    atomic.Bool    // since the hand of the cache came by
 
 	loading  sync.Mutex // held by who makes a variant

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/bmatcuk/doublestar/v4"
+
+	"github.com/gounicorn/gounicorn/server/courtesy"
 )
 
 // Kind says what a directory holds.
@@ -44,6 +46,8 @@ type Config struct {
 	Memory int64
 	// Entries bounds the number of files and, apart, of missing files that are remembered; 0 means 8192.
 	Entries int
+	// Courtesy is passed by the answers with files. Nil lets them through.
+	Courtesy *courtesy.Gate
 	// Warnf is told what an operator should know: a missing directory, a file that may not be read. Nil means nobody.
 	Warnf func(format string, args ...any)
 }

@@ -83,9 +83,9 @@ func (f *Files) Respond(x exchange.Exchange) bool {
 		m.refuseMethod(x)
 		return true
 	}
-	now := req.Received.UnixNano()
+	now := instant(req.Received)
 	if req.Received.IsZero() {
-		now = time.Now().UnixNano()
+		now = instant(time.Now())
 	}
 	m.refresh(now)
 	if len(req.RawPath) != len(req.Path) && hidesSlash(req.RawPath) {
@@ -136,7 +136,9 @@ func (f *Files) answer(x exchange.Exchange, s *state, e *entry, clean []byte, no
 		}
 		r, err := e.variant(c, s.cache)
 		if err == nil {
+			began := s.config.Courtesy.Enter()
 			r.answer(x, &a)
+			s.config.Courtesy.Leave(began)
 			return true
 		}
 		s.cache.remove(e)
@@ -236,6 +238,13 @@ func (f *Files) look(s *state, m *mount, clean string, now int64) (*entry, int) 
 	}
 	return nil, 404
 }
+
+// epoch is what instants are counted from.
+var epoch = time.Now()
+
+// instant is a time in nanoseconds, by the clock that does not jump: after a wall clock was put back an hour nothing would be looked at for
+// that long.
+func instant(t time.Time) int64 { return int64(t.Sub(epoch)) }
 
 // fresh reports whether an entry may be sent without asking the disk. When the time is up one request asks, and others wait for nobody:
 // unless nobody has asked for long.

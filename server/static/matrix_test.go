@@ -81,13 +81,13 @@ func (v variant) play(t *testing.T, c *client, target string) {
 	}
 	page := func(status int, text, extra string) func(*httpcases.Answer) (int, string, string) {
 		return func(*httpcases.Answer) (int, string, string) {
-			body := "<html>\n  <head>\n    <title>" + text + "</title>\n  </head>\n  <body>\n    <h1>" + text + "</h1>\n  </body>\n</html>\n"
+			body := "<html>\n  <head>\n    <title>" + text + "</title>\n  </head>\n  <body>\n    <h1><p>" + text + "</p></h1>\n    " + text + "\n  </body>\n</html>\n"
 			return status, common + fmt.Sprintf("cache-control: no-store\ncontent-length: %d\n", len(body)) + extra +
 				"content-type: text/html; charset=utf-8\nvary: Accept-Encoding\nx-content-type-options: nosniff", body
 		}
 	}
 	failed := page(412, "Precondition Failed", "")
-	unsatisfiable := page(416, "Range Not Satisfiable", fmt.Sprintf("content-range: bytes */%d\n", n))
+	unsatisfiable := page(416, "Requested Range Not Satisfiable", fmt.Sprintf("content-range: bytes */%d\n", n))
 	cases := []struct {
 		fields string // lines
 		want   func(*httpcases.Answer) (status int, fields, body string)

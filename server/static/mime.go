@@ -22,6 +22,10 @@ func typeOf(name string, own map[string]string) string {
 	return unknownType
 }
 
+// TypeOf returns the media type of a file by its name: from own, whose keys are whole names and extensions with their dot, in lower case, or
+// else from a table that is the same everywhere.
+func TypeOf(name string, own map[string]string) string { return typeOf(name, own) }
+
 // withCharset says of text that it is UTF-8, unless the table says something else.
 func withCharset(t string) string {
 	if strings.HasPrefix(t, "text/") && !strings.Contains(t, ";") {

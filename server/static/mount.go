@@ -52,7 +52,7 @@ type mount struct {
 	former     atomic.Pointer[[]*release] // newest first
 	swapping   sync.Mutex                 // guards the writing of former and generation
 	generation atomic.Uint64              // counts the swaps of directories
-	checked    atomic.Int64               // when the directories were looked at, in nanoseconds since 1970
+	checked    atomic.Int64               // when the directories were looked at, an instant
 }
 
 // newMount opens the directories of a Root; before is the mount of the same URL that it replaces, nil if there is none.
@@ -80,7 +80,7 @@ func newMount(c *Config, r Root, before *mount) *mount {
 		former = append(former, *before.former.Load()...)
 	}
 	m.former.Store(trim(former))
-	m.checked.Store(time.Now().UnixNano())
+	m.checked.Store(instant(time.Now()))
 	return m
 }
 
@@ -100,7 +100,7 @@ func (m *mount) release() *release {
 	return r
 }
 
-// refresh notices swapped directories, at most every tenth of Config.Recheck. now is in nanoseconds since 1970.
+// refresh notices swapped directories, at most every tenth of Config.Recheck. now is an instant.
 func (m *mount) refresh(now int64) {
 	last := m.checked.Load()
 	if now-last < int64(m.config.Recheck)/10 || !m.checked.CompareAndSwap(last, now) {

@@ -2,6 +2,7 @@ package static
 
 import (
 	"crypto/rand"
+	"net/http"
 	"os"
 	"strconv"
 	"time"
@@ -271,8 +272,9 @@ func (r *representation) parts(x exchange.Exchange, parts []span) {
 	}
 }
 
-// problem answers without a file: a small page that nobody keeps.
+// problem answers without a file: with a small page that nobody keeps, or the operator's.
 func problem(x exchange.Exchange, status int, fields []exchange.Field) {
+	q := x.Request()
 	if x.Start(status, nil) != nil {
 		x.Error(500, 0)
 		return
@@ -282,29 +284,10 @@ func problem(x exchange.Exchange, status int, fields []exchange.Field) {
 			_ = x.Field(fields[i].Name, fields[i].Value)
 		}
 	}
-	for _, f := range pageFields {
-		_ = x.Field(f.Name, f.Value)
-	}
-	_ = x.Finish(pages[status])
+	mime, body := exchange.Page(status, http.StatusText(status), "", q.Get("accept"), q.Pages)
+	_ = x.Field(nameContentType, []byte(mime))
+	_ = x.Field(nameCacheControl, noStore)
+	_ = x.Finish(body)
 }
 
-var pageFields = []exchange.Field{
-	{Name: nameContentType, Value: []byte("text/html; charset=utf-8")},
-	{Name: []byte("Cache-Control"), Value: []byte("no-store")},
-}
-
-// pages are the bodies of problems by status.
-var pages = map[int][]byte{
-	302: page("Found"),
-	403: page("Forbidden"),
-	404: page("Not Found"),
-	405: page("Method Not Allowed"),
-	406: page("Not Acceptable"),
-	412: page("Precondition Failed"),
-	416: page("Range Not Satisfiable"),
-	503: page("Service Unavailable"),
-}
-
-func page(text string) []byte {
-	return []byte("<html>\n  <head>\n    <title>" + text + "</title>\n  </head>\n  <body>\n    <h1>" + text + "</h1>\n  </body>\n</html>\n")
-}
+var nameCacheControl, noStore = []byte("Cache-Control"), []byte("no-store")

@@ -68,6 +68,9 @@ func splitHostPort(text string) (host, port string, err error) {
 	} else if before, after, found := strings.Cut(host, ":"); found {
 		host, port = before, after
 	}
+	if strings.ContainsAny(host, "[]") {
+		return "", "", errors.New("a bracket stands only around an IPv6 address")
+	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
 		return "", "", fmt.Errorf("%q is not a valid port number", port)
 	}

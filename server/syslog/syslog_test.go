@@ -2,6 +2,8 @@ package syslog_test
 
 import (
 	"bytes"
+	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -41,7 +43,7 @@ func TestAddresses(t *testing.T) {
 			t.Errorf("%s: got %v, %v, want %s", text, a, err, want)
 		}
 	}
-	for _, text := range []string{"", "host:514", "udp://h:x", "udp://h:0", "udp://h:70000", "udp://[::1", "unix://", "unix://a#x", "http://h"} {
+	for _, text := range []string{"", "host:514", "udp://h:x", "udp://h:0", "udp://h:70000", "udp://[::1", "udp://]", "udp://[[]:5", "unix://", "unix://a#x", "http://h"} {
 		if a, err := syslog.ParseAddress(text); err == nil || !strings.Contains(err.Error(), "invalid syslog address") {
 			t.Errorf("%s: got %v, %v", text, a, err)
 		}
@@ -51,8 +53,21 @@ func TestAddresses(t *testing.T) {
 func FuzzParseAddress(f *testing.F) {
 	f.Add("udp://[::1]:514")
 	f.Add("unix:///dev/log#dgram")
+	f.Add("unix://:") // a file of that name
 	f.Fuzz(func(t *testing.T, text string) {
-		if a, err := syslog.ParseAddress(text); err == nil && strings.HasSuffix(a.String(), ":") {
+		a, err := syslog.ParseAddress(text)
+		if err != nil {
+			return
+		}
+		network, address, _ := strings.Cut(strings.TrimPrefix(a.String(), "syslog "), ":")
+		if strings.HasPrefix(network, "unix") {
+			if address == "" {
+				t.Errorf("%q gives %v, without a path", text, a)
+			}
+			return
+		}
+		host, port, err := net.SplitHostPort(address)
+		if number, notNumber := strconv.ParseUint(port, 10, 16); err != nil || host == "" || notNumber != nil || number == 0 {
 			t.Errorf("%q gives %v", text, a)
 		}
 	})

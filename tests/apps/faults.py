@@ -158,10 +158,10 @@ def subprocess_run(environ, start_response, *args):
     return _plain(start_response, done.stdout)
 
 
-def multiprocess(environ, start_response, *args):
+def multiprocess(environ, start_response, method="fork"):
     import multiprocessing
 
-    with multiprocessing.get_context("fork").Pool(2) as pool:
+    with multiprocessing.get_context(method).Pool(2) as pool:
         return _plain(start_response, str(pool.map(abs, [-1, -2, -3])).encode())
 
 
@@ -233,6 +233,69 @@ def umask(environ, start_response, *args):
     return _plain(start_response)
 
 
+def scribble(environ, start_response, *args):
+    """Writes rubbish into every descriptor of the process that takes it, shared memory included, from its beginning."""
+    import fcntl
+
+    for name in os.listdir("/proc/self/fd"):
+        fd = int(name)
+        try:
+            if fd <= 2 or fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+                continue
+            os.set_blocking(fd, False)
+            os.write(fd, b"\xff" * 4096)
+            os.pwrite(fd, b"\xff" * 4096, 0)
+        except OSError:
+            continue
+    return _plain(start_response)
+
+
+def use_locale(environ, start_response, *args):
+    import locale
+
+    locale.setlocale(locale.LC_ALL, "C")
+    os.environ["LANG"] = os.environ["TZ"] = "nonsense"
+    time.tzset()
+    return _plain(start_response)
+
+
+def fill_descriptors(environ, start_response, *args):
+    """Takes every descriptor that the process may have, for good."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    try:
+        while True:
+            os.dup(2)
+    except OSError as error:
+        return _plain(start_response, f"{error.strerror}\n".encode())
+
+
+def eat_memory(environ, start_response, mib="1024"):
+    """Takes memory in small pieces and keeps it, as a leak does."""
+    kept = []
+    for _ in range(int(mib)):
+        kept.append(b"x" * (1 << 20))
+    return _plain(start_response, f"{len(kept)} MiB\n".encode())
+
+
+def body_length(environ, start_response, *args):
+    """How much of the body the application can read."""
+    return _plain(start_response, str(len(environ["wsgi.input"].read())).encode())
+
+
+def clock(environ, start_response, *args):
+    """What the wall clock says, in seconds since 1970."""
+    return _plain(start_response, f"{time.time():.0f}".encode())
+
+
+def print_long(environ, start_response, size="1048576"):
+    """One very long line, with what must not reach a log as it is, on standard error and by way of the log."""
+    sys.stderr.write("long\x1b[2J" + "l" * int(size) + "\n")
+    sys.stderr.flush()
+    return _plain(start_response)
+
+
 def signals_ignored(environ, start_response, *args):
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -247,8 +310,12 @@ def stdout_replaced(environ, start_response, *args):
 def limit_memory(environ, start_response, *args):
     import resource
 
-    resource.setrlimit(resource.RLIMIT_AS, (256 << 20, resource.RLIM_INFINITY))
-    return [b"x" * (1 << 30)]
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (256 << 20, before[1]))
+    try:
+        return [b"x" * (1 << 30)]
+    finally:  # or it would be a matter of chance which later request finds too little
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 # What the process is like.
@@ -359,6 +426,13 @@ FAULTS = {
     "atexit-mark": atexit_mark,
     "chdir": chdir,
     "umask": umask,
+    "scribble": scribble,
+    "locale": use_locale,
+    "fill-descriptors": fill_descriptors,
+    "eat-memory": eat_memory,
+    "body-length": body_length,
+    "print-long": print_long,
+    "clock": clock,
     "signals-ignored": signals_ignored,
     "stdout-replaced": stdout_replaced,
     "limit-memory": limit_memory,

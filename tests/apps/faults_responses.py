@@ -385,6 +385,14 @@ def big(environ, start_response, size="1000000", token="big"):
     return Closing(pieces(), token)
 
 
+def whole(environ, start_response, size="1000000"):
+    """The same in one piece."""
+    size = int(size)
+    block = bytes(n % 251 for n in range(251 * 262))[:65536]
+    _start(start_response, ("Content-Length", str(size)))
+    return [(block * (size // len(block) + 1))[:size]]
+
+
 def sse(environ, start_response, token="sse", count="3"):
     """Server-sent events, each sent only when the test has seen the one before."""
 
@@ -446,6 +454,7 @@ FAULTS = {
     "write-only": write_only,
     "write-str": write_str,
     "big": big,
+    "whole": whole,
     "sse": sse,
     "early-hints": early_hints,
 }

@@ -1,4 +1,4 @@
-"""Remembers what each connection asked for, by the client's port; /grid/seen tells it as JSON."""
+"""Remembers what each connection asked for, by the client's port; /grid/seen tells it as JSON, once: a port may come again."""
 
 import hashlib
 import json
@@ -9,6 +9,7 @@ SEEN = {}
 def app(environ, start_response):
     if environ["PATH_INFO"] == "/grid/seen":
         answer = json.dumps(SEEN).encode()
+        SEEN.clear()
     else:
         try:
             body = hashlib.sha256(environ["wsgi.input"].read()).hexdigest()

@@ -12,12 +12,4 @@ sh "$here/../setup.sh" "$build/gunicorn-venv" "$here/gunicorn.txt"
 site='import sysconfig; print(sysconfig.get_path("purelib"))'
 "$build/differential-venv/bin/python" -c "$site" >"$("$build/gunicorn-venv/bin/python" -c "$site")/differential.pth"
 sh "$here/../setup.sh" "$build/peers-venv" "$here/peers.txt"
-if ! command -v nginx >/dev/null 2>&1 && ! [ -x /usr/sbin/nginx ]; then
-	if [ "$(id -u)" -ne 0 ]; then
-		echo "the migration tests need nginx; run: sudo apt-get install -y --no-install-recommends nginx-light" >&2
-		exit 1
-	fi
-	export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
-	apt-get install -y --no-install-recommends nginx-light >/dev/null 2>&1 ||
-		{ apt-get update >/dev/null && apt-get install -y --no-install-recommends nginx-light >/dev/null; }
-fi
+sh "$here/../packages.sh" differential

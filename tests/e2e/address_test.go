@@ -6,10 +6,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/gounicorn/gounicorn/tests/harness"
 )
@@ -117,54 +115,6 @@ func TestReusePortLetsSeveralServersShareOne(t *testing.T) {
 }
 
 // A notified server manager hears when requests are served, and not before.
-func TestServiceManagerIsTold(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "notify")
-	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	next := func(what string) string {
-		t.Helper()
-		_ = conn.SetReadDeadline(time.Now().Add(harness.StartBudget))
-		buf := make([]byte, 4096)
-		for {
-			n, err := conn.Read(buf)
-			if err != nil {
-				t.Fatalf("waiting for %s: %v", what, err)
-			}
-			if text := string(buf[:n]); text != "WATCHDOG=1" {
-				return text
-			}
-		}
-	}
-	s := harness.Launch(t, harness.Config{App: "slow_boot:app", Env: []string{"NOTIFY_SOCKET=" + path, "WATCHDOG_USEC=200000"}})
-	s.WaitListening()
-	s.WaitMark(t, "entered-boot", 1)
-	s.Open(t, "open-boot")
-	if text := next("READY"); !strings.HasPrefix(text, "READY=1\n") {
-		t.Errorf("first it says %q", text)
-	}
-	s.WaitReady()
-	s.Signal(syscall.SIGHUP)
-	if text := next("RELOADING"); !strings.HasPrefix(text, "RELOADING=1\nMONOTONIC_USEC=") {
-		t.Errorf("then it says %q", text)
-	}
-	if text := next("READY"); !strings.HasPrefix(text, "READY=1\n") {
-		t.Errorf("after the reload it says %q", text)
-	}
-	_ = conn.SetReadDeadline(time.Now().Add(harness.EventBudget))
-	if n, err := conn.Read(make([]byte, 4096)); err != nil || n != len("WATCHDOG=1") {
-		t.Errorf("no sign of life: %d bytes, %v", n, err)
-	}
-	s.Signal(syscall.SIGTERM)
-	if text := next("STOPPING"); text != "STOPPING=1" {
-		t.Errorf("at the end it says %q", text)
-	}
-	s.Wait(harness.StopBudget)
-}
-
 // The sockets of the service manager are served, in place of bind, and stay.
 func TestActivatedSocketIsServedAndStays(t *testing.T) {
 	t.Parallel()

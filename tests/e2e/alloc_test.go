@@ -64,14 +64,20 @@ func steady(t *testing.T, logs ...string) {
 		for _, connections := range []int{1, 16} {
 			const each = 4000
 			ask(t, s, request, connections, each/4) // buffers, routes
-			before := allocated(t, address)
-			reading := allocated(t, address) - before
-			before += reading
-			ask(t, s, request, connections, each/connections)
-			// New connections have their share, and so has what runs in the background: the sweeps, a collection.
-			got := allocated(t, address) - before - reading
-			if got > each/20+100*connections {
-				t.Errorf("%s over %d connections: %d allocations for %d requests", name, connections, got, each)
+			// New connections have their share, and so has what runs in the background: the sweeps, a collection. The background
+			// only adds, and more of it on a busy machine: the best of a few rounds counts. One allocation for a request is 4000 in each.
+			limit, best := each/20+100*connections, -1
+			for round := 0; round < 5 && (best < 0 || best > limit); round++ {
+				before := allocated(t, address)
+				reading := allocated(t, address) - before
+				before += reading
+				ask(t, s, request, connections, each/connections)
+				if got := allocated(t, address) - before - reading; best < 0 || got < best {
+					best = got
+				}
+			}
+			if best > limit {
+				t.Errorf("%s over %d connections: %d allocations for %d requests", name, connections, best, each)
 			}
 		}
 	}

@@ -171,10 +171,13 @@ func TestABurstCostsOneRun(t *testing.T) {
 func TestCompressionOnTheFly(t *testing.T) {
 	t.Parallel()
 	pages := t.TempDir()
-	if err := os.WriteFile(filepath.Join(pages, "5xx.html"), []byte("<p>sorry"), 0o644); err != nil {
-		t.Fatal(err)
+	writeFile(t, filepath.Join(pages, "5xx.html"), "<p>sorry")
+	writeFile(t, filepath.Join(pages, "404.html"), "<p>gone")
+	s, _ := answersSite(t, "--compress", "text/html", "--error-pages", pages, "--error-pages-override", "--static", "/files/="+pages)
+	missing := s.Request("GET", "/files/none", "", "Accept", "text/html")
+	if missing.Status != 404 || missing.Body != "<p>gone" || missing.Header.Get("Access-Control-Allow-Origin") != "*" {
+		t.Errorf("a file that is not there: %d %q %v", missing.Status, missing.Body, missing.Header)
 	}
-	s, _ := answersSite(t, "--compress", "text/html", "--error-pages", pages, "--error-pages-override")
 	plain := s.WantGet(t, "/text"+query("ETag", `"a"`), 200)
 	if plain.Header.Get("ETag") != `"a"` || plain.Header.Get("Vary") != "Accept-Encoding" || plain.Header.Get("Content-Encoding") != "" {
 		t.Errorf("not compressed: %v", plain.Header)

@@ -7,11 +7,14 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -53,7 +56,7 @@ var edgeCases = []edgeCase{
 	{"body", "POST", "/", strings.Repeat("x", 100), nil, 200, "", "", "app"},
 	{"body too large", "POST", "/", strings.Repeat("x", 101), nil, 413, "Connection", "", "server"},
 	{"larger body", "POST", "/up/load", strings.Repeat("x", 1000), nil, 200, "", "", "app"},
-	{"larger body too large", "POST", "/up/load", strings.Repeat("x", 1025), nil, 413, "", "", "server"},
+	{"larger body too large, JSON", "POST", "/up/load", strings.Repeat("x", 1025), []string{"Accept", "application/json"}, 413, "Content-Type", "application/json", "server"},
 	{"first", "GET", "/login/", "", nil, 200, "", "", "app"},
 	{"second", "GET", "/login", "", nil, 200, "", "", "app"},
 	{"third", "GET", "/login/x", "", nil, 429, "Retry-After", "1800", "edge"},
@@ -109,8 +112,13 @@ gounicorn_limit_request_body_at = ["/up/=1K"]
 	if reply := chunked.MustRead("POST"); reply.Status != 413 || !reply.Close {
 		t.Errorf("a body in pieces: %d, close %v", reply.Status, reply.Close)
 	}
+	absolute := s.Dial()
+	absolute.Send("GET http://evil.example/ HTTP/1.1\r\nHost: example.org\r\n\r\n") // rows 25, 28: the target wins
+	if reply := absolute.MustRead("GET"); reply.Status != 400 {
+		t.Errorf("another host in the target: %d", reply.Status)
+	}
 	counted := scrape(t, metricsAddress(t, s))
-	for rule, times := range map[string]float64{"redirect": 2, "host": 2, "password": 3, "address": 2, "rate": 1, "connection": 0} {
+	for rule, times := range map[string]float64{"redirect": 2, "host": 3, "password": 3, "address": 2, "rate": 1, "connection": 0} {
 		if got := sum(t, counted, "gounicorn_edge_rules_total", "rule", rule); got != times {
 			t.Errorf("%s is counted %v times, want %v", rule, got, times)
 		}
@@ -158,6 +166,7 @@ func TestWrongEdgeRuleNamesTheFix(t *testing.T) {
 	t.Parallel()
 	for flag, fix := range map[string]string{
 		"--redirect=/a=//b": "neither a path that begins with one /", "--limit-request-body-at=/up=x": "not a size", "--health-path=x": "a path such as /healthz",
+		"--ready-check=ready": "a path of the application such as /ready/",
 	} {
 		s := harness.Launch(t, harness.Config{App: "hello:app", Args: []string{flag}, Exit: 1})
 		if code := s.Wait(bootLimit); code != 1 {
@@ -243,6 +252,73 @@ func TestConnectionsOfOneClient(t *testing.T) {
 		defer c.Close()
 		return served(c)
 	})
+}
+
+// Over TLS and by HTTP/2 a connection counts once, whatever its streams do, and each stream counts as a request.
+func TestClientLimitsOverTLS(t *testing.T) {
+	t.Parallel()
+	s := startHTTPS(t, harness.Config{App: "hello:app", Args: []string{"-w", "1", "--max-connections-per-client", "2", "--rate-limit", "/login/=3/h", "--forwarded-allow-ips", "192.0.2.1"}})
+	first, second := s.second(t), s.second(t)
+	var all sync.WaitGroup
+	var refused atomic.Int32
+	for i := range 20 {
+		all.Go(func() {
+			r, err := []*http.Client{first, second}[i%2].Get(s.URL("/login/"))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer r.Body.Close()
+			if r.StatusCode == 429 && r.Header.Get("Retry-After") == "1200" {
+				refused.Add(1)
+			} else if r.StatusCode != 200 || r.ProtoMajor != 2 {
+				t.Errorf("got %s %s", r.Proto, r.Status)
+			}
+		})
+	}
+	all.Wait()
+	if refused.Load() != 17 {
+		t.Errorf("%d of 20 streams are refused, 3 in an hour are allowed", refused.Load())
+	}
+	if r, _, err := s.get(s.client, "/"); err == nil {
+		t.Errorf("a third connection is served with %s", r.Status)
+	}
+	second.CloseIdleConnections()
+	harness.Eventually(t, harness.EventBudget, "there is room again, also for HTTP/1.1", func() bool {
+		r, _, err := s.get(s.client, "/")
+		return err == nil && r.StatusCode == 200
+	})
+}
+
+// A connection ends after so many requests, or at its age, as with nginx's keepalive_requests and keepalive_time.
+func TestConnectionsDoNotLiveForEver(t *testing.T) {
+	t.Parallel()
+	for _, limit := range [][]string{{"--keep-alive-requests", "3", "--keep-alive-time", "0"}, {"--keep-alive-time", "0.4"}} {
+		s := startHTTPS(t, harness.Config{App: "hello:app", Args: append([]string{"-w", "1"}, limit...)})
+		first := &http.Client{Transport: &http.Transport{TLSClientConfig: s.client.Clone()}}
+		t.Cleanup(first.CloseIdleConnections)
+		for major, client := range map[int]*http.Client{1: first, 2: s.second(t)} {
+			kept, begun := 0, false
+			harness.Eventually(t, harness.EventBudget, "another connection", func() bool {
+				ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { begun = !info.Reused }})
+				request, _ := http.NewRequestWithContext(ctx, http.MethodGet, s.URL("/"), nil)
+				reply, err := client.Do(request)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, _ = io.Copy(io.Discard, reply.Body)
+				_ = reply.Body.Close()
+				if reply.StatusCode != 200 || reply.ProtoMajor != major {
+					t.Errorf("got %s %s", reply.Proto, reply.Status)
+				}
+				kept++
+				return begun && kept > 1
+			})
+			if limit[1] == "3" && kept != map[int]int{1: 4, 2: 3}[major] { // the second client has asked before
+				t.Errorf("HTTP/%d: the next connection came with request %d", major, kept)
+			}
+		}
+	}
 }
 
 // Django's view sends early hints through the environ, and the client has them before the page.

@@ -310,38 +310,6 @@ func TestKilledZygoteIsReplaced(t *testing.T) {
 	s.WantGet(t, "/pid", 200)
 }
 
-func TestMaxRequestsRecyclesWorkersAndLosesNothing(t *testing.T) {
-	t.Parallel()
-	s := start(t, "faults:app", "-w", "2", "--max-requests", "50", "--max-requests-jitter", "10")
-	replies := make(chan harness.Reply)
-	const clients, each = 8, 75
-	for range clients {
-		go func() {
-			for range each {
-				replies <- s.Request("POST", "/pid", "x")
-			}
-		}()
-	}
-	served := map[string]int{}
-	for range clients * each {
-		reply := <-replies
-		if reply.Status != 200 {
-			t.Errorf("got %d %v", reply.Status, reply.Err)
-		}
-		served[reply.Body]++
-	}
-	if len(served) < 6 {
-		t.Errorf("%d requests were served by only %d workers", clients*each, len(served))
-	}
-	for pid, n := range served {
-		if n > 65 { // 50, the jitter, and what was already under way
-			t.Errorf("worker %s served %d requests", pid, n)
-		}
-	}
-	s.Log.Wait(t, 0, "Autorestarting worker after current request.", harness.EventBudget)
-	workerCount(t, s, 2)
-}
-
 // Nothing accumulates in the master: descriptors are the same before and after many requests and deaths.
 func TestDescriptorsOfTheMasterDoNotGrow(t *testing.T) {
 	t.Parallel()

@@ -230,7 +230,7 @@ func TestStaticFilesHaveTheHeadersOfSecurityMiddleware(t *testing.T) {
 	t.Parallel()
 	p := newShop(t, nil)
 	p.collect()
-	s := p.serve("--access-logfile", "-", "--access-logformat", "%(r)s %(s)s")
+	s := p.serve("--access-logfile", "-", "--access-logformat", "%(r)s %(s)s", "--limit-request-body-at", "/page/=1K")
 	hsts := map[string]any{"SECURE_HSTS_SECONDS": 3600, "SECURE_HSTS_INCLUDE_SUBDOMAINS": true, "SECURE_HSTS_PRELOAD": true}
 	redirect := map[string]any{"SECURE_SSL_REDIRECT": true, "SECURE_HSTS_SECONDS": 60, "ALLOWED_HOSTS": []string{"shop.example", "127.0.0.1"}, "SECURE_REDIRECT_EXEMPT": []string{"(page|static)/shop/dot"}}
 	type ask struct {
@@ -260,6 +260,17 @@ func TestStaticFilesHaveTheHeadersOfSecurityMiddleware(t *testing.T) {
 			from := p.reload(s, c.settings)
 			if c.name == "redirect elsewhere" {
 				says(t, s, from, "[INFO]", "WhiteNoise is installed and has nothing to do here")
+			}
+		}
+		if c.name == "redirect" { // what the server answers itself has the policy too, for https
+			for secure, want := range map[string]string{"https": "max-age=60", "http": ""} {
+				other := s.Request("GET", "/page/x", "", "Host", "evil.example", "X-Forwarded-Proto", secure)
+				large := s.Request("POST", "/page/x", strings.Repeat("x", 2000), "X-Forwarded-Proto", secure)
+				for status, reply := range map[int]harness.Reply{400: other, 413: large} {
+					if got := reply.Header.Get("Strict-Transport-Security"); reply.Status != status || got != want {
+						t.Errorf("%d over %s: got %d with %q, want %q", status, secure, reply.Status, got, want)
+					}
+				}
 			}
 		}
 		for _, ask := range c.asks {

@@ -205,6 +205,56 @@ func TestHTTPSWithEverything(t *testing.T) {
 }
 
 // Row 37.
+// A reload turns TLS on and off, for the connections from then on, and the log says so.
+func TestReloadTurnsTLSOnAndOff(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	authority := harness.NewAuthority(t)
+	cert, key := authority.Write(dir, "site", harness.Leaf{Hosts: []string{"127.0.0.1", "www.test"}})
+	config := filepath.Join(dir, "gunicorn.conf.py")
+	writeFile(t, config, "")
+	s := harness.Start(t, harness.Config{App: "hello:app", Args: []string{"-w", "1", "-c", config, "--keep-alive", "60"}})
+	addr := s.Addr()
+	plain := func() int {
+		nc := harness.Dial(t, "tcp", addr)
+		nc.Get("/")
+		return nc.MustRead("GET").Status
+	}
+	secure := func(name string) error {
+		nc, err := tls.Dial("tcp", addr, &tls.Config{RootCAs: authority.Pool, ServerName: name})
+		if err == nil {
+			_ = nc.Close()
+		}
+		return err
+	}
+	kept := s.Dial()
+	kept.Get("/")
+	kept.MustRead("GET")
+	for _, step := range []struct{ text, log string }{
+		{fmt.Sprintf("certfile = %q\nkeyfile = %q\ngounicorn_tls_strict_sni = True\n", cert, key), "Listening at: https://" + addr},
+		{"", "Listening at: http://" + addr},
+		{fmt.Sprintf("certfile = %q\nkeyfile = %q\n", cert, key), "Listening at: https://" + addr},
+	} {
+		writeFile(t, config, step.text)
+		from := s.Log.Len()
+		s.Signal(syscall.SIGHUP)
+		s.Log.Wait(t, from, step.log, harness.StartBudget)
+		on := step.text != ""
+		harness.Eventually(t, harness.EventBudget, "what the log says", func() bool { return (secure("www.test") == nil) == on })
+		if want := map[bool]int{true: 400, false: 200}[on]; plain() != want {
+			t.Errorf("%q: plain HTTP gets no %d", step.text, want)
+		}
+		strict := strings.Contains(step.text, "strict")
+		if err := secure("other.test"); on && strings.Contains(fmt.Sprint(err), "unrecognized name") != strict {
+			t.Errorf("%q: another name gets %v", step.text, err)
+		}
+		kept.Get("/") // was made without TLS, and stays so
+		if got := kept.MustRead("GET").Status; got != 200 {
+			t.Errorf("%q: a connection of before gets %d", step.text, got)
+		}
+	}
+}
+
 func TestRenewedCertificateIsServedAndABadOneIsNot(t *testing.T) {
 	t.Parallel()
 	s := startHTTPS(t, harness.Config{App: "hello:app", Args: []string{"-w", "1"}})

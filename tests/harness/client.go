@@ -109,6 +109,12 @@ func (c *Conn) ReadLine() (string, error) {
 	return strings.TrimRight(line, "\r\n"), err
 }
 
+// ReadBytes reads so many bytes of whatever the server sends; with an error it returns those that came.
+func (c *Conn) ReadBytes(n int) ([]byte, error) {
+	c.SetReadDeadline(time.Now().Add(ioTimeout))
+	return io.ReadAll(io.LimitReader(c.reader, int64(n)))
+}
+
 // ReadUntil reads until the text has come, and returns everything up to its end.
 func (c *Conn) ReadUntil(text string) string {
 	c.tb.Helper()

@@ -47,6 +47,19 @@ func Eventually(tb testing.TB, d time.Duration, what string, cond func() bool) {
 	}
 }
 
+// EventuallyEvery is Eventually for a condition that costs something to look at: it is asked once in each pace.
+func EventuallyEvery(tb testing.TB, pace, d time.Duration, what string, cond func() bool) {
+	tb.Helper()
+	next := time.Time{}
+	Eventually(tb, d, what, func() bool {
+		if time.Now().Before(next) {
+			return false
+		}
+		defer func() { next = time.Now().Add(pace) }()
+		return cond()
+	})
+}
+
 // Alive reports whether the process exists and is not a zombie.
 func Alive(pid int) bool {
 	state, _, err := stat(pid)

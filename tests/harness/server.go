@@ -59,6 +59,7 @@ type Config struct {
 	NoPython   bool        // do not name the interpreter with --python
 	Exit       int         // the exit code expected at the end
 	TLS        *tls.Config // of the clients; nil: they speak plain HTTP
+	Namespaces uintptr     // of its own, as flags of clone(2): in a new one of processes it is process 1, and the pids of the log are not ours
 	Kind       Kind        // empty is Gounicorn, or what GOUNICORN_TEST_SERVER says
 }
 
@@ -161,7 +162,7 @@ func (s *Server) command() *exec.Cmd {
 	}
 	// A process group of its own keeps the Ctrl-C of the person testing away; a test binary that dies takes its
 	// servers with it all the same.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM, Cloneflags: s.cfg.Namespaces}
 	return cmd
 }
 
@@ -500,17 +501,6 @@ func (s *Server) wantNotListening(addr string) {
 		conn.Close()
 		s.tb.Errorf("somebody still listens on %s", addr)
 	}
-}
-
-// FreePort returns a TCP port of 127.0.0.1 that nobody listens on at the moment.
-func FreePort(tb testing.TB) string {
-	tb.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatalf("find a free port: %v", err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }
 
 // An Echo is the answer of echo.py.

@@ -39,6 +39,7 @@ var kinds = []kind{
 	{name: "slow reader of a file", count: 50, begin: write("GET /files/large HTTP/1.1\r\nHost: x\r\n\r\n"), again: readByte, pace: 100 * time.Millisecond},
 	{name: "reader with a closed window", count: 50, begin: slowReader, wants: 1},
 	{name: "slowloris", count: 200, begin: write("GET / HTTP/1.1\r\nHost: x\r\n"), again: write("X"), pace: 500 * time.Millisecond},
+	{name: "slowloris with a large head", count: 100, begin: write("GET / HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("X-Large: "+strings.Repeat("x", 8000)+"\r\n", 5)), again: write("X"), pace: 500 * time.Millisecond},
 	{name: "idle from the start", count: 200, begin: write("")},
 	{name: "idle after a request", count: 200, begin: idle},
 	{name: "half closed", count: 50, begin: halfClosed},

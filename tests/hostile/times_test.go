@@ -14,7 +14,7 @@ func BenchmarkPageBesideTheCrowd(b *testing.B) {
 	var quiet, crowded []time.Duration
 	for n := 0; n < least || b.Loop(); n++ {
 		quiet = append(quiet, pages(b, s, turn)...)
-		_, leave := crowd(b, s, plain(s.Addr()), 1)
+		_, leave := crowd(b, s, plain(s.Addr()), kinds, 1)
 		crowded = append(crowded, pages(b, s, turn)...)
 		leave()
 	}

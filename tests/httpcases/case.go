@@ -36,7 +36,6 @@ type Settings struct {
 	Body          int    // bytes
 	Underscores   string // drop, refuse or pass
 	AnyMethod     bool   // every token is a method
-	AllowedHost   string // the only host that is served
 	MaxKeepAlives int    // requests per connection
 }
 
@@ -198,8 +197,6 @@ func (s *Settings) parse(text string) error {
 			s.MaxKeepAlives = n
 		case "underscores":
 			s.Underscores, err = value, nil
-		case "host":
-			s.AllowedHost, err = value, nil
 		case "methods":
 			s.AnyMethod, err = value == "any", nil
 		default:

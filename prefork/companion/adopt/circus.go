@@ -132,6 +132,10 @@ func (p *Plan) watched(f *ini.File, s *ini.Section, name string) {
 			}
 		case "stdout_stream.filename":
 			one.set("logfile", quote(text))
+		case "stdout_stream.max_bytes", "stdout_stream.backup_count":
+			if s.HasKey("stdout_stream.filename") && text != "0" {
+				one.set(map[string]string{"stdout_stream.max_bytes": "logfile_maxbytes", "stdout_stream.backup_count": "logfile_backups"}[key], number(text))
+			}
 		case "stderr_stream.filename":
 			if !s.HasKey("stdout_stream.filename") {
 				one.set("logfile", quote(text))
@@ -170,9 +174,9 @@ func (p *Plan) watched(f *ini.File, s *ini.Section, name string) {
 func (p *Plan) streams(name, key, text string) {
 	_, option, _ := strings.Cut(key, ".")
 	switch {
-	case option == "class" && !strings.Contains(text, "File"): // to a terminal or a queue: our log
-	case option == "class", option == "max_bytes", option == "backup_count", option == "rotate_when", option == "rotate_interval", option == "utc":
-		p.note("%s: %s: files are not rotated; let logrotate do it and send USR1", name, key)
+	case option == "class" && !strings.Contains(text, "Timed"): // a terminal or a queue, which is our log, or a file
+	case option == "class", option == "rotate_when", option == "rotate_interval", option == "utc":
+		p.note("%s: %s: files are not rotated by time; let logrotate do it and send USR1", name, key)
 	}
 }
 

@@ -166,7 +166,17 @@ func (p *Plan) logTo(one *Program, s *ini.Section, key, value string) {
 		return
 	}
 	one.set("logfile", quote(value))
-	p.note("%s: %s: the file is not rotated by size; let logrotate do it and send USR1", one.Name, key)
+	most, backups := "50MB", "10" // supervisord's defaults
+	if s.HasKey(key + "_maxbytes") {
+		most = s.Key(key + "_maxbytes").Value()
+	}
+	if s.HasKey(key + "_backups") {
+		backups = s.Key(key + "_backups").Value()
+	}
+	if most != "0" { // never
+		one.set("logfile_maxbytes", number(most))
+		one.set("logfile_backups", number(backups))
+	}
 }
 
 var variableText = regexp.MustCompile(`%\(([A-Za-z_0-9]+)\)[0-9]*[sd]`)

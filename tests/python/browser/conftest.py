@@ -27,7 +27,7 @@ FLAGS = (
 class Site:
     """The demo as `make demo` starts it, with a database and files of its own, so that a visit leaves nothing behind."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, *flags):
         self.lines = []
         self.url = ""
         self._ready = threading.Event()
@@ -41,7 +41,7 @@ class Site:
         for command in (["migrate", "--verbosity", "0"], ["fill"]):
             subprocess.run([python, "manage.py", *command], cwd=demo, env=environ, check=True, stdout=subprocess.DEVNULL)
         command = [ROOT / "bin" / "gounicorn", "--python", python, "--chdir", demo, "--preload", "--workers", "4"]
-        command += ["--bind", "127.0.0.1:0", "contracts.wsgi:application"]
+        command += ["--bind", "127.0.0.1:0", *flags, "contracts.wsgi:application"]
         self._process = subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True)
         self._reader = threading.Thread(target=self._read)
         self._reader.start()

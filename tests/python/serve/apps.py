@@ -4,12 +4,14 @@ import gc
 import io
 import json
 import os
+import signal
 import sys
 import tempfile
 import threading
 import time
 import weakref
 
+THREADS: list = []
 KEPT: list = []  # what an application keeps beyond its request
 
 
@@ -145,6 +147,11 @@ def start_twice(environ, start_response, sent):
 
 def big(size):
     return [bytes([65 + i % 26]) * 1000 for i in range(size // 1000)]
+
+
+def count(size):
+    """Bytes of which no two neighbouring 251 are the same."""
+    return (bytes(range(251)) * (size // 251 + 1))[:size]
 
 
 def raise_in(environ, start_response, where):
@@ -460,6 +467,30 @@ class Unready:
 def head_of(start_response, result, headers=(), status="200 OK"):
     start_response(status, list(headers))
     return result
+
+
+def forking(count):
+    """Forks children from a thread, which do nothing until they are ended by forked()."""
+
+    def fork():
+        for _ in range(count):
+            pid = os.fork()
+            if pid == 0:
+                time.sleep(120)
+                os._exit(0)
+            KEPT.append(pid)
+
+    thread = threading.Thread(target=fork)
+    thread.start()
+    return thread
+
+
+def forked(thread):
+    thread.join()
+    for pid in KEPT:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    return [str(len(KEPT)).encode()]
 
 
 def zoo(environ, start_response):

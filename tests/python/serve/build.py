@@ -19,6 +19,7 @@ SOURCES = (
     "gp_input.c",
     "gp_interrupt.c",
     "gp_iterate.c",
+    "gp_loan.c",
     "gp_module.c",
     "gp_priority.c",
     "gp_route.c",
@@ -26,6 +27,7 @@ SOURCES = (
     "gp_slot.c",
     "gp_socket.c",
     "gp_start_response.c",
+    "gp_tray.c",
 )
 
 

@@ -132,8 +132,10 @@ class Worker:
         begin: str = "",
         end: str = "",
         wrapper: tuple[str, ...] = (),
+        tray: bool = False,
     ) -> None:
         self.id = 0xABCDEF
+        self.keep_tray = False
         self.queue, queue = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.own, own = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.control, control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -142,6 +144,9 @@ class Worker:
         self.board_fd = os.memfd_create("scoreboard")
         os.ftruncate(self.board_fd, SLOTS * GP["SLOT_SIZE"])
         self.board = mmap.mmap(self.board_fd, SLOTS * GP["SLOT_SIZE"])
+        self.tray_fd = os.memfd_create("tray")
+        os.ftruncate(self.tray_fd, GP["TRAY_SIZE"])
+        self.tray = mmap.mmap(self.tray_fd, GP["TRAY_SIZE"])
         remote = [queue, own, control, *(r for _, r in pairs)]
         if nonblocking:
             for sock in remote:
@@ -162,6 +167,7 @@ class Worker:
             "control": control.fileno(),
             "scoreboard": self.board_fd,
             "streams": [r.fileno() for _, r in pairs],
+            "tray": self.tray_fd if tray else -1,
             "module": str(folder),
         }
         env = dict(os.environ, PYTHONPATH="")
@@ -175,7 +181,10 @@ class Worker:
             json.dumps(options),
         ]
         self.process = subprocess.Popen(
-            command, env=env, stderr=subprocess.PIPE, pass_fds=[*(s.fileno() for s in remote), self.board_fd, interrupts.fileno()]
+            command,
+            env=env,
+            stderr=subprocess.PIPE,
+            pass_fds=[*(s.fileno() for s in remote), self.board_fd, self.tray_fd, interrupts.fileno()],
         )
         for sock in remote:
             sock.close()
@@ -314,10 +323,10 @@ class Worker:
             elif frame.kind == GP["KIND_HEAD"]:
                 assert r.status is None
                 r.status = frame.aux
-                r.reason, r.headers, r.body = parse_head(frame.payload)
+                r.reason, r.headers, r.body = parse_head(self.laid(frame))
             elif frame.kind == GP["KIND_BODY"]:
                 assert r.status is not None
-                r.body += frame.payload
+                r.body += self.laid(frame)
             elif frame.kind == GP["KIND_FILE"]:
                 r.file = struct.unpack("<QQ", frame.payload)
                 r.body += os.pread(frame.fds[0], r.file[1], r.file[0])
@@ -327,6 +336,18 @@ class Worker:
                 return r
             if frame.flags & GP["FLAG_END"]:
                 return r
+
+    def laid(self, frame: Frame) -> bytes:
+        """The payload, with what lies on the tray in place of its mark; the place is given back unless keep_tray."""
+        if not frame.flags & GP["FLAG_TRAY"]:
+            return frame.payload
+        place, size = struct.unpack("<II", frame.payload[-8:])
+        at = GP["TRAY_HEADER"] + place * GP["TRAY_PLACE_SIZE"]
+        assert struct.unpack_from("<I", self.tray, 4 * place) == (1,)
+        piece = self.tray[at : at + size]
+        if not self.keep_tray:
+            struct.pack_into("<I", self.tray, 4 * place, 0)
+        return frame.payload[:-8] + piece
 
     def get(self, path: str = "/", **kwargs) -> Response:
         slot, generation = self.send(path, **kwargs)

@@ -75,6 +75,27 @@ def test_large_bodies_are_cut_into_frames(start, make, size):
     assert sum(len(f.payload) > 1024 for f in r.frames) == -(-size // most)
 
 
+@pytest.mark.parametrize("size", [65_536, 65_537, 1_048_576, 2_000_000])
+@pytest.mark.parametrize("make", ["ok([b'z'*%d])", "ok(iter([b'z'*%d]))", "ok([b'y'*9, b'z'*(%d-9)])"])
+def test_large_bodies_go_by_the_tray(start, make, size):
+    worker = start("zoo", tray=True)
+    r = ask(worker, make.replace("%d", str(size)))
+    assert len(r.body) == size
+    assert r.body.strip(b"z") in (b"", b"y" * 9)
+    assert any(f.flags & GP["FLAG_TRAY"] for f in r.frames) == (size > 65_536)
+    assert sum(len(f.payload) for f in r.frames) < 66_000
+    worker.quiet()
+
+
+def test_a_body_for_which_no_place_is_free_goes_by_the_stream(start):
+    worker = start("zoo", tray=True)
+    worker.keep_tray = True
+    for expected in [True, True, False, False]:
+        r = ask(worker, "ok([b'z'*300000])")
+        assert r.body == b"z" * 300_000
+        assert bool(r.frames[0].flags & GP["FLAG_TRAY"]) == expected
+
+
 def test_a_nonblocking_stream_works_too(start):
     worker = start("zoo", nonblocking=True)
     worker.send("/?ok([b'z'*5000000])")

@@ -64,14 +64,18 @@ def test_end_of_the_queue_ends_the_worker(start, threads):
 
 
 @pytest.mark.parametrize("threads", [1, 4])
-def test_max_requests_retires_the_worker(start, threads):
+def test_after_max_requests_the_worker_asks_to_be_replaced_and_goes_on(start, threads):
     worker = start("hello", threads=threads, max_requests=5)
     slots = [worker.send("/")[0] for _ in range(5)]
-    assert worker.retiring() == GP["RETIRE_MAX_REQUESTS"]
+    due = worker.packet()
+    assert (due.kind, due.a) == (GP["KIND_DUE"], worker.id)
+    slots += [worker.send("/")[0] for _ in range(7)]
+    for slot in slots:
+        wait_until(lambda slot=slot: worker.slot(slot)["state"] == GP["SLOT_STATE_DONE"], "the answer")
+    worker.stop()
+    assert worker.packet().kind == GP["KIND_RETIRING"]  # no second DUE
     assert worker.stderr() == ""
     assert worker.process.returncode == 0
-    assert all(worker.slot(s)["state"] == GP["SLOT_STATE_DONE"] for s in slots)
-    assert worker.packet() is None  # no second RETIRING
 
 
 @pytest.mark.parametrize("round", range(5))
@@ -113,9 +117,9 @@ def test_an_ignored_signal_wakes_a_waiting_worker_without_effect(start):
 
 
 def test_requests_left_on_the_queue_stay_there_after_stop(start):
-    worker = start("hello", max_requests=1)
-    first = worker.send("/")[0]
-    assert worker.retiring() == GP["RETIRE_MAX_REQUESTS"]
+    worker = start("zoo")
+    first = worker.send("/?[__import__('_gounicorn').stop(),ok([b'last'])][1]")[0]
+    assert worker.retiring() == GP["RETIRE_STOPPED"]
     second = worker.next_slot
     try:
         worker.send("/")

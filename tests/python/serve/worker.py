@@ -33,6 +33,7 @@ def main() -> None:
         soft_timeout=apps.SoftTimeout,
         begin=getattr(apps, options["begin"]) if options["begin"] else None,
         end=getattr(apps, options["end"]) if options["end"] else None,
+        tray=options["tray"],
     )
     signal.signal(_gounicorn.SOFT_SIGNAL, _gounicorn.soft_signal)
     threading.Thread(target=interrupt, args=(options["interrupts"], _gounicorn.__file__), daemon=True).start()
