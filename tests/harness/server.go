@@ -132,6 +132,9 @@ func (s *Server) command() *exec.Cmd {
 		if !slices.Contains(s.cfg.Args, "--control-socket") {
 			args = append(args, "--no-control-socket")
 		}
+		// A worker of gunicorn that is told to stop between its fork and its own signal handlers does not hear it,
+		// and the arbiter then waits for the whole of this: it has to fit into StopBudget.
+		args = append(args, "--graceful-timeout", "5")
 	default:
 		if path == "" {
 			path = Binary(s.tb)
