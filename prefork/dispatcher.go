@@ -315,10 +315,13 @@ func (d *dispatcher) requeue(j *Job) {
 	j.where = waiting
 }
 
-// recall takes a job back that has not started and reports whether it did; its Sink is not called then.
+// recall takes a job back that has not started, because its client left, and reports whether it did; its Sink is not called then.
 func (d *dispatcher) recall(j *Job) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if j.where == waiting {
+		d.lanes.Abandon(&j.item, time.Since(d.epoch))
+	}
 	switch j.where {
 	case waiting:
 		j.where = nowhere
@@ -344,6 +347,15 @@ func (d *dispatcher) abandon(j *Job) {
 	if j.where == sent {
 		j.cancelled.Store(true)
 		d.board.Abandon(j.slot)
+		d.lanes.Abandon(&j.item, time.Since(d.epoch))
+	}
+}
+
+// halfClosed lets the lane count what the job takes as wasted.
+func (d *dispatcher) halfClosed(j *Job) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if j.where != nowhere {
 		d.lanes.Abandon(&j.item, time.Since(d.epoch))
 	}
 }

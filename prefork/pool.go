@@ -264,6 +264,10 @@ func (p *Pool) Withdraw(j *Job) bool { return p.d.recall(j) }
 // Abandon says that nobody waits for the response of a job: its worker stops at the next piece and closes the iterable.
 func (p *Pool) Abandon(j *Job) { p.d.abandon(j) }
 
+// HalfClosed says that the client of a job has ended its side of the connection, and most likely left. The job goes on; its lane
+// learns how long its clients wait.
+func (p *Pool) HalfClosed(j *Job) { p.d.halfClosed(j) }
+
 // ErrNoZygote says that there is no process for a record of the master's.
 var ErrNoZygote = errors.New("no zygote to write a record")
 

@@ -28,6 +28,9 @@ type App interface {
 	// Abandon says that nobody waits for the response any more. The app may hurry, and ends the call as usual. It may find the call
 	// ended already.
 	Abandon(c *Call)
+	// HalfClosed says that the client has ended its side of the connection. Most who do have left, but TCP does not tell: a call that
+	// runs goes on, and the app may only learn from it. It may find the call ended already.
+	HalfClosed(c *Call)
 }
 
 // Report is what the app knows of a call when it ends it.
@@ -45,8 +48,9 @@ var (
 	errGone    = errors.New("server: client left")
 )
 
-// pastHalf is how long a client that closed its side may wait for a worker. TCP does not tell whether it still listens, so a request
-// that has not started by then is answered with 503, which costs no worker if nobody does.
+// pastHalf is how long the request of a client that closed its side may wait for a worker, from its arrival on. TCP does not tell whether
+// the client still listens. Who does has closed its side with the end of the request; who closes later has left, and waits in vain.
+// Both get 503 in place of a worker.
 const pastHalf = time.Second
 
 // Call is one request on its way to the App and back. The exported fields are the app's to read from Serve on until it ends the
@@ -354,18 +358,22 @@ func (c *Call) Fail(f Failure) {
 
 // left is called on the connection's goroutine when the client leaves.
 func (c *Call) left(how exchange.Gone) {
-	if how == exchange.HalfClosed {
-		c.mu.Lock()
-		turn := c.turn
-		c.mu.Unlock()
-		time.AfterFunc(pastHalf, func() { c.withdraw(turn, exchange.HalfClosed) })
-		return
-	}
 	c.mu.Lock()
 	turn := c.turn
+	var grace time.Duration
+	if how == exchange.HalfClosed && c.refs.Load() > 1 {
+		grace = c.grace()
+	}
 	c.mu.Unlock()
-	c.withdraw(turn, exchange.Reset)
+	if grace > 0 {
+		time.AfterFunc(grace, func() { c.withdraw(turn, how) })
+		return
+	}
+	c.withdraw(turn, how)
 }
+
+// grace is how long the request of a client that closes its side now may still wait for a worker; not at all if it is not positive.
+func (c *Call) grace() time.Duration { return pastHalf - (time.Since(c.req.Received) - c.receive) }
 
 // withdraw tells the app that the client of the given use of the call left, and ends the call when it had not started.
 func (c *Call) withdraw(turn int, how exchange.Gone) {
@@ -377,10 +385,14 @@ func (c *Call) withdraw(turn int, how exchange.Gone) {
 	x := c.x
 	if how == exchange.HalfClosed {
 		// It may only have shut its side: a request that runs gets its answer.
-		if c.h.app.Withdraw(c) {
+		switch {
+		case c.h.app.Withdraw(c):
 			c.gone.Store(true)
+			c.h.s.cfg.Metrics.ClientGone(metrics.StageQueued)
 			c.release()
 			x.Error(503, 1)
+		case c.ticket == nil:
+			c.h.app.HalfClosed(c)
 		}
 		return
 	}

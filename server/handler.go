@@ -81,7 +81,7 @@ func (h *handler) serve(x inbound) {
 	if !h.readBody(c, x) {
 		return
 	}
-	if c.req.ContentLength != 0 && h.s.cfg.AccessLog.Enabled() {
+	if c.req.ContentLength != 0 {
 		c.receive = time.Since(c.req.Received)
 	}
 	if c.BodyFile != nil {

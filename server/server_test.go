@@ -17,16 +17,17 @@ import (
 	"time"
 
 	"github.com/gounicorn/gounicorn/server/accesslog"
+	"github.com/gounicorn/gounicorn/server/exchange"
 	"github.com/gounicorn/gounicorn/server/metrics"
 	"github.com/gounicorn/gounicorn/wsgi"
 )
 
 // fakeApp plays the pool: serve ends each call.
 type fakeApp struct {
-	serve     func(c *Call)
-	withdraw  func(c *Call) bool
-	mu        sync.Mutex
-	abandoned int
+	serve                 func(c *Call)
+	withdraw              func(c *Call) bool
+	mu                    sync.Mutex
+	abandoned, halfClosed int
 }
 
 func (a *fakeApp) Serve(c *Call) { a.serve(c) }
@@ -38,6 +39,12 @@ func (a *fakeApp) Abandon(*Call) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.abandoned++
+}
+
+func (a *fakeApp) HalfClosed(*Call) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.halfClosed++
 }
 
 // head makes the payload of a HEAD frame.
@@ -423,6 +430,44 @@ func TestHalfClosedClientGetsItsAnswer(t *testing.T) {
 	_ = call.Head(200, head("OK", nil, "late"), nil, true)
 	if got, err := io.ReadAll(c); err != nil || !strings.HasSuffix(string(got), "late") {
 		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+func TestClientThatClosesLaterThanItsRequestHasLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // its clock stands still
+		for name, c := range map[string]struct{ since, receive, want time.Duration }{
+			"with the request":       {0, 0, pastHalf},
+			"with the end of a body": {time.Minute, time.Minute, pastHalf},
+			"during the wait":        {pastHalf / 4, 0, pastHalf * 3 / 4},
+			"long after":             {pastHalf * 3, 0, -pastHalf * 2},
+		} {
+			call := &Call{req: &exchange.Request{Received: time.Now().Add(-c.since)}, receive: c.receive}
+			if got := call.grace(); got != c.want {
+				t.Errorf("%s: %v, want %v", name, got, c.want)
+			}
+		}
+	})
+}
+
+func TestAppHearsOfClientsThatHalfClose(t *testing.T) {
+	calls := make(chan *Call, 1)
+	app := &fakeApp{serve: func(c *Call) { calls <- c }}
+	addr, _ := start(t, app, nil)
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	call := <-calls
+	c.Close()
+	heard := func() int {
+		app.mu.Lock()
+		defer app.mu.Unlock()
+		return app.halfClosed
+	}
+	until(t, func() bool { return heard() == 1 }, func() string { return fmt.Sprintf("it heard of it %d times", heard()) })
+	if err := call.Head(200, head("OK", nil, "x"), nil, true); err != nil {
+		t.Error(err)
 	}
 }
 

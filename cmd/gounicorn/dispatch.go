@@ -47,6 +47,9 @@ func (d *dispatch) Withdraw(c *server.Call) bool {
 // Abandon implements server.App.
 func (d *dispatch) Abandon(c *server.Call) { d.pool.Abandon(&c.Extra.(*flight).job) }
 
+// HalfClosed implements server.App.
+func (d *dispatch) HalfClosed(c *server.Call) { d.pool.HalfClosed(&c.Extra.(*flight).job) }
+
 // Frame implements prefork.Sink.
 func (f *flight) Frame(h wire.Header, payload, body []byte, file *os.File) error {
 	end := h.End()

@@ -64,7 +64,7 @@ type Item struct {
 	older     *Item  // in the order of arrival
 	newer     *Item
 	reserved  bool // it took a reserved slot
-	abandoned bool // its client left while it ran
+	abandoned bool // its client left
 }
 
 // front is the tag of what goes before all others of its lane.

@@ -114,25 +114,30 @@ func (l *lane) limit() time.Duration {
 	return l.deadline
 }
 
-// What a lane learns of its clients' patience: it falls by a tenth with each that left, and grows by a two-hundredth with each that
-// stayed. So about one in twenty is served in vain.
+// What a lane learns of its clients' patience: it falls to a tenth less than one who left had waited; with each that left while its
+// request ran by a tenth at least; and grows by a two-hundredth with each that stayed. So at most about one in twenty is served in vain.
 const (
 	patienceFalls = 10
 	patienceGrows = 200
 )
 
-// Abandon says that the client of a started item has left, so that what it took is wasted. When that happens in a lane of slow work that
-// is behind, the lane takes less in, so that what it starts is still wanted when it is done. Else overload would end with every slot
-// busy for nobody, long before the deadline refuses anything.
+// Abandon says that the client of an item has left, or most likely has: what the item takes is wasted. When that happens in a lane of
+// slow work that is behind, the lane takes less in, so that what it starts is still wanted when it is done. Else overload would end
+// with every slot busy for nobody, long before the deadline refuses anything.
 func (s *Scheduler) Abandon(it *Item, now time.Duration) {
-	l, target := it.lane, s.cfg.QueueTarget
-	if it.state != started || it.abandoned || it.class != Slow || l.deadline <= 0 || target <= 0 {
+	if it.state == gone || it.abandoned {
 		return
 	}
 	it.abandoned = true
-	if l.waiting > 0 && now-l.oldest().arrived > min(target, l.limit()/2) {
-		l.patience = max(l.limit()-l.limit()/patienceFalls, min(target, l.deadline))
+	l, least := it.lane, min(s.cfg.QueueTarget, it.lane.deadline)
+	if it.class != Slow || least <= 0 || l.waiting == 0 || now-l.oldest().arrived <= min(least, l.limit()/2) {
+		return
 	}
+	stays := now - it.arrived
+	if it.state == started {
+		stays = min(stays, l.limit())
+	}
+	l.patience = max(min(stays-stays/patienceFalls, l.limit()), least)
 }
 
 // stayed says that the client of an item was there to the end.

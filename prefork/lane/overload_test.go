@@ -116,6 +116,38 @@ func TestLaneTakesInOnlyWhatItsClientsWaitFor(t *testing.T) {
 	p.want("what is worth to wait for, long after", l.limit(), l.deadline)
 }
 
+func TestLaneLearnsFromWhoLeavesHowLongTheyWait(t *testing.T) {
+	for name, c := range map[string]struct {
+		runs bool          // what the client leaves behind
+		at   time.Duration // after how long
+		want time.Duration
+	}{
+		"waiting":                    {false, 10 * time.Second, 9 * time.Second},
+		"running":                    {true, 10 * time.Second, 9 * time.Second},
+		"sooner than the target":     {false, 2100 * time.Millisecond, 2 * time.Second},
+		"before anybody waited long": {false, time.Second, 30 * time.Second},
+	} {
+		p := site(t, 1, 0, Config{QueueTarget: 2 * time.Second, QueueTimeout: 30 * time.Second})
+		l := p.s.builtin[Slow]
+		items := p.times(4, pdf)
+		it := items[1]
+		if c.runs {
+			it = items[0]
+		}
+		p.now += c.at
+		for range 2 { // who has left does not leave again
+			p.s.Abandon(it, p.now)
+		}
+		p.want(name, l.limit(), c.want)
+		for p.on[0] != it {
+			p.end(p.on[0], time.Second, time.Second)
+		}
+		before := l.limit()
+		p.end(it, time.Second, time.Second)
+		p.want(name+", at its end", l.limit(), before)
+	}
+}
+
 func TestClientWhoLeavesAnIdleLaneShortensNoWait(t *testing.T) {
 	p := site(t, 1, 0, Config{QueueTarget: time.Second, QueueTimeout: 30 * time.Second})
 	for range 20 {
