@@ -465,10 +465,12 @@ func TestAppHearsOfClientsThatHalfClose(t *testing.T) {
 		defer app.mu.Unlock()
 		return app.halfClosed
 	}
+	defer func() {
+		if err := call.Head(200, head("OK", nil, "x"), nil, true); err != nil {
+			t.Error(err)
+		}
+	}()
 	until(t, func() bool { return heard() == 1 }, func() string { return fmt.Sprintf("it heard of it %d times", heard()) })
-	if err := call.Head(200, head("OK", nil, "x"), nil, true); err != nil {
-		t.Error(err)
-	}
 }
 
 func until(t *testing.T, ok func() bool, state func() string) {
