@@ -19,7 +19,7 @@ def app(environ, start_response):
             try:
                 with open(f"/proc/{name}/stat", "rb") as f:
                     zombies += f.read().rpartition(b")")[2].split()[0] == b"Z"
-            except FileNotFoundError:
+            except (FileNotFoundError, ProcessLookupError):  # it has gone, before or after the open
                 pass
     start_response("200 OK", [("Content-Type", "text/plain"), ("X-Pid", str(os.getpid()))])
     return [str(zombies).encode()]
