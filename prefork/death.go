@@ -102,7 +102,7 @@ func (p *Pool) fail(w *worker, j *Job) {
 		failure = Collateral
 	}
 	blame := ""
-	if failure == WorkerDied {
+	if failure == WorkerDied && p.d.board.Load(j.slot).State() == wire.SlotRunning { // not if only its answer was still to be sent
 		if n := p.d.blame(j); n > 1 {
 			blame = fmt.Sprintf(" (%d workers have died on this route)", n)
 		}

@@ -5,6 +5,8 @@ import (
 	"syscall"
 	"testing"
 	"testing/fstest"
+
+	"github.com/gounicorn/gounicorn/prefork/wire"
 )
 
 // Who was killed, by whom, as the log and the metrics have it.
@@ -26,6 +28,27 @@ func TestSIGKILLOfTheKernelIsToldFromThatOfOthers(t *testing.T) {
 		}
 		if all := strings.Join(*c.log, "\n"); !strings.Contains(all, test.log) {
 			t.Errorf("%q: the log says %s", test.vmstat, all)
+		}
+	}
+}
+
+// A worker that dies takes the answers with it that it kept back (PROTOCOL.md, Packed requests). Their requests run again, and are not to
+// blame; the one that ran is.
+func TestOnlyWhatRanIsBlamedForADeath(t *testing.T) {
+	for state, want := range map[wire.SlotState]int{wire.SlotRunning: 2, wire.SlotDone: 1} {
+		c := newCrew(t, nil)
+		w := c.in(ready, false)[0]
+		j := &Job{Payload: make([]byte, 8), Key: []byte("short"), Sink: &sink{}, Idempotent: true}
+		c.p.d.submit(j)
+		if j.where != sent || !c.p.d.board.CompareAndSwap(j.slot, wire.MakeWord(j.generation, wire.SlotQueued, 0), wire.MakeWord(j.generation, state, w.id)) {
+			t.Fatal("the worker did not start it")
+		}
+		c.die(w, syscall.WaitStatus(syscall.SIGSEGV))
+		if j.where == nowhere || !j.Retried {
+			t.Errorf("state %v: the request is not tried again", state)
+		}
+		if n := c.p.d.blame(&Job{Key: []byte("short")}); n != want {
+			t.Errorf("state %v: a further death is the route's number %d, want %d", state, n, want)
 		}
 	}
 }

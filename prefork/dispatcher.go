@@ -38,6 +38,7 @@ type dispatcher struct {
 	packed  []*Job // scratch
 	heavy   []*Job // jobs with the workers that compute for long
 	blocked bool   // the queue's buffer was full; try again when a job ends
+	company int    // fast jobs that waited when the flusher was there last
 	lazy    bool   // the flusher was told to pump
 	wanted  want   // what wanting was told last
 
@@ -249,8 +250,16 @@ func (d *dispatcher) job(slot, generation uint32) *Job {
 // next sends what may be sent.
 func (d *dispatcher) next() {
 	d.mu.Lock()
-	d.pump()
+	d.pumpSoon()
 	d.mu.Unlock()
+}
+
+// pumpSoon sends what may be sent, or leaves it to the flusher, which comes when the requests at hand have all been submitted, if that is
+// less than a packet. The caller holds mu.
+func (d *dispatcher) pumpSoon() {
+	if !d.lazy || !d.crowded() || d.lanes.WaitingIn(lane.Fast) >= packMost/2 {
+		d.pump()
+	}
 }
 
 // over takes a job off the books, learns from it when it ran to its end, and sends the next one, unless more has come from the
@@ -265,7 +274,7 @@ func (d *dispatcher) over(j *Job, learn, more bool) {
 		d.lanes.Learn(&j.item, lane.Spent{Own: own, CPU: j.CPU, Route: times.Route})
 	}
 	if !more {
-		d.pump()
+		d.pumpSoon()
 	}
 	d.mu.Unlock()
 }

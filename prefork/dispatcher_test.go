@@ -384,15 +384,76 @@ func (b *bench) short(n int) (jobs []*Job) {
 }
 
 func TestShortRequestsShareAPacketWhenNoThreadIsFree(t *testing.T) {
-	b := newBench(t, 1, nil)
-	b.teach("short", 10*time.Microsecond)
-	b.short(1 + 2*packMost)
-	b.d.next()
-	if n := len(b.frames()); n != 1 {
-		t.Errorf("the first packet has %d requests although a thread was free", n)
+	for took, want := range map[time.Duration]int{packTime / 100: packMost, packTime / 10: 10, packTime: packEven, packBelow - 1: packEven} {
+		b := newBench(t, 4, nil)
+		b.teach("short", took)
+		b.short(4 + 2*packMost)
+		b.d.next()
+		for range 4 {
+			if n := len(b.frames()); n != 1 {
+				t.Errorf("%v: a packet has %d requests although a thread was free", took, n)
+			}
+		}
+		if n := len(b.frames()); n != want {
+			t.Errorf("%v: the next packet has %d requests, want %d", took, n, want)
+		}
 	}
+}
+
+func TestPacketsAreNotLargerThanTheQueueTakes(t *testing.T) {
+	b := newBench(t, 2, nil)
+	b.teach("short", time.Microsecond)
+	for range 2 + packMost {
+		b.d.submit(&Job{Payload: make([]byte, wire.MaxPacket/packEven-1), Key: []byte("short"), Sink: &sink{}, Idempotent: true})
+	}
+	b.d.next()
+	b.frames()
+	b.frames()
+	if n := len(b.frames()); n != packEven-1 { // and as many headers do not fit
+		t.Errorf("a packet has %d requests of 8 KiB", n)
+	}
+}
+
+// crowd makes the flusher find n tiny requests, as when so many come together.
+func (b *bench) crowd(n int) {
+	b.t.Helper()
+	b.teach("short", time.Microsecond)
+	b.d.company = n
+}
+
+func TestTinyRequestsThatComeTogetherWaitForEachOther(t *testing.T) {
+	b := newBench(t, 4, nil)
+	b.crowd(4)
+	if j := b.short(1)[0]; j.where != sent {
+		t.Error("a request waits although no more come together than there are threads")
+	}
+	b.frames()
+	b.crowd(5)
+	for _, j := range b.short(packMost) {
+		if j.where != waiting {
+			t.Fatal("a request goes alone although others come with it")
+		}
+	}
+	stop := make(chan struct{})
+	go b.d.flusher(stop) // submit told it once
 	if n := len(b.frames()); n != packMost {
-		t.Errorf("the second packet has %d requests, want %d", n, packMost)
+		t.Errorf("the packet has %d requests", n)
+	}
+	close(stop)
+	b.d.mu.Lock()
+	defer b.d.mu.Unlock()
+	if b.d.company != packMost {
+		t.Errorf("%d came together, it says", b.d.company)
+	}
+}
+
+func TestOthersDoNotWaitInACrowd(t *testing.T) {
+	b := newBench(t, 4, nil)
+	b.crowd(5)
+	b.teach("longer", packTime)
+	j := &Job{Payload: make([]byte, 8), Key: []byte("longer"), Sink: &sink{}, Idempotent: true}
+	if b.d.submit(j); j.where != sent {
+		t.Error("a request that takes as long as it costs to wake a worker waits while one is free")
 	}
 }
 
@@ -429,29 +490,49 @@ func TestWhatMayNotShareAPacketDoesNot(t *testing.T) {
 }
 
 func TestRequestStuckBehindAnotherInItsPacketIsTakenBack(t *testing.T) {
+	for name, notice := range map[string]func(b *bench){
+		"by the sweep":    func(b *bench) { b.d.sweep(time.Now().Add(2 * stuckAfter)) },
+		"the worker says": func(b *bench) { b.d.unpack(time.Now().Add(2 * behindAfter)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, 1, nil)
+			b.teach("short", 10*time.Microsecond)
+			jobs := b.short(4)
+			b.d.next()
+			b.frames()
+			words := b.frames()
+			if len(words) != 3 {
+				t.Fatalf("packet of %d", len(words))
+			}
+			start := func(w [2]uint32) bool {
+				return b.d.board.CompareAndSwap(w[0], wire.MakeWord(w[1], wire.SlotQueued, 0), wire.MakeWord(w[1], wire.SlotRunning, 1))
+			}
+			if !start(words[0]) {
+				t.Fatal("did not start")
+			}
+			notice(b)
+			for _, w := range words[1:] {
+				if start(w) {
+					t.Error("a request that was taken back started in its old packet")
+				}
+			}
+			if jobs[2].where == nowhere || jobs[3].where == nowhere {
+				t.Error("a request that was taken back is lost")
+			}
+		})
+	}
+}
+
+func TestAPacketThatHasJustBeenSentStaysWithTheWorker(t *testing.T) {
 	b := newBench(t, 1, nil)
 	b.teach("short", 10*time.Microsecond)
 	jobs := b.short(4)
 	b.d.next()
-	b.frames()
-	words := b.frames()
-	if len(words) != 3 {
-		t.Fatalf("packet of %d", len(words))
-	}
-	start := func(w [2]uint32) bool {
-		return b.d.board.CompareAndSwap(w[0], wire.MakeWord(w[1], wire.SlotQueued, 0), wire.MakeWord(w[1], wire.SlotRunning, 1))
-	}
-	if !start(words[0]) {
-		t.Fatal("did not start")
-	}
-	b.d.sweep(time.Now().Add(2 * stuckAfter))
-	for _, w := range words[1:] {
-		if start(w) {
-			t.Error("a request that was taken back started in its old packet")
+	b.d.unpack(jobs[3].packed)
+	for _, j := range jobs {
+		if j.where != sent {
+			t.Error("a request was taken back that has not waited")
 		}
-	}
-	if jobs[2].where == nowhere || jobs[3].where == nowhere {
-		t.Error("a request that was taken back is lost")
 	}
 }
 

@@ -237,6 +237,8 @@ func (p *Pool) fromWorker(w *worker, h wire.Header, payload []byte) {
 		}
 	case wire.KindSite:
 		p.described(w.g, payload)
+	case wire.KindBehind:
+		p.d.unpack(time.Now())
 	case wire.KindPong:
 		p.heard(w)
 	case wire.KindStacks:

@@ -205,8 +205,7 @@ func (d *dispatcher) sweep(now time.Time) (found swept) {
 				found.strays, changed = append(found.strays, d.stray(j)), true
 			}
 		case wire.SlotQueued:
-			stuck := !j.packed.IsZero() && now.Sub(j.packed) > stuckAfter
-			if (stuck || d.lanes.Misjudged(&j.item)) && d.withdraw(j) {
+			if (j.unpackable(now, stuckAfter) || d.lanes.Misjudged(&j.item)) && d.withdraw(j) {
 				d.requeue(j)
 				changed = true
 				continue

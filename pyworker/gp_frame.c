@@ -112,16 +112,20 @@ static int send_failed(gp_thread *t, int error)
     return -1;
 }
 
+/* Whether there is a stream to write to, and it is the caller's turn. */
+static bool may_send(gp_thread *t)
+{
+    gp_check_fork();
+    wait_for_turn(t);
+    return !t->broken;
+}
+
 /* Writes the whole message, size bytes. */
-static int send_message(gp_thread *t, struct msghdr *m, size_t size)
+static int transmit(gp_thread *t, struct msghdr *m, size_t size)
 {
     ssize_t n = -1;
     int error = EAGAIN;
 
-    gp_check_fork();
-    wait_for_turn(t);
-    if (t->broken)
-        return -1;
     if (size <= TRY_UP_TO) {
         if (m->msg_iovlen == 1 && m->msg_control == NULL)
             n = send(t->stream, m->msg_iov[0].iov_base, size, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -146,11 +150,39 @@ static int send_message(gp_thread *t, struct msghdr *m, size_t size)
     return error == 0 ? 0 : send_failed(t, error);
 }
 
+/* Writes bytes that are frames already. */
+int gp_send_raw(gp_thread *t, char *data, size_t size)
+{
+    struct iovec iov = {data, size};
+    struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
+
+    return transmit(t, &m, size);
+}
+
+/* Writes the whole message behind the answers that were kept. */
+static int send_message(gp_thread *t, struct msghdr *m, size_t size)
+{
+    if (!may_send(t) || gp_pack_flush(t) < 0)
+        return -1;
+    return transmit(t, m, size);
+}
+
 static int send_vector(gp_thread *t, struct iovec *iov, int count, size_t size)
 {
     struct msghdr m = {.msg_iov = iov, .msg_iovlen = (size_t)count};
 
     return send_message(t, &m, size);
+}
+
+/* Writes the frame that ends an answer, or leaves it to be sent with those that follow. */
+static int send_last(gp_thread *t, struct iovec *iov, int count, size_t size)
+{
+    struct msghdr m = {.msg_iov = iov, .msg_iovlen = (size_t)count};
+    int kept = may_send(t) ? gp_pack_keep(t, iov, count, size) : -1;
+
+    if (kept != 0)
+        return kept > 0 ? 0 : -1;
+    return transmit(t, &m, size);
 }
 
 static void finish(gp_thread *t)
@@ -260,9 +292,10 @@ int gp_send_first(gp_thread *t, const struct iovec *body, int count, size_t size
     } else {
         memcpy(iov + 1, body, (size_t)count * sizeof *body);
     }
-    if (end)
-        finish(t);
-    return send_vector(t, iov, count + 1, total);
+    if (!end)
+        return send_vector(t, iov, count + 1, total);
+    finish(t);
+    return send_last(t, iov, count + 1, total);
 }
 
 /* Sends one BODY frame of at most GP_PIECE bytes. */
@@ -277,9 +310,10 @@ int gp_send_body(gp_thread *t, const char *data, size_t size, bool end)
         size = sizeof mark;
     }
     put_header(frame, (uint32_t)size, GP_KIND_BODY, (end ? GP_FLAG_END : 0) | (laid ? GP_FLAG_TRAY : 0), 0, t->slot, t->generation);
-    if (end)
-        finish(t);
-    return send_vector(t, iov, size > 0 ? 2 : 1, sizeof frame + size);
+    if (!end)
+        return send_vector(t, iov, size > 0 ? 2 : 1, sizeof frame + size);
+    finish(t);
+    return send_last(t, iov, size > 0 ? 2 : 1, sizeof frame + size);
 }
 
 /* Completes a response: with its head alone, or with an empty BODY. */

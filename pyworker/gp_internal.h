@@ -25,6 +25,7 @@ enum {
     GP_MAX_THREADS = GP_MAX_FDS - 5, /* one FORK packet carries control, stdout, stderr, a queue, a tray and a stream per thread */
     GP_PIECE = GP_TRAY_PLACE_SIZE,   /* bytes of body in one frame; between two pieces the client is looked for */
     GP_PARTS = 62,                   /* items of a body that are sent in one frame */
+    GP_KEPT = 32768,                 /* bytes of answers that are kept to be sent together */
     GP_COPY = 32768,                 /* a body up to this size is copied behind its head and sent by one plain send */
     GP_MAX_HEAD = 262144,            /* bytes of an encoded response head */
     GP_BASE_KEYS = 16,               /* the keys below this number may have a value in the prototype */
@@ -86,6 +87,16 @@ struct gp_thread {
     char *large_payload; /* of a request that came by descriptor, until it ends */
     char *head;          /* frame header and response head, then perhaps body */
     size_t head_len, head_cap;
+
+    /* a packet of several requests, see gp_pack.c */
+    atomic_uint_fast64_t step; /* a number for the request of such a packet that runs; 0: none does */
+    atomic_bool kept_locked;   /* guards what follows; the serving thread alone may read it without */
+    bool more;                 /* the packet has another request behind this one */
+    bool told;                 /* the master knows that it waits */
+    bool keeps;                /* answers may be kept */
+    char *kept;                /* GP_KEPT bytes: answers that have not been sent */
+    size_t kept_len;
+    uint64_t kept_at;          /* when the first one was ready */
 
     /* the request that runs; serial is 0 between requests */
     uint64_t serial, last_serial;
@@ -179,6 +190,7 @@ int gp_send_end(gp_thread *t);
 int gp_send_file(gp_thread *t, int fd, uint64_t offset, uint64_t length);
 int gp_send_interim(gp_thread *t, char *frame, size_t size, unsigned status);
 int gp_send_abort(gp_thread *t, unsigned cause);
+int gp_send_raw(gp_thread *t, char *data, size_t size);
 int gp_send_control(unsigned kind, unsigned aux, uint32_t a, const char *payload, size_t size);
 void gp_check_fork(void);
 _Noreturn void gp_lost_descriptor(const char *what);
@@ -188,6 +200,12 @@ int gp_loan_use(gp_thread *t, const struct iovec *body, int count, size_t *sent)
 void gp_loan_before_fork(void);
 void gp_loan_after_fork(void);
 void gp_loan_in_child(void);
+
+/* gp_pack.c */
+void gp_pack_begin(gp_thread *t, const char *end);
+int gp_pack_keep(gp_thread *t, const struct iovec *parts, int count, size_t size);
+int gp_pack_flush(gp_thread *t);
+int gp_pack_end(gp_thread *t);
 
 /* gp_tray.c */
 int gp_tray_map(int fd);

@@ -398,6 +398,7 @@ static int handle(gp_thread *t, packet *pk)
     rc = -1;
     if (((unsigned char)t->frame[5] & GP_FLAG_BODY_FD) != 0)
         body_fd = pk->fds[--pk->fd_count];
+    gp_pack_begin(t, t->packet + pk->size);
     reset_response(t);
     env_ref = gp_environ_build(t, payload, size, gp_get16(t->frame + 6), &body_fd);
     if (env_ref == NULL)
@@ -447,12 +448,14 @@ static int loop(gp_thread *t)
             return 1;
         t->frame = t->packet;
         do {
-            if (handle(t, &pk) < 0)
-                return -1;
-            if (t->broken)
-                return 0;
+            rc = handle(t, &pk);
             t->frame = t->frame_end;
-        } while (t->frame < t->packet + pk.size);
+        } while (rc == 0 && !t->broken && t->frame < t->packet + pk.size);
+        gp_pack_end(t);
+        if (rc < 0)
+            return -1;
+        if (t->broken)
+            return 0;
     }
     return rc;
 }
@@ -499,7 +502,8 @@ static void leave(gp_thread *t, bool alone)
         atomic_store(&gp_w.stopping, 1);
     PyMem_RawFree(t->packet);
     PyMem_RawFree(t->head);
-    t->packet = t->head = NULL;
+    PyMem_RawFree(t->kept);
+    t->packet = t->head = t->kept = NULL;
     t->head_cap = 0;
     gp_environ_clear(t);
     gp_route_clear(t);
@@ -534,7 +538,8 @@ int gp_serve(uint32_t index, int stream)
     t->packet = PyMem_RawMalloc(GP_MAX_PACKET);
     t->head = PyMem_RawMalloc(2 * GP_COPY);
     t->head_cap = t->head != NULL ? 2 * GP_COPY : 0;
-    if (t->packet == NULL || t->head == NULL) {
+    t->kept = PyMem_RawMalloc(GP_KEPT);
+    if (t->packet == NULL || t->head == NULL || t->kept == NULL) {
         PyErr_NoMemory();
         goto exit;
     }

@@ -2,7 +2,7 @@
 #ifndef GP_WIRE_H
 #define GP_WIRE_H
 
-#define GP_WIRE_VERSION 6
+#define GP_WIRE_VERSION 7
 #define GP_WIRE_HEADER_SIZE 16
 
 #define GP_MAX_PACKET 65536
@@ -51,6 +51,7 @@
 #define GP_KIND_RECORD 58
 #define GP_KIND_PING 62
 #define GP_KIND_PONG 47
+#define GP_KIND_BEHIND 46
 
 #define GP_FLAG_END 1
 #define GP_FLAG_BODY_FD 2

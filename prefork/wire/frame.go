@@ -7,7 +7,7 @@ import (
 )
 
 // Version of the protocol, carried by HELLO and CONFIGURE. Peers of different versions refuse each other.
-const Version = 6
+const Version = 7
 
 // Limits of the protocol, in bytes and descriptors; see PROTOCOL.md for the reasons.
 const (
@@ -65,6 +65,7 @@ const (
 	KindFiles      Kind = 43
 	KindSite       Kind = 44
 	KindDue        Kind = 45
+	KindBehind     Kind = 46
 	KindPong       Kind = 47
 	KindBoot       Kind = 48
 	KindFork       Kind = 49

@@ -19,7 +19,7 @@ var kinds = []struct {
 	{KindLog, "LOG"}, {KindBootFailed, "BOOT_FAILED"}, {KindReady, "READY"}, {KindRetiring, "RETIRING"}, {KindStacks, "STACKS"},
 	{KindRoute, "ROUTE"}, {KindBoot, "BOOT"}, {KindFork, "FORK"}, {KindExit, "EXIT"}, {KindStop, "STOP"}, {KindDump, "DUMP"},
 	{KindInterrupt, "INTERRUPT"}, {KindThread, "THREAD"}, {KindConfigured, "CONFIGURED"}, {KindFiles, "FILES"}, {KindSite, "SITE"}, {KindDue, "DUE"}, {KindConfigure, "CONFIGURE"},
-	{KindEvent, "EVENT"}, {KindRecord, "RECORD"}, {KindPing, "PING"}, {KindPong, "PONG"},
+	{KindEvent, "EVENT"}, {KindRecord, "RECORD"}, {KindPing, "PING"}, {KindPong, "PONG"}, {KindBehind, "BEHIND"},
 }
 
 var knownKinds = func() (bits uint64) {

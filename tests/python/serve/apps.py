@@ -1,12 +1,15 @@
 """Applications: one per behaviour that the tests look at. Most look at PATH_INFO for what to do."""
 
+import fcntl
 import gc
 import io
 import json
 import os
 import signal
+import socket as sockets
 import sys
 import tempfile
+import termios
 import threading
 import time
 import weakref
@@ -392,6 +395,34 @@ def gate(environ, start_response):
     else:
         event.wait()
     return answer(start_response, threading.current_thread() is threading.main_thread())
+
+
+def unread(environ, start_response):
+    """/pause waits for SIGUSR2; /unread tells how many bytes of answers the master has not read; the rest answer at once."""
+    path = environ["PATH_INFO"]
+    if path == "/pause":
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
+        os.write(2, b"!")
+        signal.sigwait([signal.SIGUSR2])
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    elif path == "/exit":
+        raise SystemExit
+    if path == "/unread":
+        path = str(sum(outgoing(int(fd)) for fd in os.listdir("/proc/self/fd")))
+    start_response("200 OK", [])
+    return [path.encode()]
+
+
+def outgoing(fd):
+    """The bytes of a stream socket that the peer has not read."""
+    try:
+        if os.readlink(f"/proc/self/fd/{fd}").startswith("socket:"):
+            with sockets.socket(fileno=os.dup(fd)) as s:
+                if s.type == sockets.SOCK_STREAM:
+                    return int.from_bytes(fcntl.ioctl(fd, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+    except FileNotFoundError:  # listdir's own
+        pass
+    return 0
 
 
 def sleep(environ, start_response):

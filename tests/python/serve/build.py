@@ -21,6 +21,7 @@ SOURCES = (
     "gp_iterate.c",
     "gp_loan.c",
     "gp_module.c",
+    "gp_pack.c",
     "gp_priority.c",
     "gp_route.c",
     "gp_serve.c",

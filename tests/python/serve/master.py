@@ -258,8 +258,9 @@ class Worker:
         queued: bool = True,
         own: bool = False,
         flags: int = 0,
+        pack: list[bytes] | None = None,
     ) -> tuple[int, int]:
-        """Sends one request; returns slot and generation."""
+        """Sends one request, or adds it to a packet that is still to be sent; returns slot and generation."""
         slot, self.next_slot = self.next_slot, (self.next_slot + 1) % SLOTS
         self.generation += 1
         if queued:
@@ -296,7 +297,11 @@ class Worker:
         if body_fd is not None:
             flags |= GP["FLAG_BODY_FD"]
             fds.append(body_fd)
-        self.raw(HEADER.pack(len(payload), GP["KIND_REQUEST"], flags, len(entries), slot, self.generation) + data, fds, own)
+        frame = HEADER.pack(len(payload), GP["KIND_REQUEST"], flags, len(entries), slot, self.generation) + data
+        if pack is None:
+            self.raw(frame, fds, own)
+        else:
+            pack.append(frame)
         for fd in close:
             os.close(fd)
         return slot, self.generation
