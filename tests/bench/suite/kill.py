@@ -115,7 +115,8 @@ class Kill:
         text = (
             "### kill: kill -9 of random workers under load\n\n"
             "Half of the requests are GET, which a server may run again; a POST that had started is lost with its worker. "
-            "The application writes each request's nonce to a file before it does anything else: that is what started means."
+            "The application writes each request's nonce to a file before it does anything else: that is what started means. "
+            "A POST whose worker is killed in the moment between its start and that line counts as lost although not started."
         )
         return f"{text}\n\n" + markdown(head, rows)
 
