@@ -26,6 +26,7 @@ enum {
     GP_PIECE = GP_TRAY_PLACE_SIZE,   /* bytes of body in one frame; between two pieces the client is looked for */
     GP_PARTS = 62,                   /* items of a body that are sent in one frame */
     GP_KEPT = 32768,                 /* bytes of answers that are kept to be sent together */
+    GP_BRIEF = 50000,                /* nanoseconds; of requests that share a packet, what ran for less is next to nothing */
     GP_COPY = 32768,                 /* a body up to this size is copied behind its head and sent by one plain send */
     GP_MAX_HEAD = 262144,            /* bytes of an encoded response head */
     GP_BASE_KEYS = 16,               /* the keys below this number may have a value in the prototype */
@@ -205,7 +206,7 @@ void gp_loan_in_child(void);
 void gp_pack_begin(gp_thread *t, const char *end);
 int gp_pack_keep(gp_thread *t, const struct iovec *parts, int count, size_t size);
 int gp_pack_flush(gp_thread *t);
-int gp_pack_end(gp_thread *t);
+void gp_pack_end(gp_thread *t);
 
 /* gp_tray.c */
 int gp_tray_map(int fd);

@@ -20,7 +20,6 @@ enum {
     TICK = 2000000,    /* nanoseconds between two looks of the watch */
     DOZE_AFTER = 100,  /* looks in vain after which it sleeps until it is called */
     STACK = 65536,     /* bytes of its stack */
-    BRIEF = 50000,     /* nanoseconds; what ran for longer is answered at once */
     KEEP_FOR = 100000, /* nanoseconds for which an answer is kept, if the requests behind it are brief */
     WORTHWHILE = 4,    /* requests in a packet from which on answers are kept, and the watch is called */
     KEEP_UP_TO = 8192, /* bytes of an answer that may be kept */
@@ -164,68 +163,65 @@ void gp_pack_begin(gp_thread *t, const char *end)
     t->keeps = watched();
 }
 
-/* Sends all that is kept, and waits until the socket has taken it. The lock is held. */
-static int send_all(gp_thread *t)
+/* Sends what is kept, waiting if it must; -1: the stream is broken. The lock is held, and given back first: the GIL may be given up here, and
+ * nobody who has the one may wait for the other. The watch finds nothing to send meanwhile. */
+static int unlock_and_send(gp_thread *t)
 {
     size_t size = t->kept_len;
 
     t->kept_len = 0;
-    return size > 0 ? gp_send_raw(t, t->kept, size) : 0;
+    unlock(t);
+    if (size == 0)
+        return 0;
+    return t->broken ? -1 : gp_send_raw(t, t->kept, size);
 }
 
 /* Sends what is kept. -1: the stream is broken. */
 int gp_pack_flush(gp_thread *t)
 {
-    int rc;
-
     if (atomic_load_explicit(&t->step, memory_order_relaxed) == 0)
         return 0;
     lock(t);
-    rc = send_all(t);
-    unlock(t);
-    return rc;
+    return unlock_and_send(t);
 }
 
-/* Notes that the packet has been served, and sends what is kept. -1: the stream is broken. */
-int gp_pack_end(gp_thread *t)
+/* Notes that the packet has been served, and sends what is kept. If that fails, the stream is broken. */
+void gp_pack_end(gp_thread *t)
 {
-    int rc;
-
     if (atomic_load_explicit(&t->step, memory_order_relaxed) == 0)
-        return 0;
+        return;
     lock(t);
-    rc = t->broken ? -1 : send_all(t);
     t->more = false;
     atomic_store(&t->step, 0);
-    unlock(t);
-    return rc;
+    unlock_and_send(t);
+}
+
+static void add(gp_thread *t, const struct iovec *parts, int count)
+{
+    for (int i = 0; i < count; i++) {
+        memcpy(t->kept + t->kept_len, parts[i].iov_base, parts[i].iov_len);
+        t->kept_len += parts[i].iov_len;
+    }
 }
 
 /* Takes the last frame of an answer, to be sent with others: at once, if it is the last of its packet or there is no time to lose.
  * 1: it was taken, 0: it is the caller's to send, -1: the stream is broken. */
 int gp_pack_keep(gp_thread *t, const struct iovec *parts, int count, size_t size)
 {
-    bool stays;
-    int rc = 0;
+    bool fits, stays;
 
     if (atomic_load_explicit(&t->step, memory_order_relaxed) == 0)
         return 0;
     lock(t);
-    if (size > KEEP_UP_TO || t->kept_len + size > GP_KEPT) {
-        rc = send_all(t);
-        goto exit;
-    }
+    fits = size <= KEEP_UP_TO && t->kept_len + size <= GP_KEPT;
     if (t->kept_len == 0)
         t->kept_at = t->ended_at;
-    stays = t->more && t->keeps && t->ended_at - t->started_at < BRIEF && t->ended_at - t->kept_at < KEEP_FOR;
-    if (!stays && t->kept_len == 0)
-        goto exit;
-    for (int i = 0; i < count; i++) {
-        memcpy(t->kept + t->kept_len, parts[i].iov_base, parts[i].iov_len);
-        t->kept_len += parts[i].iov_len;
-    }
-    rc = stays || send_all(t) == 0 ? 1 : -1;
-exit:
+    stays = fits && t->more && t->keeps && t->ended_at - t->started_at < GP_BRIEF && t->ended_at - t->kept_at < KEEP_FOR;
+    if (!fits || (!stays && t->kept_len == 0)) /* a copy would gain nothing */
+        return unlock_and_send(t);
+    add(t, parts, count);
+    if (!stays)
+        return unlock_and_send(t) == 0 ? 1 : -1;
     unlock(t);
-    return rc;
+    return 1;
 }

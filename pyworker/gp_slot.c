@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #define FRESH_NS 10000000u /* how old the reading of the run-queue wait may be when a request begins */
-#define BRIEF 20000u       /* nanoseconds in which the CPU time of a request may be taken for its time on the clock */
 
 static uint64_t now(clockid_t clock)
 {
@@ -81,7 +80,7 @@ static uint64_t cpu_time(gp_thread *t)
 {
     uint64_t cpu, ran = t->ended_at - t->started_at;
 
-    if (t->more && ran < BRIEF) {
+    if (t->more && ran < GP_BRIEF) {
         t->cpu_at += ran;
         return ran;
     }

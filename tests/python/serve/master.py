@@ -133,6 +133,7 @@ class Worker:
         end: str = "",
         wrapper: tuple[str, ...] = (),
         tray: bool = False,
+        narrow: bool = False,
     ) -> None:
         self.id = 0xABCDEF
         self.keep_tray = False
@@ -147,6 +148,9 @@ class Worker:
         self.tray_fd = os.memfd_create("tray")
         os.ftruncate(self.tray_fd, GP["TRAY_SIZE"])
         self.tray = mmap.mmap(self.tray_fd, GP["TRAY_SIZE"])
+        if narrow:  # the kernel takes its least instead, about 4 KiB
+            for _, r in pairs:
+                r.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
         remote = [queue, own, control, *(r for _, r in pairs)]
         if nonblocking:
             for sock in remote:

@@ -154,6 +154,28 @@ def test_all_kinds_of_answers_stay_in_order(start):
     worker.stop()
 
 
+def test_a_full_socket_loses_nothing(start):
+    """What the serving thread sends waits for the master, and the rest of the packet had better go elsewhere."""
+    worker = start("zoo")
+    requests = [r for _ in range(3) for r in pack(worker, *["/?ok([count(8000)])"] * 16)]
+    assert worker.packet().kind == GP["KIND_BEHIND"]
+    assert answers(worker, requests) == [count(8000)] * len(requests)
+    worker.stop()
+
+
+def test_the_watch_sends_as_much_as_a_full_socket_takes(start):
+    """It does not wait, and sends the rest when the master has read."""
+    worker = start("unread", narrow=True)
+    paths = ["/" + letter * 3000 for letter in "abcde"] + ["/pause", "/last"]
+    requests = pack(worker, *paths)
+    worker.wait_mark()
+    assert worker.packet().kind == GP["KIND_BEHIND"]
+    assert answers(worker, requests[:5]) == [path.encode() for path in paths[:5]]
+    worker.process.send_signal(signal.SIGUSR2)
+    assert answers(worker, requests[5:]) == [b"/pause", b"/last"]
+    worker.stop()
+
+
 def test_the_account_of_a_packet_is_whole(worker):
     """The CPU times of its requests are together that of the thread, and none is negative or made up."""
     path = f"/proc/{worker.process.pid}/task/{worker.process.pid}/schedstat"
